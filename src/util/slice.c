@@ -1,0 +1,20 @@
+/* What of a slice is too long for its header. */
+#include "util/slice.h"
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool slice_is_nocase(struct slice a, const char *text)
+{
+    struct slice b = slice_text(text);
+
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++) {
+        if (lower(a.data[i]) != lower(b.data[i]))
+            return false;
+    }
+    return true;
+}
