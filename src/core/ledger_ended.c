@@ -1,0 +1,101 @@
+/* The dedup window: ids of signals that have ended, in the order in which they did. Whether one still counts
+ * is judged by the time of the entry that asks, so when it is forgotten makes no difference to anybody. */
+#include "ledger_private.h"
+
+#define TIME_BYTES  6U
+#define TIME_MAX    ((UINT64_C(1) << (8 * TIME_BYTES)) - 1)
+#define EXPIRE_STEP 20000 /* ids forgotten in one call, so that none takes long */
+
+void ended_init(struct ledger *l)
+{
+    id_log_init(&l->ended, l->key, TIME_BYTES);
+}
+
+static void pack_time(unsigned char out[TIME_BYTES], int64_t ms)
+{
+    uint64_t value = ms < 0 ? 0 : (uint64_t)ms;
+
+    if (value > TIME_MAX)
+        value = TIME_MAX;
+    for (unsigned i = 0; i < TIME_BYTES; i++)
+        out[i] = (unsigned char)(value >> (8 * i));
+}
+
+static uint64_t unpack_time(const unsigned char *in)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < TIME_BYTES; i++)
+        value |= (uint64_t)in[i] << (8 * i);
+    return value;
+}
+
+static void evict_oldest(struct ledger *l)
+{
+    uint64_t max = (uint64_t)l->options.max_tracked * 4;
+
+    while (l->ended.count > 0 && l->ended.count >= max) {
+        id_log_pop(&l->ended);
+        l->ended_evicted++;
+    }
+}
+
+void ended_add(struct ledger *l, struct slice id, uint64_t hash, enum signal_outcome outcome, int64_t ended_ms)
+{
+    unsigned char time[TIME_BYTES];
+
+    evict_oldest(l);
+    pack_time(time, ended_ms);
+    id_log_push(&l->ended, id, hash, (unsigned char)outcome, time, id_log_find(&l->ended, id, hash));
+}
+
+bool ended_find(const struct ledger *l, struct slice id, uint64_t hash, uint64_t at_ms,
+                enum signal_outcome *ret_outcome)
+{
+    uint32_t index = id_log_find(&l->ended, id, hash);
+    struct id_record record;
+
+    if (index == MAP_NONE)
+        return false;
+    record = id_log_get(&l->ended, index);
+    if (at_ms >= unpack_time(record.payload) + (uint64_t)l->options.dedup_ms)
+        return false;
+    *ret_outcome = (enum signal_outcome)record.tag;
+    return true;
+}
+
+void ended_forget(struct ledger *l, struct slice id, uint64_t hash)
+{
+    uint32_t index = id_log_find(&l->ended, id, hash);
+
+    if (index != MAP_NONE)
+        id_log_forget(&l->ended, index);
+}
+
+int64_t ended_oldest_ms(const struct ledger *l)
+{
+    struct id_record record;
+
+    return id_log_oldest(&l->ended, &record) ? (int64_t)unpack_time(record.payload) : INT64_MAX;
+}
+
+void ended_expire(struct ledger *l, int64_t now_ms)
+{
+    for (int i = 0; i < EXPIRE_STEP && l->ended.count > 0; i++) {
+        if (ended_oldest_ms(l) + l->options.dedup_ms > now_ms)
+            return;
+        id_log_pop(&l->ended);
+    }
+}
+
+static void tell_ended(void *ctx, const struct id_record *record)
+{
+    struct sink *sink = ctx;
+
+    sink->ops->journal_ended(sink->ctx, record->id, (enum signal_outcome)record->tag);
+}
+
+void ended_write_back(const struct ledger *l, struct sink *sink)
+{
+    id_log_each(&l->ended, tell_ended, sink);
+}

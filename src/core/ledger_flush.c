@@ -1,0 +1,157 @@
+/* The end of a batch: totals that changed, entries to be removed, the journal's beginning. What it costs is
+ * in proportion to what the batch changed. */
+#include "ledger_private.h"
+
+#include "util/alloc.h"
+#include <stdlib.h>
+
+#define FIRST_ENTRIES       256U
+#define RELEASE_ENTRIES     65536U
+#define JOURNAL_INTERVAL_MS 1000
+#define JOURNAL_SLACK_MS    1000 /* how far the clock that we go by may be ahead of the server's */
+
+void removed_add(struct entry_list *list, struct stream_id entry)
+{
+    if (list->count == list->cap) {
+        list->cap = list->cap ? list->cap * 2 : FIRST_ENTRIES;
+        list->items = mem_resize(list->items, list->cap, sizeof(*list->items));
+    }
+    list->items[list->count++] = entry;
+}
+
+void removed_clear(struct entry_list *list)
+{
+    free(list->items);
+    *list = (struct entry_list){0};
+}
+
+static void empty_list(struct entry_list *list)
+{
+    list->count = 0;
+    if (list->cap > RELEASE_ENTRIES)
+        removed_clear(list);
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct stream_id *x = a;
+    const struct stream_id *y = b;
+
+    return stream_id_compare(*x, *y);
+}
+
+/* Keeps the entries from MIN on, sorted; returns whether there were others. */
+static bool cut_entries(struct entry_list *list, struct stream_id min)
+{
+    size_t kept = 0;
+    bool is_sorted = true;
+    bool was_cut;
+
+    for (size_t i = 0; i < list->count; i++) {
+        if (stream_id_compare(list->items[i], min) < 0)
+            continue;
+        if (kept > 0 && stream_id_compare(list->items[kept - 1], list->items[i]) > 0)
+            is_sorted = false;
+        list->items[kept++] = list->items[i];
+    }
+    was_cut = kept < list->count;
+    list->count = kept;
+    if (!is_sorted)
+        qsort(list->items, kept, sizeof(*list->items), compare_entries);
+    return was_cut;
+}
+
+/* What was found open in the stream, but not in the journal, at the start. Whatever has been journaled about it
+ * since was about a signal that a replay would not know. */
+static void journal_found(struct ledger *l, struct sink *sink)
+{
+    struct open_signals *open = &l->open;
+
+    for (uint32_t i = open->lists[LIST_ALL].first; i != NONE; i = open->items[i].link[0].next) {
+        if (!open->items[i].is_journaled)
+            signal_journal(l, i, sink);
+    }
+    l->has_found = false;
+}
+
+/* Everything before the first open signal has ended, or was never one. */
+static void flush_signals(struct ledger *l, struct stream_id position, struct sink *sink)
+{
+    const struct open_signal *first = open_first(&l->open, LIST_ALL);
+    struct stream_id keep_from = first ? first->entry : stream_id_next(position);
+    struct entry_list *removed = &l->removed_signals;
+
+    if (removed->count == 0)
+        return;
+    if (cut_entries(removed, keep_from))
+        sink->ops->signals_trim(sink->ctx, keep_from);
+    if (removed->count > 0)
+        sink->ops->signals_delete(sink->ctx, removed->items, removed->count);
+    empty_list(removed);
+}
+
+static void flush_results(struct ledger *l, struct sink *sink)
+{
+    struct entry_list *removed = &l->removed_results;
+    struct stream_id min;
+
+    kept_shrink(l);
+    if (l->results_are_cut && kept_oldest(l, &min)) {
+        sink->ops->results_trim(sink->ctx, min);
+        (void)cut_entries(removed, min);
+    }
+    l->results_are_cut = false;
+    if (removed->count > 0)
+        sink->ops->results_delete(sink->ctx, removed->items, removed->count);
+    empty_list(removed);
+}
+
+/* What a restart needs of the journal begins with the oldest that is remembered. */
+static int64_t find_journal_min(const struct ledger *l, int64_t now_ms)
+{
+    const struct open_signal *open = open_first(&l->open, LIST_ALL);
+    int64_t min = now_ms;
+    int64_t ended = ended_oldest_ms(l);
+
+    if (ended < min)
+        min = ended;
+    if (open && time_of(open->entry.ms) < min)
+        min = time_of(open->entry.ms);
+    if (l->early.count > 0 && time_of(l->early.items[l->early.oldest].result.ms) < min)
+        min = time_of(l->early.items[l->early.oldest].result.ms);
+    return min - JOURNAL_SLACK_MS;
+}
+
+static void flush_journal(struct ledger *l, int64_t now_ms, struct sink *sink)
+{
+    int64_t min;
+
+    if (l->has_journaled)
+        l->journaled_ms = now_ms;
+    l->has_journaled = false;
+    /* The clock may have been set back. */
+    if (now_ms - l->trim_tried_ms < JOURNAL_INTERVAL_MS && now_ms >= l->trim_tried_ms)
+        return;
+    l->trim_tried_ms = now_ms;
+    min = find_journal_min(l, now_ms);
+    if (min <= l->trimmed_ms || l->trimmed_ms >= l->journaled_ms)
+        return;
+    l->trimmed_ms = min;
+    sink->ops->journal_trim(sink->ctx, (uint64_t)min);
+}
+
+void ledger_flush(struct ledger *l, struct stream_id signals_position, int64_t now_ms, struct sink *sink)
+{
+    int64_t read_ms = time_of(signals_position.ms);
+
+    l->now_ms = now_ms;
+    if (l->has_found)
+        journal_found(l, sink);
+    counts_flush(l, sink);
+    flush_signals(l, signals_position, sink);
+    flush_results(l, sink);
+    ended_expire(l, now_ms < read_ms ? now_ms : read_ms);
+    flush_journal(l, now_ms, sink);
+    open_release(&l->open);
+    early_release(&l->early);
+}

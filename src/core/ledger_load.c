@@ -1,0 +1,110 @@
+/* What a start finds in Redis: journal, stream and results, read back into a ledger. The journal says what was
+ * open, accepted, ended and early; the stream then confirms it. */
+#include "ledger_private.h"
+
+static uint64_t hash_of(const struct ledger *l, struct slice id)
+{
+    return map_hash(&l->open.map, id);
+}
+
+/* Unlike in a running ledger the order of what is found is not that of the lists. */
+static uint32_t add_open(struct ledger *l, struct slice id, uint64_t hash, struct stream_id entry,
+                         struct slice action, struct slice instance_id)
+{
+    uint32_t label = labels_intern(&l->actions, action);
+
+    l->open.is_sorted = false;
+    ended_forget(l, id, hash);
+    return signal_open(l, id, hash, entry, label, instance_id);
+}
+
+void ledger_load_received(struct ledger *l, struct slice signal_id, struct stream_id entry,
+                          struct slice action, struct slice instance_id)
+{
+    uint64_t hash = hash_of(l, signal_id);
+    struct early_result early;
+
+    l->has_journaled = true;
+    /* What they did is in the lines that follow. */
+    while (early_take(&l->early, signal_id, hash, &early))
+        ;
+    if (open_find(&l->open, signal_id, hash) == MAP_NONE)
+        (void)add_open(l, signal_id, hash, entry, action, instance_id);
+}
+
+void ledger_load_accepted(struct ledger *l, struct slice signal_id, uint64_t accepted_ms)
+{
+    uint32_t index = open_find(&l->open, signal_id, hash_of(l, signal_id));
+
+    if (index == MAP_NONE)
+        return;
+    l->open.is_sorted = false;
+    open_accept(&l->open, index, accepted_ms);
+}
+
+void ledger_load_ended(struct ledger *l, struct slice signal_id, enum signal_outcome outcome, uint64_t at_ms)
+{
+    uint64_t hash = hash_of(l, signal_id);
+    uint32_t index = open_find(&l->open, signal_id, hash);
+
+    l->has_journaled = true;
+    if (index != MAP_NONE) {
+        signal_remove_duplicates(l, index);
+        l->counts[l->open.items[index].action].open--;
+        open_remove(&l->open, index);
+    }
+    ended_add(l, signal_id, hash, outcome, time_of(at_ms));
+}
+
+void ledger_load_early(struct ledger *l, struct slice signal_id, enum result_status status,
+                       struct stream_id result)
+{
+    l->has_journaled = true;
+    early_add(l, signal_id, hash_of(l, signal_id), status, result);
+}
+
+void ledger_load_entry(struct ledger *l, const struct signal_entry *entry)
+{
+    uint64_t hash = hash_of(l, entry->signal_id);
+    uint32_t index = open_find(&l->open, entry->signal_id, hash);
+    enum signal_outcome outcome;
+
+    if (index != MAP_NONE) {
+        if (stream_id_compare(l->open.items[index].entry, entry->id) != 0)
+            open_add_duplicate(&l->open, index, entry->id);
+    } else if (ended_find(l, entry->signal_id, hash, entry->id.ms, &outcome)) {
+        removed_add(&l->removed_signals, entry->id);
+    } else {
+        index = add_open(l, entry->signal_id, hash, entry->id, entry->action, entry->instance_id);
+        l->open.items[index].is_journaled = false;
+        l->has_found = true;
+    }
+}
+
+void ledger_load_result(struct ledger *l, struct stream_id entry, struct slice result_id)
+{
+    (void)kept_add(l, entry, result_id);
+}
+
+uint64_t ledger_load_finish(struct ledger *l, int64_t now_ms)
+{
+    l->now_ms = now_ms;
+    open_sort(&l->open);
+    early_mark_due(l, now_ms);
+    return counts_finish_loading(l);
+}
+
+void ledger_write_back(struct ledger *l, struct sink *sink)
+{
+    const struct signal_link *next;
+
+    counts_write_back(l, sink);
+    ended_write_back(l, sink);
+    for (uint32_t i = l->open.lists[LIST_ALL].first; i != NONE; i = next->next) {
+        signal_journal(l, i, sink);
+        next = &l->open.items[i].link[0];
+    }
+    early_write_back(l, sink);
+    l->has_found = false;
+    l->has_journaled = true;
+}

@@ -1,0 +1,228 @@
+/* The parts of the ledger, each in a file of its own; nobody but src/core/ledger*.c includes this.
+ *
+ * HASH is everywhere map_hash of a signal_id: all maps of a ledger share one key, so it is computed once. */
+#pragma once
+
+#include "core/ledger.h"
+#include "id_log.h"
+
+#define NONE UINT32_MAX
+
+struct signal_link {
+    uint32_t prev, next;
+};
+
+struct open_signal {
+    struct stream_id entry;
+    uint64_t accepted_ms; /* of the result that accepted it; meaningless where it was not */
+    char id[IDENT_MAX];
+    struct signal_link link[2];     /* in the list of all, and in the one of its deadline */
+    uint32_t duplicates;            /* the first of the entries that wait with it, or NONE */
+    uint32_t instance, generation;  /* the addressee's slot in the fleet, or NONE */
+    unsigned char id_len;
+    unsigned char action;           /* number of its label */
+    bool is_accepted;
+    bool is_journaled; /* false for one that only the stream told of at the start */
+};
+
+/* Every open signal is in LIST_ALL and in one of the others, each sorted as it says. */
+enum signal_list_kind { LIST_ALL, LIST_WAITING, LIST_ACCEPTED };
+#define SIGNAL_LISTS 3
+
+struct signal_list {
+    uint32_t first, last;
+};
+
+struct duplicate {
+    struct stream_id entry;
+    uint32_t next;
+};
+
+struct open_signals {
+    struct open_signal *items;
+    uint32_t item_count, cap, free_head; /* free ones are chained through link[0].next */
+    uint32_t count;
+    struct map map;
+    struct signal_list lists[SIGNAL_LISTS];
+    struct duplicate *duplicates;
+    uint32_t duplicate_items, duplicate_cap, duplicate_free, duplicate_count;
+    bool is_sorted; /* false while loading: what is found is appended, and sorted once at the end */
+};
+
+/* A result whose signal has not been read. Those of one signal are chained in order of arrival, and the first of
+ * them is in the map. */
+struct early_result {
+    struct stream_id result;
+    struct ident signal_id;
+    unsigned char status;
+    bool was_due; /* already when it was loaded: it has been counted before */
+    uint32_t prev, next;
+    uint32_t next_same;
+    uint32_t last_same; /* of the first one only */
+};
+
+struct early_results {
+    struct early_result *items;
+    uint32_t item_count, cap, free_head;
+    uint32_t count, oldest, newest;
+    struct map map;
+};
+
+struct entry_list {
+    struct stream_id *items;
+    size_t count, cap;
+};
+
+#define LATENCY_BUCKETS   15
+#define SLIPPAGE_BUCKETS  13
+#define EXECUTION_BUCKETS 14
+
+struct ledger {
+    struct ledger_options options;
+    struct fleet *fleet;
+    struct hash_key key;
+    int64_t now_ms; /* the last one that was told */
+
+    struct open_signals open;
+    struct early_results early;
+    struct id_log ended;   /* tag: the outcome; payload: the time, in 6 bytes */
+    struct id_log results; /* payload: the entry's ID */
+    uint64_t ended_evicted;
+
+    struct labels actions;
+    struct action_counts counts[LABELS_MAX + 1];
+    bool is_dirty[LABELS_MAX + 1];
+    unsigned char dirty[LABELS_MAX + 1];
+    uint32_t dirty_count;
+    uint64_t result_total[RESULT_STATUSES], result_stored[RESULT_STATUSES], results_counted[RESULT_STATUSES];
+    uint64_t unmatched[UNMATCHED_REASONS];
+
+    struct entry_list removed_signals, removed_results;
+    bool results_are_cut;  /* the oldest of the kept ones have left since the last flush */
+    bool has_found;        /* open ones that are not journaled */
+    bool has_journaled;    /* since the last flush */
+    int64_t journaled_ms;  /* the flush that did so last */
+    int64_t trim_tried_ms; /* the journal, by this clock */
+    int64_t trimmed_ms;    /* up to where it was trimmed */
+
+    struct histogram latency_seconds, slippage, execution_seconds;
+    struct exemplar exemplars[LATENCY_BUCKETS + 1];
+    struct recent received, processed, failed, dropped, latency, result, result_slippage, result_execution;
+};
+
+/* ledger_signal.c: the life of a signal. */
+
+/* Opens a signal, told to nobody; returns its index. */
+uint32_t signal_open(struct ledger *l, struct slice id, uint64_t hash, struct stream_id entry,
+                     uint32_t action, struct slice instance_id);
+/* Ends the open signal at INDEX, which is then gone. */
+void signal_end(struct ledger *l, uint32_t index, uint64_t hash, enum signal_outcome outcome, int64_t now_ms,
+                struct sink *sink);
+/* The duplicates of a signal are removed with the next flush. */
+void signal_remove_duplicates(struct ledger *l, uint32_t index);
+/* Writes what a replay must know of an open signal. */
+void signal_journal(struct ledger *l, uint32_t index, struct sink *sink);
+/* The instance that SIGNAL was sent to; NULL where it is unknown or gone. */
+struct instance *signal_addressee(const struct ledger *l, const struct open_signal *signal);
+/* Appends an event of INSTANCE, or of none (NULL). */
+void signal_tell(struct instance *instance, const struct event *event, struct sink *sink);
+
+/* ledger_open.c: the open signals. */
+void open_init(struct open_signals *open, struct hash_key key);
+void open_clear(struct open_signals *open);
+/* Gives the memory of a burst back once nothing is open. */
+void open_release(struct open_signals *open);
+uint32_t open_find(const struct open_signals *open, struct slice id, uint64_t hash);
+/* Adds a signal that is not accepted, without an addressee. Its id is not open. */
+uint32_t open_add(struct open_signals *open, struct slice id, uint64_t hash, struct stream_id entry, uint32_t action);
+/* Its duplicates have been taken. */
+void open_remove(struct open_signals *open, uint32_t index);
+void open_accept(struct open_signals *open, uint32_t index, uint64_t accepted_ms);
+void open_add_duplicate(struct open_signals *open, uint32_t index, struct stream_id entry);
+/* Takes one of the duplicates that wait with a signal; false where there is none left. */
+bool open_take_duplicate(struct open_signals *open, uint32_t index, struct stream_id *ret_entry);
+/* Brings the lists in order after loading. */
+void open_sort(struct open_signals *open);
+
+static inline struct slice open_id(const struct open_signal *signal)
+{
+    return slice_of(signal->id, signal->id_len);
+}
+
+/* The first open signal of a list, or NULL. */
+static inline const struct open_signal *open_first(const struct open_signals *open, enum signal_list_kind list)
+{
+    return open->lists[list].first == NONE ? NULL : &open->items[open->lists[list].first];
+}
+
+/* The one behind SIGNAL in the list of all (0), or in that of its deadline (1), or NULL. */
+static inline const struct open_signal *open_next(const struct open_signals *open, const struct open_signal *signal,
+                                                  unsigned link)
+{
+    return signal->link[link].next == NONE ? NULL : &open->items[signal->link[link].next];
+}
+
+/* ledger_ended.c: the ids of the dedup window. */
+void ended_init(struct ledger *l);
+void ended_add(struct ledger *l, struct slice id, uint64_t hash, enum signal_outcome outcome, int64_t ended_ms);
+/* True where ID had ended less than dedup_ms before AT_MS. */
+bool ended_find(const struct ledger *l, struct slice id, uint64_t hash, uint64_t at_ms,
+                enum signal_outcome *ret_outcome);
+/* ID is open again. */
+void ended_forget(struct ledger *l, struct slice id, uint64_t hash);
+/* Forgets what ended dedup_ms before NOW_MS, some at a time. */
+void ended_expire(struct ledger *l, int64_t now_ms);
+/* INT64_MAX where nothing is remembered. */
+int64_t ended_oldest_ms(const struct ledger *l);
+/* Tells the sink's journal each id. */
+void ended_write_back(const struct ledger *l, struct sink *sink);
+
+/* ledger_early.c: the results that came before their signal. */
+void early_init(struct early_results *early, struct hash_key key);
+void early_clear(struct early_results *early);
+void early_release(struct early_results *early);
+/* Keeps a result; the oldest one leaves, counted as unknown, where there are too many. */
+void early_add(struct ledger *l, struct slice id, uint64_t hash, enum result_status status, struct stream_id result);
+/* Takes the first result for ID; false where there is none. The id in *RET_RESULT is valid for as long as the copy. */
+bool early_take(struct early_results *early, struct slice id, uint64_t hash, struct early_result *ret_result);
+/* Those whose signal cannot come any more count as unknown. */
+void early_expire(struct ledger *l, int64_t now_ms);
+/* When early_expire has something to do; INT64_MAX for never. */
+int64_t early_deadline(const struct ledger *l);
+/* What is due at NOW_MS, after loading, is not counted again. */
+void early_mark_due(struct ledger *l, int64_t now_ms);
+void early_write_back(const struct ledger *l, struct sink *sink);
+
+/* ledger_kept.c: the results that are kept. */
+void kept_init(struct ledger *l);
+/* Keeps a result; true where its id is that of one that is kept already. The empty id is never. */
+bool kept_add(struct ledger *l, struct stream_id entry, struct slice result_id);
+/* Those beyond the bound leave. */
+void kept_shrink(struct ledger *l);
+/* The oldest one that is kept; false where there is none. */
+bool kept_oldest(const struct ledger *l, struct stream_id *ret_entry);
+
+/* ledger_counts.c: the totals. */
+void counts_add(struct ledger *l, uint32_t action, enum total_kind kind, uint64_t by);
+/* Tells the sink what has changed. */
+void counts_flush(struct ledger *l, struct sink *sink);
+/* Tells the sink everything. */
+void counts_write_back(struct ledger *l, struct sink *sink);
+/* Makes the totals agree with what is open and sets the bases; returns by how much they did not. */
+uint64_t counts_finish_loading(struct ledger *l);
+
+
+/* MS is the time of an entry, from outside: it may be any number. */
+static inline int64_t time_of(uint64_t ms)
+{
+    return ms > INT64_MAX ? INT64_MAX : (int64_t)ms;
+}
+
+static inline int64_t time_add(int64_t ms, int64_t by)
+{
+    return ms > INT64_MAX - by ? INT64_MAX : ms + by;
+}
+
+/* ledger_flush.c: entries that are to be removed. */
+void removed_add(struct entry_list *list, struct stream_id entry);
+void removed_clear(struct entry_list *list);

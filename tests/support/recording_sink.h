@@ -1,0 +1,39 @@
+/* A sink that writes each call down as a line of text, for tests to read:
+ *
+ *   begin report-1-0
+ *   set instance mt5-1 broker_id=b1 state=running
+ *   unset metrics mt5-1 cpu_usage
+ *   remove health mt5-1
+ *   expire trade t1 60
+ *   move instance mt5-1 - running                 (set left, set entered; - for none)
+ *   load mt5-1 0.5 / unload mt5-1
+ *   event instance_started instance_id=mt5-1 seq=1 at=1970-01-01T00:00:01Z to=running
+ * correlation_id=report-1-0 forget_seq mt5-1 reject report-1-0 broker_id: required in the first report
+ *   journal received s1 1-0 buy mt5-1 / journal accepted s1 5 / journal ended s1 failed / journal early s1
+ * executed 2-0 / journal trim 5 drop 1-0 30001 delete signals 1-0 2-0 / trim signals 3-0 / delete results 1-0
+ * / trim results 3-0 total received buy 7 */
+#pragma once
+
+#include "core/sink.h"
+
+struct recording_sink {
+    struct sink sink; /* to be handed to what is tested; the struct must stay where it is */
+    char **lines;
+    size_t count, cap;
+};
+
+void recording_sink_init(struct recording_sink *r);
+void recording_sink_clear(struct recording_sink *r);
+/* Forgets the lines. */
+void recording_sink_reset(struct recording_sink *r);
+
+/* How many lines begin with PREFIX. */
+size_t recording_sink_count(const struct recording_sink *r, const char *prefix);
+/* The first line that begins with PREFIX, or NULL; borrowed. */
+const char *recording_sink_find(const struct recording_sink *r, const char *prefix);
+
+/* Fails the test where the lines since the last reset are not EXPECTED (each ended by a newline), and shows
+ * both; then forgets them. */
+void assert_recorded(struct recording_sink *r, const char *expected);
+/* The same for those lines alone that begin with PREFIX; forgets all. */
+void assert_recorded_only(struct recording_sink *r, const char *prefix, const char *expected);

@@ -1,0 +1,182 @@
+/* Instances made known at start, as Redis holds them. */
+#include "fleet_fixture.h"
+#include "util/macros.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static int setup(void **state)
+{
+    static struct fleet_fixture f;
+
+    fleet_fixture_init(&f);
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fleet_fixture_clear(*state);
+    return 0;
+}
+
+static struct instance_record record_with(const char *text)
+{
+    struct instance_record record = record_empty();
+
+    record_write(&record, text);
+    return record;
+}
+
+static bool load(struct fleet_fixture *f, const char *id, const struct instance_record *record,
+                 enum instance_state indexed)
+{
+    return fleet_load(&f->fleet, slice_text(id), record, indexed, 7, 50000);
+}
+
+static void test_fleet_load_takes_everything_and_tells_nobody(void **state)
+{
+    struct fleet_fixture *f = *state;
+    struct instance_record record = record_with(
+        "broker_id=b1 host_id=h1 state=restarting launch_mode=manual cpu_usage=40 uptime_seconds=9 "
+        "restart_count=4 active_connections=2 last_error=x health_status=warning");
+    struct instance *instance;
+
+    record.has_previous_state = record.has_desired_state = record.has_state_changed = true;
+    record.previous_state = STATE_CRASHED;
+    record.desired_state = STATE_STOPPED;
+    record.state_changed_ms = 30000;
+    record.has_reported_health = record.has_failed_restarts = record.has_recovery_attempts = true;
+    record.reported_health = HEALTH_WARNING;
+    record.failed_restarts = 3;
+    record.recovery_attempts = 2;
+    record.updated_s[RECORD_INSTANCE] = 40;
+    record.updated_s[RECORD_METRICS] = 41;
+    record.updated_s[RECORD_HEALTH] = 42;
+    assert_true(load(f, "mt5-1", &record, STATE_RESTARTING));
+    assert_recorded(&f->recorder, "");
+
+    instance = fleet_find(&f->fleet, slice_text("mt5-1"));
+    assert_true(slice_is(ident_slice(&instance->broker_id), "b1"));
+    assert_true(slice_is(ident_slice(&instance->host_id), "h1"));
+    assert_int_equal(instance->state, STATE_RESTARTING);
+    assert_int_equal(instance->previous_state, STATE_CRASHED);
+    assert_int_equal(instance->desired_state, STATE_STOPPED);
+    assert_int_equal(instance->launch_mode, LAUNCH_MANUAL);
+    assert_int_equal(instance->health, HEALTH_WARNING);
+    assert_int_equal(instance->reported_health, HEALTH_WARNING);
+    assert_true(instance->was_crashed);
+    assert_true(instance->number[REPORT_CPU_USAGE] == 40);
+    assert_int_equal(instance->sampled_ms[REPORT_CPU_USAGE], 41000);
+    assert_true(instance->number[REPORT_RESTART_COUNT] == 4);
+    assert_int_equal(instance->state_changed_ms, 30000);
+    assert_int_equal(instance->seen_ms, 50000);
+    assert_int_equal(instance->seq, 7);
+    assert_int_equal(instance->failed_restarts, 3);
+    assert_int_equal(instance->recovery_attempts, 2);
+    assert_string_equal(instance->last_error, "x");
+    assert_int_equal(f->fleet.by_state[STATE_RESTARTING], 1);
+    assert_int_equal(f->fleet.stats.registered, 0);
+    assert_int_equal(fleet_adopt(&f->fleet, slice_text("mt5-1"), &record, true,
+                                 &(struct cause){CAUSE_ADOPTED, {50000, 0}}, 50000, f->sink),
+                     ADOPT_NOTHING);
+    assert_recorded(&f->recorder, "");
+}
+
+static const struct {
+    const char *id, *text;
+    enum instance_state indexed;
+    int state; /* -2: not loaded */
+} rows[] = {
+    {"a", "broker_id=b1 state=running", STATE_NONE, STATE_RUNNING},
+    {"a", "broker_id=b1 state=running", STATE_CRASHED, STATE_CRASHED},
+    {"a", "broker_id=b1", STATE_STOPPED, STATE_STOPPED},
+    {"a", "broker_id=b1", STATE_NONE, -2},
+    {"a", "state=running", STATE_RUNNING, -2},
+    {"-a", "broker_id=b1 state=running", STATE_RUNNING, -2},
+};
+
+static void test_fleet_load_of_what_is_there(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct fleet_fixture f;
+        struct instance_record record = record_with(rows[i].text);
+
+        fleet_fixture_init(&f);
+        assert_int_equal(load(&f, rows[i].id, &record, rows[i].indexed), rows[i].state != -2);
+        if (rows[i].state != -2)
+            assert_int_equal(fleet_find(&f.fleet, slice_text(rows[i].id))->state, rows[i].state);
+        else
+            assert_int_equal(f.fleet.count, 0);
+        fleet_fixture_clear(&f);
+    }
+}
+
+static void test_fleet_load_of_a_known_one_changes_nothing(void **state)
+{
+    struct fleet_fixture *f = *state;
+    struct instance_record record = record_with("broker_id=b2 state=crashed");
+
+    (void)fixture_register(f, 1000, "a", "running");
+    assert_true(load(f, "a", &record, STATE_CRASHED));
+    assert_int_equal(f->fleet.count, 1);
+    assert_int_equal(fleet_find(&f->fleet, slice_text("a"))->state, STATE_RUNNING);
+}
+
+static void test_fleet_load_in_any_order_keeps_deadlines_in_order(void **state)
+{
+    struct fleet_fixture *f = *state;
+    static const int64_t changed_ms[] = {30000, 10000, 20000};
+    static const char *const ids[] = {"a", "b", "c"};
+
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        struct instance_record record = record_with("broker_id=b1 state=restarting");
+
+        record.has_state_changed = true;
+        record.state_changed_ms = changed_ms[i];
+        assert_true(load(f, ids[i], &record, STATE_NONE));
+    }
+    assert_int_equal(fleet_next_deadline(&f->fleet), 130001);
+}
+
+static void test_fleet_load_takes_no_time_to_come(void **state)
+{
+    struct fleet_fixture *f = *state;
+    struct instance_record record = record_with("broker_id=b1 state=restarting");
+
+    record.has_state_changed = true;
+    record.state_changed_ms = 253402300799000;
+    assert_true(load(f, "a", &record, STATE_NONE));
+    assert_int_equal(fleet_find(&f->fleet, slice_text("a"))->state_changed_ms, 50000);
+}
+
+static void test_fleet_load_knows_what_is_in_the_load_index(void **state)
+{
+    struct fleet_fixture *f = *state;
+    struct instance_record running = record_with("broker_id=b1 state=running cpu_usage=30");
+
+    assert_true(load(f, "a", &running, STATE_RUNNING));
+    assert_true(fixture_report(f, 51000, "a", "cpu_usage=30"));
+    assert_int_equal(recording_sink_count(&f->recorder, "load"), 0);
+    assert_true(fixture_report(f, 51000, "a", "state=stopped"));
+    assert_recorded_only(&f->recorder, "unload", "unload a\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_fleet_load_takes_everything_and_tells_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fleet_load_of_what_is_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fleet_load_of_a_known_one_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fleet_load_in_any_order_keeps_deadlines_in_order, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_fleet_load_takes_no_time_to_come, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fleet_load_knows_what_is_in_the_load_index, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
