@@ -1,0 +1,116 @@
+/* A batch: everything that a run of inputs brings about, as the one script call that stores it (commit.lua).
+ *
+ * Filled through its sink, sealed once, rendered as often as it must be sent; the rendering is the same each
+ * time. Holds no pointers into what was handed over. A group (between two `begin`s) can be cut out again where Redis
+ * holds a foreign type on a record that it writes. What is added before any `begin` belongs to no group and is never cut. */
+#pragma once
+
+#include "codec/keys.h"
+#include "core/sink.h"
+#include "util/buf.h"
+#include "util/map.h"
+
+struct batch_options {
+    struct key_names names;
+    const char *group;
+    int64_t events_max_len;
+};
+
+struct batch_key {
+    uint32_t offset, len; /* in key_text */
+    char type;            /* h s z t */
+    uint32_t writes;      /* HSETs of it in this batch */
+    bool is_record;       /* the record of an instance or a trade, not a key that all share */
+};
+
+struct batch_group {
+    struct cause cause;
+    size_t start, end; /* its operations in body */
+    size_t args;       /* their arguments; where they began while the group is open */
+    uint32_t first_event, events;
+    bool closed, cut;
+};
+
+struct batch_use {
+    uint32_t group, key;
+};
+
+/* An event that is told (log, counters) once the batch is stored. Its fields are in event_text. */
+struct batch_event {
+    enum event_kind kind;
+    uint32_t first_field, fields;
+    bool cut;
+};
+
+struct batch_event_field {
+    struct slice name; /* static */
+    size_t offset, len;
+};
+
+struct batch {
+    struct batch_options options;
+    struct sink sink;
+    uint64_t number;
+    bool sealed;
+
+    struct buf key_text;
+    struct batch_key *keys;
+    uint32_t key_count, key_cap;
+    struct map key_map;
+
+    struct buf body, rejects, tail;
+    size_t body_args, reject_args, tail_args;
+    struct batch_group *groups;
+    uint32_t group_count, group_cap;
+    struct batch_use *uses;
+    uint32_t use_count, use_cap;
+
+    struct buf event_text;
+    struct batch_event *events;
+    uint32_t event_count, event_cap;
+    struct batch_event_field *event_fields;
+    uint32_t event_field_count, event_field_cap;
+
+    struct buf journal, totals, meta;
+    size_t total_args, meta_args;
+    uint64_t journal_min_ms;
+};
+
+/* Copies OPTIONS but not the text they point to. */
+struct batch *batch_new(const struct batch_options *options);
+void batch_free(struct batch *batch);
+/* Empties it for batch NUMBER. Big memory is given back. */
+void batch_reset(struct batch *batch, uint64_t number);
+/* New options, from a reload: the text of the old ones may be gone. */
+void batch_configure(struct batch *batch, const struct batch_options *options);
+
+struct sink *batch_sink(struct batch *batch);
+bool batch_is_empty(const struct batch *batch);
+size_t batch_bytes(const struct batch *batch);
+
+/* STREAM has been taken in up to ID. Once per stream and batch. */
+void batch_set_position(struct batch *batch, enum stream_kind stream, struct stream_id id);
+/* Trims the handled part of STREAM below MIN. HANDLED is the position. */
+void batch_trim(struct batch *batch, enum stream_kind stream, struct stream_id min, struct stream_id handled);
+/* A field of mt5stated:meta, and any command on a key of the daemon's own. */
+void batch_set_meta(struct batch *batch, const char *name, struct slice value);
+
+/* Notes when the hash of a trade will be gone (seconds since 1970), for the sweep; forgets it. */
+void batch_expect_expiry(struct batch *batch, struct slice trade_id, int64_t at_s);
+void batch_forget_expiry(struct batch *batch, struct slice trade_id);
+
+/* Nothing can be added after this. */
+void batch_seal(struct batch *batch);
+
+/* The command: EVALSHA, or EVAL with the whole script. Sealed batches only. */
+void batch_render(const struct batch *batch, struct slice token, struct slice epoch, bool whole_script, struct buf *out);
+
+/* The key that the script calls NUMBER (as in its answer 'types'); false for none of ours. */
+bool batch_key_by_number(const struct batch *batch, uint64_t number, struct slice *ret_key, bool *ret_is_record);
+
+/* What KEY holds does not matter: the operations on it fail one by one and are told in the answer. */
+void batch_ignore_key(struct batch *batch, struct slice key);
+
+/* Cuts every group that writes a record of object ID (of an instance: any of its three hashes), and rejects the entries
+ * behind them with REASON. Returns how many were cut. Works on sealed and unsealed batches. */
+uint32_t batch_cut(struct batch *batch, bool is_trade, struct slice id, struct slice reason);

@@ -1,0 +1,18 @@
+/* The scripts that run in Redis (src/codec/lua), as text and as the name that EVALSHA knows them by. */
+#pragma once
+
+#include "util/slice.h"
+
+struct script {
+    const unsigned char *text;
+    const size_t *len;
+    const char *sha1;
+};
+
+extern const struct script script_commit; /* stores a batch */
+extern const struct script script_lease;  /* takes, renews, gives up the lease */
+extern const struct script script_probe;  /* which entries are still in a stream */
+extern const struct script script_look;   /* all about instances at one moment */
+
+/* What stands behind EVAL (WHOLE) or EVALSHA. */
+struct slice script_word(const struct script *script, bool whole);

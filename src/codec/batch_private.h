@@ -1,0 +1,50 @@
+/* What batch.c and batch_sink.c share: keys, operations, groups. */
+#pragma once
+
+#include "codec/batch.h"
+#include "codec/resp.h"
+#include "util/alloc.h"
+#include <stdlib.h>
+
+/* KEYS[1] and KEYS[2] of the script are the lease and meta. */
+#define BATCH_FIRST_KEY 3
+/* Memory kept by a buffer that is empty. */
+#define BATCH_KEEP_BYTES ((size_t)1 << 18)
+/* Words that one command takes at most: the script hands them over on Lua's stack. */
+#define BATCH_WORDS_MAX 1000
+
+#define GROW(array, count, cap)                                                                              \
+    do {                                                                                                     \
+        if ((count) == (cap)) {                                                                              \
+            (cap) = (cap) ? (cap)*2 : 64;                                                                    \
+            (array) = mem_resize((array), (cap), sizeof *(array));                                           \
+        }                                                                                                    \
+    } while (0)
+
+/* Where the words of an operation go. */
+struct batch_part {
+    struct buf *words;
+    size_t *args;
+};
+
+static inline struct batch_part batch_body(struct batch *b)
+{
+    return (struct batch_part){&b->body, &b->body_args};
+}
+
+static inline struct batch_part batch_tail(struct batch *b)
+{
+    return (struct batch_part){&b->tail, &b->tail_args};
+}
+
+extern const struct sink_ops batch_sink_ops;
+
+/* The script's number of a key, which is added where it is new. */
+uint64_t batch_add_key(struct batch *b, struct slice text, char type, bool is_record);
+/* An operation of COUNT words behind its command and key; they follow. */
+void batch_add_operation(struct batch_part part, const char *command, uint64_t key, size_t count);
+void batch_add_id(struct batch_part part, struct stream_id id);
+/* Copies the entry of CAUSE to its stream's rejected one. */
+void batch_add_reject(struct batch *b, struct batch_part part, const struct cause *cause, struct slice reason);
+/* Ends the group that is open, if any. */
+void batch_close_group(struct batch *b);

@@ -1,0 +1,25 @@
+#!lua
+-- Takes, renews, looks at or gives up the lease (docs/REDIS_SCHEMA.md), and lets the beat of the data grow with each renewal.
+--
+-- KEYS[1] lease, KEYS[2] meta. ARGV[1] our token, ARGV[2] its time in ms, 0 to give it up, ARGV[3] the token of a holder
+-- who is known to be dead, or empty. Answers {1 where we hold it, holder, epoch, applied_seq, beat, seconds,
+-- microseconds}.
+
+local holder = redis.call('GET', KEYS[1]) or ''
+local ours = 0
+if ARGV[2] == '0' then
+    if holder == ARGV[1] then
+        redis.call('DEL', KEYS[1])
+        holder = ''
+    end
+elseif holder == '' or holder == ARGV[1] or (ARGV[3] ~= '' and holder == ARGV[3]) then
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+    holder = ARGV[1]
+    ours = 1
+    if redis.call('HEXISTS', KEYS[2], 'epoch') == 1 then
+        redis.pcall('HINCRBY', KEYS[2], 'beat', 1)
+    end
+end
+local known = redis.call('HMGET', KEYS[2], 'epoch', 'applied_seq', 'beat')
+local now = redis.call('TIME')
+return {ours, holder, known[1] or '', known[2] or '', known[3] or '', now[1], now[2]}
