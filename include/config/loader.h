@@ -1,0 +1,43 @@
+/* How a configuration is put together, for the files of this layer alone: the values that came from the
+ * defaults, the file and the command line, where each came from, and the problems found so far. */
+#pragma once
+
+#include "config/config.h"
+#include "config/schema.h"
+#include "util/macros.h"
+
+struct buf;
+struct cJSON;
+
+#define LOADER_DEFAULTS     "built-in defaults" /* the source of what nobody set */
+#define LOADER_KEY_MAX      160                 /* dotted names in messages are cut to this */
+#define LOADER_PROBLEMS_MAX 100                 /* then reading stops: such a file is of another kind */
+
+struct loader {
+    struct config *config;
+    const char *where;   /* the source being read */
+    const char **origin; /* by key: the source its value came from */
+    bool *seen;          /* by key: already met in this source */
+    size_t problems;
+    config_problem_fn on_problem;
+    void *ctx;
+};
+
+/* Tells one problem, counted in loader->problems. KEY is made fit for a terminal. */
+void loader_problem(struct loader *loader, const char *where, const char *key, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+
+/* Puts every default of the table into the configuration. */
+void loader_apply_defaults(struct loader *loader);
+/* Applies the object at the top of a file. */
+void loader_apply_file(struct loader *loader, const struct cJSON *root);
+/* Applies one `--set`: ITEM is the value as JSON, or NULL where RAW is none. */
+void loader_apply_set(struct loader *loader, struct slice name, const struct cJSON *item, const char *raw);
+
+/* Reads all of the file PATH, at most MAX bytes, into *out with a NUL behind it. 0, -EFBIG where it is
+ * longer, or -errno. */
+int loader_read_file(const char *path, size_t max, struct buf *out);
+
+/* Completes what is derived from the values, and checks what one value alone does not show: files, names that
+ * must differ. */
+void loader_check(struct loader *loader);

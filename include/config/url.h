@@ -1,0 +1,35 @@
+/* The two addresses of the configuration: redis.url and http.listen (SPEC §2). */
+#pragma once
+
+#include "config/config.h"
+#include "util/slice.h"
+
+struct buf;
+struct errmsg;
+
+struct redis_url {
+    enum config_redis_scheme scheme;
+    char *host; /* name or address without brackets; the path of a unix socket */
+    uint16_t port;
+    int db;
+    char *username, *password; /* percent-decoded, "" for none */
+};
+
+/* Reads `redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]`, the same with `rediss` for TLS, or
+ * `unix://[[USER]:PASSWORD@]/PATH[?db=DB]`. HOST is a name, an IPv4 address or an IPv6 address in brackets.
+ * The texts of *ret_url are the caller's (redis_url_clear). False with WHY, which never repeats a credential,
+ * for all else. */
+bool redis_url_parse(const char *text, struct redis_url *ret_url, struct errmsg *why);
+void redis_url_clear(struct redis_url *url);
+/* Appends TEXT with the credentials part as `<redacted>`. */
+void redis_url_redact(const char *text, struct buf *out);
+
+struct listen_address {
+    enum config_listen_kind kind;
+    char *host;    /* or the path of a unix socket */
+    uint16_t port; /* 0: the system picks one */
+};
+
+/* Reads `HOST:PORT`, `[IPV6]:PORT` or `unix:/PATH`. */
+bool listen_address_parse(const char *text, struct listen_address *ret_address, struct errmsg *why);
+void listen_address_clear(struct listen_address *address);

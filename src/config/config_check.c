@@ -1,0 +1,253 @@
+/* What one value alone does not show: addresses are taken apart, files read, names compared. */
+#include "config/loader.h"
+
+#include "config/url.h"
+#include "util/alloc.h"
+#include "util/buf.h"
+#include "util/errmsg.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define CREDENTIALS_VARIABLE "CREDENTIALS_DIRECTORY"
+#define PASSWORD_CREDENTIAL  "redis-password"
+#define PASSWORD_MAX_BYTES   4096
+#define SECRET_MIN_BYTES     16
+#define SECRET_MAX_BYTES     4096
+#define OWN_PREFIX           "mt5stated:"
+
+/* Where the value of KEY came from. */
+static const char *origin_of(const struct loader *loader, const char *key)
+{
+    return loader->origin[config_key_find(slice_text(key)) - config_keys];
+}
+
+static void check_redis_url(struct loader *loader)
+{
+    struct config *config = loader->config;
+    struct redis_url url;
+    struct errmsg why;
+
+    if (!redis_url_parse(config->redis.url, &url, &why)) {
+        loader_problem(loader, origin_of(loader, "redis.url"), "redis.url", "%s", why.text);
+        return;
+    }
+    config->redis.scheme = url.scheme;
+    config->redis.host = url.host;
+    config->redis.port = url.port;
+    config->redis.db = url.db;
+    config->redis.url_username = url.username;
+    config->redis.url_password = url.password;
+}
+
+static void check_listen(struct loader *loader)
+{
+    struct config *config = loader->config;
+    struct listen_address address;
+    struct errmsg why;
+
+    if (!listen_address_parse(config->http.listen, &address, &why)) {
+        loader_problem(loader, origin_of(loader, "http.listen"), "http.listen", "%s", why.text);
+        return;
+    }
+    config->http.kind = address.kind;
+    config->http.host = address.host;
+    config->http.port = address.port;
+}
+
+/* systemd hands the password over as a credential; a file that is named wins. */
+static void find_password_credential(struct config *config)
+{
+    const char *directory = getenv(CREDENTIALS_VARIABLE);
+    struct buf path = BUF_INIT;
+
+    if (!directory || !*directory || *config->redis.password_file)
+        return;
+    buf_add_format(&path, "%s/%s", directory, PASSWORD_CREDENTIAL);
+    if (access(buf_text(&path), F_OK) == 0) {
+        free(config->redis.password_file);
+        config->redis.password_file = mem_copy_text(path.data, path.len);
+    }
+    buf_clear(&path);
+}
+
+static void wipe(struct buf *content)
+{
+    if (content->data)
+        explicit_bzero(content->data, content->cap);
+    buf_clear(content);
+}
+
+static void check_files(struct loader *loader)
+{
+    for (size_t i = 0; i < config_key_count; i++) {
+        const struct config_key *key = &config_keys[i];
+        const char *path = key->type == CONFIG_TYPE_PATH ? *config_text_at(loader->config, key) : "";
+        struct buf content = BUF_INIT;
+        int error = *path ? loader_read_file(path, 1048576, &content) : 0;
+
+        if (error)
+            loader_problem(loader, loader->origin[i], key->name, "%s: %s", path, strerror(-error));
+        wipe(&content);
+    }
+}
+
+/* The text of the password file must be something that AUTH can send and a person meant. */
+static void check_password(struct loader *loader)
+{
+    const char *path = loader->config->redis.password_file;
+    struct buf content = BUF_INIT;
+    int error = *path ? loader_read_file(path, PASSWORD_MAX_BYTES, &content) : 0;
+
+    if (*path && error == -EFBIG)
+        loader_problem(loader, origin_of(loader, "redis.password_file"), "redis.password_file",
+                       "%s: a password has %d bytes at most", path, PASSWORD_MAX_BYTES);
+    else if (*path && !error && (content.len == 0 || content.data[0] == '\n'))
+        loader_problem(loader, origin_of(loader, "redis.password_file"), "redis.password_file",
+                       "%s: is empty", path);
+    wipe(&content);
+}
+
+static void check_tls_pair(struct loader *loader)
+{
+    const struct config *config = loader->config;
+
+    if (*config->redis.tls_cert_file && !*config->redis.tls_key_file)
+        loader_problem(loader, origin_of(loader, "redis.tls_cert_file"), "redis.tls_key_file",
+                       "must be set with redis.tls_cert_file");
+    if (*config->redis.tls_key_file && !*config->redis.tls_cert_file)
+        loader_problem(loader, origin_of(loader, "redis.tls_key_file"), "redis.tls_cert_file",
+                       "must be set with redis.tls_key_file");
+}
+
+/* Of two values that do not go together, the one to tell about: that which somebody set. */
+static const struct config_key *key_to_blame(const struct loader *loader, const struct config_key *a,
+                                             const struct config_key *b)
+{
+    return strcmp(loader->origin[a - config_keys], LOADER_DEFAULTS) == 0 ? b : a;
+}
+
+static void check_backoff(struct loader *loader)
+{
+    const struct config_key *min = config_key_find(slice_text("redis.reconnect_min_ms"));
+    const struct config_key *max = config_key_find(slice_text("redis.reconnect_max_ms"));
+    const struct config_key *blamed = key_to_blame(loader, min, max);
+
+    if (loader->config->redis.reconnect_min_ms > loader->config->redis.reconnect_max_ms)
+        loader_problem(loader, loader->origin[blamed - config_keys], blamed->name, "must not be %s",
+                       blamed == min ? "above redis.reconnect_max_ms" : "below redis.reconnect_min_ms");
+}
+
+/* True where NAME is that of a stream which the daemon makes beside BASE (SPEC §4). */
+static bool is_derived(const char *name, const char *base)
+{
+    size_t len = strlen(base);
+
+    return strncmp(name, base, len) == 0 &&
+           (strcmp(name + len, "_rejected") == 0 || strcmp(name + len, "_dropped") == 0);
+}
+
+static void check_stream_pair(struct loader *loader, const struct config_key *a, const struct config_key *b)
+{
+    const char *name = *config_text_at(loader->config, a), *other = *config_text_at(loader->config, b);
+    const struct config_key *blamed = key_to_blame(loader, a, b);
+    const char *origin = loader->origin[blamed - config_keys];
+
+    if (strcmp(name, other) == 0)
+        loader_problem(loader, origin, blamed->name, "must differ from %s", (blamed == a ? b : a)->name);
+    else if (is_derived(name, other))
+        loader_problem(loader, origin, blamed->name, "%s would be a stream that the daemon makes for %s",
+                       a->name, b->name);
+    else if (is_derived(other, name))
+        loader_problem(loader, origin, blamed->name, "%s would be a stream that the daemon makes for %s",
+                       b->name, a->name);
+}
+
+static void check_streams(struct loader *loader)
+{
+    for (size_t i = 0; i < config_key_count; i++) {
+        const struct config_key *key = &config_keys[i];
+
+        if (key->type != CONFIG_TYPE_STREAM)
+            continue;
+        if (strncmp(*config_text_at(loader->config, key), OWN_PREFIX, strlen(OWN_PREFIX)) == 0)
+            loader_problem(loader, loader->origin[i], key->name, "must not begin with %s", OWN_PREFIX);
+        for (size_t j = 0; j < i; j++) {
+            if (config_keys[j].type == CONFIG_TYPE_STREAM)
+                check_stream_pair(loader, key, &config_keys[j]);
+        }
+    }
+}
+
+/* Cuts the last newline off and says what is wrong with the secret, NULL where nothing is. */
+static const char *secret_fault(struct buf *content)
+{
+    if (content->len && content->data[content->len - 1] == '\n')
+        content->len--;
+    if (content->len && content->data[content->len - 1] == '\r')
+        content->len--;
+    if (content->len < SECRET_MIN_BYTES)
+        return "a token has 16 bytes at least";
+    for (size_t i = 0; i < content->len; i++) {
+        if (content->data[i] <= ' ' || content->data[i] >= 0x7f)
+            return "a token is printable ASCII without spaces";
+    }
+    return NULL;
+}
+
+static void read_secret(struct loader *loader, struct config_token *token, const char *key)
+{
+    struct buf content = BUF_INIT;
+    int error = loader_read_file(token->file, SECRET_MAX_BYTES, &content);
+    const char *fault = error ? NULL : secret_fault(&content);
+
+    if (error == -EFBIG)
+        fault = "a token has 4096 bytes at most";
+    else if (error)
+        fault = strerror(-error);
+    if (fault)
+        loader_problem(loader, origin_of(loader, "http.tokens"), key, "%s: %s", token->file, fault);
+    else
+        token->secret = mem_copy_text(content.data, content.len);
+    wipe(&content);
+}
+
+static void check_tokens(struct loader *loader)
+{
+    struct config *config = loader->config;
+    const char *origin = origin_of(loader, "http.tokens");
+
+    for (size_t i = 0; i < config->http.token_count; i++) {
+        struct config_token *token = &config->http.tokens[i];
+        struct errmsg key;
+
+        errmsg_set(&key, "http.tokens[%zu].file", i);
+        read_secret(loader, token, key.text);
+        for (size_t j = 0; j < i; j++) {
+            const struct config_token *other = &config->http.tokens[j];
+
+            if (strcmp(token->name, other->name) == 0) {
+                errmsg_set(&key, "http.tokens[%zu].name", i);
+                loader_problem(loader, origin, key.text, "must differ from that of http.tokens[%zu]", j);
+            }
+            if (token->secret && other->secret && strcmp(token->secret, other->secret) == 0) {
+                errmsg_set(&key, "http.tokens[%zu].file", i);
+                loader_problem(loader, origin, key.text, "holds the same token as that of http.tokens[%zu]",
+                               j);
+            }
+        }
+    }
+}
+
+void loader_check(struct loader *loader)
+{
+    check_redis_url(loader);
+    find_password_credential(loader->config);
+    check_files(loader);
+    check_password(loader);
+    check_tls_pair(loader);
+    check_backoff(loader);
+    check_streams(loader);
+    check_listen(loader);
+    check_tokens(loader);
+}
