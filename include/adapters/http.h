@@ -1,0 +1,134 @@
+/* The HTTP server: libmicrohttpd on the event loop (SPEC §8).
+ *
+ * It owns the listening socket, every connection with its deadlines, and the bounds of SPEC §8.4; it knows no
+ * route. For each complete request it calls the one handler, from the loop. The handler either answers at
+ * once (http_request_answer) or says that it will (http_request_suspend) and answers later, from any callback
+ * of the loop. A request is valid until it was answered and, if it was answered inside the handler, until
+ * that returns; or until its cancel callback is called.
+ *
+ * Refused before the handler sees them, as problem+json: bodies above 64 KiB (413), headers above 8 KiB
+ * (431), what could be read as two requests (400: Content-Length with Transfer-Encoding, two of either, a
+ * transfer coding other than chunked, a header name that is no token, two Hosts), a target with a broken
+ * escape (400). A connection is closed when a request is not complete request_ms after its first byte, when
+ * nothing has come for idle_ms, and when an answer is not taken within send_ms. */
+#pragma once
+
+#include "util/buf.h"
+#include "util/errmsg.h"
+#include "util/slice.h"
+#include <stdint.h>
+
+#define HTTP_BODY_MAX_BYTES   65536
+#define HTTP_HEADER_MAX_BYTES 8192 /* request line included */
+#define HTTP_ARGS_MAX         32   /* query arguments; more are refused with 400 */
+#define HTTP_REQUEST_MS       10000
+#define HTTP_IDLE_MS          60000
+#define HTTP_SEND_MS          60000
+
+struct log;
+struct loop;
+struct http_server;
+struct http_request;
+struct http_body;
+
+/* Bits, so that a route can name all that it takes. */
+enum http_method {
+    HTTP_GET = 1,
+    HTTP_HEAD = 2,
+    HTTP_POST = 4,
+    HTTP_PUT = 8,
+    HTTP_DELETE = 16,
+    HTTP_OTHER = 32,
+};
+
+typedef void (*http_handler_fn)(void *ctx, struct http_request *request);
+/* The client went away, or the server is being freed: REQUEST must not be used after this call, nor answered
+ * in it. */
+typedef void (*http_cancel_fn)(void *ctx, struct http_request *request);
+
+struct http_options {
+    struct log *log;  /* may be NULL */
+    const char *host; /* name or address to listen on, or the path of a unix socket */
+    uint16_t port;    /* 0: the system picks one */
+    bool is_unix;
+    size_t max_connections;
+    http_handler_fn handler;
+    void *ctx;
+    int64_t request_ms, idle_ms, send_ms; /* 0: the defaults above */
+};
+
+/* Binds and listens. 0, or -errno with WHY filled: the address is in use, may not be had, does not exist. A
+ * unix socket that nobody listens on any more is replaced; it is made with mode 0660. The texts of OPTIONS
+ * are not kept. */
+int http_server_new(struct loop *loop, const struct http_options *options, struct http_server **ret_server,
+                    struct errmsg *why);
+/* Cancels every suspended request, closes every connection. Not to be called from the handler. NULL is fine.
+ */
+void http_server_free(struct http_server *server);
+
+/* The port that is listened on; 0 for a unix socket. */
+uint16_t http_server_port(const struct http_server *server);
+/* True where only this machine can connect: a unix socket or a loopback address. */
+bool http_server_is_loopback(const struct http_server *server);
+
+/* Counted since http_server_new, but for connections, which are those open now. */
+struct http_stats {
+    uint64_t connections, accepted, requests;
+    uint64_t refused;      /* requests refused before the handler saw them */
+    uint64_t evicted;      /* idle connections closed to make room for new ones */
+    uint64_t expired;      /* connections closed at a deadline */
+    uint64_t cancelled;    /* requests whose client went away before the answer */
+    uint64_t out_of_files; /* connections closed at once because no file descriptor was left */
+};
+struct http_stats http_server_stats(const struct http_server *server);
+
+enum http_method http_request_method(const struct http_request *request);
+/* Percent-decoded, without the query. */
+struct slice http_request_path(const struct http_request *request);
+/* The first query argument of that name, decoded; false where there is none. */
+bool http_request_arg(const struct http_request *request, const char *name, struct slice *ret_value);
+size_t http_request_arg_count(const struct http_request *request);
+/* The name of the argument at INDEX, for handlers that refuse unknown ones. */
+struct slice http_request_arg_name(const struct http_request *request, size_t index);
+/* The first header of that name, any case; data is NULL where there is none. */
+struct slice http_request_header(const struct http_request *request, const char *name);
+struct slice http_request_body(const struct http_request *request);
+/* True where the client is on this machine: over a unix socket, from a loopback address or from the address
+ * it connected to. */
+bool http_request_is_local(const struct http_request *request);
+
+/* How much the value of an Accept or Accept-Encoding header wants NAME (`text/plain`, `gzip`): its q in
+ * thousandths, 0 for not at all. A wildcard counts where NAME is not listed. Parameters other than q are
+ * ignored. An empty header wants nothing. */
+int http_accept_weight(struct slice header, const char *name);
+
+struct http_header {
+    const char *name, *value;
+};
+
+struct http_answer {
+    int status;
+    const char *content_type; /* NULL where there is no body */
+    struct buf *body;         /* its content is taken, the buffer left empty; or NULL */
+    struct http_body *shared; /* in place of body: the answer takes a reference of its own */
+    const struct http_header *headers;
+    size_t header_count;
+};
+
+/* Answers, once. HEAD gets the headers of the same answer. Everything but the two bodies is copied. */
+void http_request_answer(struct http_request *request, const struct http_answer *answer);
+/* Answers with problem+json; the title is that of the status. DETAIL may be NULL. */
+void http_request_answer_problem(struct http_request *request, int status, const char *detail);
+/* 405 with Allow: METHODS are bits of enum http_method; HEAD is added to GET. */
+void http_request_answer_not_allowed(struct http_request *request, unsigned methods);
+/* The reason phrase of a status, as titles of problems use it. */
+const char *http_status_title(int status);
+
+/* Keeps the request beyond the handler, for an answer later. CANCEL is called if the client closes its
+ * connection (or its half of it) before. */
+void http_request_suspend(struct http_request *request, http_cancel_fn cancel, void *ctx);
+
+/* A body for several answers. Takes the content of CONTENT; the caller holds one reference. */
+struct http_body *http_body_new(struct buf *content);
+struct http_body *http_body_ref(struct http_body *body);
+void http_body_unref(struct http_body *body);

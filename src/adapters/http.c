@@ -1,0 +1,180 @@
+/* libmicrohttpd on the event loop: made, run, freed.
+ *
+ * Its epoll descriptor is an event of ours. When that is readable the library does not run at once but behind
+ * everything else that was ready in this turn, so that the watch on each connection (http_connection.c) sees
+ * new bytes before they are read. It has no wake-up of its own after a resumption or an added connection:
+ * http_server_run_soon is one. */
+#include "http_internal.h"
+
+#include "adapters/log.h"
+#include "adapters/loop.h"
+#include "util/alloc.h"
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CONNECTION_MEMORY_BYTES 65536 /* beyond it the library itself answers 431 */
+#define MESSAGE_MAX             256
+
+/* The library's complaints are about clients, for whom they cannot be quiet enough. */
+static void PRINTF_LIKE(2, 0) on_mhd_message(void *ctx, const char *format, va_list args)
+{
+    struct http_server *server = ctx;
+    char text[MESSAGE_MAX];
+    size_t len;
+
+    (void)vsnprintf(text, sizeof(text), format, args); /* cut where it is too long */
+    len = strcspn(text, "\n");
+    LOG_LIMITED(server->log, DEBUG, slice_of(text, len), "http", log_slice("reason", slice_of(text, len)));
+}
+
+void http_server_run_now(struct http_server *server)
+{
+    MHD_UNSIGNED_LONG_LONG wait_ms;
+
+    (void)MHD_run(server->daemon); /* fails without epoll only */
+    if (MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES)
+        loop_timer_set(server->run_soon, (int64_t)wait_ms);
+}
+
+void http_server_run_soon(struct http_server *server)
+{
+    loop_timer_set(server->run_soon, 0);
+}
+
+static void on_run_soon(void *ctx)
+{
+    http_server_run_now(ctx);
+}
+
+static void on_run(evutil_socket_t fd, short events, void *ctx)
+{
+    (void)fd;
+    (void)events;
+    http_server_run_now(ctx);
+}
+
+static void on_mhd_ready(evutil_socket_t fd, short events, void *ctx)
+{
+    struct http_server *server = ctx;
+
+    (void)fd;
+    event_active(server->run, events, 0);
+}
+
+static void on_deadline(void *ctx)
+{
+    http_deadlines_check(ctx);
+}
+
+static struct MHD_Daemon *start_daemon(struct http_server *server)
+{
+    /* The logger must come first: options before it have none. */
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
+        NULL, http_on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_message, server,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_URI_LOG_CALLBACK, http_on_target, server,
+        MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        http_notify_connection, server, MHD_OPTION_END);
+}
+
+static int watch_daemon(struct http_server *server)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    struct event_base *base = loop_event_base(server->loop);
+
+    server->run = event_new(base, -1, EV_PERSIST, on_run, server);
+    server->mhd_ready = event_new(base, info->epoll_fd, EV_READ | EV_PERSIST, on_mhd_ready, server);
+    return server->run && server->mhd_ready && event_add(server->mhd_ready, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+static struct http_server *server_alloc(struct loop *loop, const struct http_options *options)
+{
+    struct http_server *server = mem_new(1, sizeof(*server));
+
+    server->loop = loop;
+    server->log = options->log;
+    server->handler = options->handler;
+    server->ctx = options->ctx;
+    server->max_connections = options->max_connections;
+    server->listen_fd = server->reserve_fd = -1;
+    server->run_soon = loop_timer_new(loop, on_run_soon, server);
+    server->deadline = loop_timer_new(loop, on_deadline, server);
+    server->limits_ms[HTTP_WAITING] = options->idle_ms ? options->idle_ms : HTTP_IDLE_MS;
+    server->limits_ms[HTTP_READING] = options->request_ms ? options->request_ms : HTTP_REQUEST_MS;
+    server->limits_ms[HTTP_SENDING] = options->send_ms ? options->send_ms : HTTP_SEND_MS;
+    for (int state = 0; state < HTTP_STATES; state++)
+        TAILQ_INIT(&server->lists[state]);
+    return server;
+}
+
+int http_server_new(struct loop *loop, const struct http_options *options, struct http_server **ret_server,
+                    struct errmsg *why)
+{
+    struct http_server *server = server_alloc(loop, options);
+    int error = http_listen(server, options, why);
+
+    if (!error) {
+        server->daemon = start_daemon(server);
+        error = server->daemon ? watch_daemon(server) : -EIO;
+        if (!error)
+            error = http_accept_start(server);
+        if (error)
+            errmsg_set(why, "cannot start the HTTP server: %s", strerror(-error));
+    }
+    if (error) {
+        http_server_free(server);
+        return error;
+    }
+    *ret_server = server;
+    return 0;
+}
+
+/* The library gives up on the spot if it is stopped with a suspended connection. */
+static void cancel_all(struct http_server *server)
+{
+    struct http_connection *connection;
+
+    (void)MHD_run(server->daemon); /* what was answered may still go */
+    while ((connection = TAILQ_FIRST(&server->lists[HTTP_HANDLING]))) {
+        http_request_cancel(connection->request);
+        http_connection_shut(connection);
+    }
+}
+
+void http_server_free(struct http_server *server)
+{
+    if (!server)
+        return;
+    http_accept_stop(server);
+    if (server->daemon) {
+        cancel_all(server);
+        MHD_stop_daemon(server->daemon);
+    }
+    assert(server->stats.connections == 0);
+    if (server->mhd_ready)
+        event_free(server->mhd_ready);
+    if (server->run)
+        event_free(server->run);
+    loop_timer_free(server->run_soon);
+    loop_timer_free(server->deadline);
+    free(server);
+}
+
+uint16_t http_server_port(const struct http_server *server)
+{
+    return server->port;
+}
+
+bool http_server_is_loopback(const struct http_server *server)
+{
+    return server->is_loopback;
+}
+
+struct http_stats http_server_stats(const struct http_server *server)
+{
+    return server->stats;
+}

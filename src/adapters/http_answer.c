@@ -1,0 +1,137 @@
+/* Answers: bodies by reference count, problems, 405. */
+#include "http_internal.h"
+
+#include "codec/problem_json.h"
+#include "util/alloc.h"
+#include "util/macros.h"
+#include <assert.h>
+#include <stdlib.h>
+
+struct http_body {
+    struct buf content;
+    unsigned references;
+};
+
+struct http_body *http_body_new(struct buf *content)
+{
+    struct http_body *body = mem_new(1, sizeof(*body));
+
+    body->references = 1;
+    body->content = *content;
+    *content = (struct buf)BUF_INIT;
+    return body;
+}
+
+struct http_body *http_body_ref(struct http_body *body)
+{
+    body->references++;
+    return body;
+}
+
+void http_body_unref(struct http_body *body)
+{
+    if (!body || --body->references)
+        return;
+    buf_clear(&body->content);
+    free(body);
+}
+
+static void release_body(void *body)
+{
+    http_body_unref(body);
+}
+
+/* Takes the reference to BODY. */
+static struct MHD_Response *response_with_body(struct http_body *body)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+        body->content.len, body->content.data, release_body, body);
+
+    if (!response)
+        http_body_unref(body);
+    return response;
+}
+
+static struct MHD_Response *response_of(const struct http_answer *answer)
+{
+    struct http_body *body = NULL;
+
+    if (answer->shared)
+        body = http_body_ref(answer->shared);
+    else if (answer->body)
+        body = http_body_new(answer->body);
+    if (body && body->content.len)
+        return response_with_body(body);
+    http_body_unref(body);
+    return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+}
+
+static void add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    enum MHD_Result added = MHD_add_response_header(response, name, value);
+
+    assert(added == MHD_YES); /* names and values are ours */
+    (void)added;
+}
+
+void http_request_answer(struct http_request *request, const struct http_answer *answer)
+{
+    struct MHD_Response *response = response_of(answer);
+
+    assert(!request->is_answered);
+    request->is_answered = true;
+    request->response = response;
+    request->status = (unsigned)answer->status;
+    if (response && answer->content_type)
+        add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
+    for (size_t i = 0; response && i < answer->header_count; i++)
+        add_header(response, answer->headers[i].name, answer->headers[i].value);
+    if (response && request->close_after)
+        add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    if (request->is_suspended)
+        http_request_wake(request);
+}
+
+const char *http_status_title(int status)
+{
+    return MHD_get_reason_phrase_for((unsigned)status);
+}
+
+static void answer_problem(struct http_request *request, int status, const char *detail,
+                           const struct http_header *headers, size_t header_count)
+{
+    struct buf body = BUF_INIT;
+    struct http_answer answer = {.status = status,
+                                 .content_type = PROBLEM_CONTENT_TYPE,
+                                 .body = &body,
+                                 .headers = headers,
+                                 .header_count = header_count};
+
+    problem_json_add(&body, status, http_status_title(status), slice_text(detail));
+    http_request_answer(request, &answer);
+}
+
+void http_request_answer_problem(struct http_request *request, int status, const char *detail)
+{
+    answer_problem(request, status, detail, NULL, 0);
+}
+
+void http_request_answer_not_allowed(struct http_request *request, unsigned methods)
+{
+    static const struct {
+        unsigned bits;
+        const char *text;
+    } names[] = {{HTTP_GET, "GET, HEAD"}, {HTTP_POST, "POST"}, {HTTP_PUT, "PUT"}, {HTTP_DELETE, "DELETE"}};
+    struct buf allow = BUF_INIT;
+    struct http_header header = {MHD_HTTP_HEADER_ALLOW, NULL};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (!(methods & names[i].bits))
+            continue;
+        buf_add_text(&allow, allow.len ? ", " : "");
+        buf_add_text(&allow, names[i].text);
+    }
+    header.value = buf_text(&allow);
+    answer_problem(request, 405, NULL, &header, 1);
+    buf_clear(&allow);
+}

@@ -1,0 +1,200 @@
+/* Connections from the accept to the close: their states, deadlines, and the watch for clients that go away.
+ *
+ * libmicrohttpd's own timeout is not used: it starts again at every byte. Each state has one duration,
+ * counted from the moment it was entered, so the lists stay sorted by deadline. */
+#include "http_internal.h"
+
+#include "adapters/loop.h"
+#include "util/alloc.h"
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct http_connection_list *list_of(struct http_connection *connection)
+{
+    return &connection->server->lists[connection->state];
+}
+
+/* Makes sure that the timer fires when this connection is due. It may fire earlier, for one that has moved on
+ * since. */
+static void watch_deadline(struct http_connection *connection)
+{
+    struct http_server *server = connection->server;
+    int64_t limit_ms = server->limits_ms[connection->state];
+    int64_t due_ms = connection->entered_ms + limit_ms;
+
+    if (!limit_ms || (loop_timer_is_set(server->deadline) && server->deadline_ms <= due_ms))
+        return;
+    server->deadline_ms = due_ms;
+    loop_timer_set(server->deadline, due_ms - loop_now_ms());
+}
+
+void http_connection_enter(struct http_connection *connection, enum http_state state)
+{
+    TAILQ_REMOVE(list_of(connection), connection, link);
+    connection->state = state;
+    connection->entered_ms = loop_now_ms();
+    TAILQ_INSERT_TAIL(list_of(connection), connection, link);
+    watch_deadline(connection);
+}
+
+void http_connection_shut(struct http_connection *connection)
+{
+    (void)shutdown(connection->fd, SHUT_RDWR); /* it may be gone already */
+    http_connection_enter(connection, HTTP_CLOSING);
+}
+
+void http_deadlines_check(struct http_server *server)
+{
+    int64_t now_ms = loop_now_ms();
+
+    for (int state = 0; state < HTTP_STATES; state++) {
+        struct http_connection *first;
+
+        while (server->limits_ms[state] && (first = TAILQ_FIRST(&server->lists[state]))) {
+            if (first->entered_ms + server->limits_ms[state] > now_ms) {
+                watch_deadline(first);
+                break;
+            }
+            server->stats.expired++;
+            http_connection_shut(first);
+        }
+    }
+}
+
+static bool has_bytes(int fd)
+{
+    char byte;
+
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+static bool has_ended(int fd)
+{
+    struct pollfd watched = {.fd = fd, .events = POLLRDHUP};
+
+    return poll(&watched, 1, 0) > 0 && (watched.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
+/* An edge. It comes before libmicrohttpd runs in this turn (http.c), so bytes that are there are new; where
+ * none are, they were read in the turn before, and what they were part of has been seen. */
+static void on_connection_readable(evutil_socket_t fd, short events, void *ctx)
+{
+    struct http_connection *connection = ctx;
+
+    (void)events; /* which edge it was is looked up: it may be older than the state */
+    if (connection->state == HTTP_WAITING) {
+        if (has_bytes(fd))
+            http_connection_enter(connection, HTTP_READING);
+    } else if (connection->state == HTTP_HANDLING && connection->request->is_suspended && has_ended(fd)) {
+        http_request_cancel(connection->request);
+        http_connection_shut(connection);
+    } else if (connection->state == HTTP_HANDLING || connection->state == HTTP_SENDING) {
+        connection->has_more |= has_bytes(fd);
+    }
+}
+
+bool http_address_is_loopback(const struct sockaddr *address)
+{
+    const struct sockaddr_in *v4 = (const void *)address;
+    const struct sockaddr_in6 *v6 = (const void *)address;
+
+    if (address->sa_family == AF_UNIX)
+        return true;
+    if (address->sa_family == AF_INET)
+        return ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    if (address->sa_family != AF_INET6)
+        return false;
+    return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ||
+           (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) && v6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
+}
+
+static bool addresses_are_equal(const struct sockaddr *a, const struct sockaddr *b)
+{
+    const struct sockaddr_in *a4 = (const void *)a, *b4 = (const void *)b;
+    const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
+
+    if (a->sa_family != b->sa_family)
+        return false;
+    if (a->sa_family == AF_INET)
+        return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+    return a->sa_family == AF_INET6 && IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &b6->sin6_addr);
+}
+
+/* The peer is on this machine too where it has the address that it connected to. */
+static bool peer_is_local(int fd, const struct sockaddr *peer)
+{
+    struct sockaddr_storage own = {0};
+    socklen_t own_len = sizeof(own);
+
+    if (http_address_is_loopback(peer))
+        return true;
+    return getsockname(fd, (struct sockaddr *)&own, &own_len) == 0 &&
+           addresses_are_equal(peer, (const struct sockaddr *)&own);
+}
+
+static void connection_free(struct http_connection *connection)
+{
+    event_free(connection->readable);
+    TAILQ_REMOVE(list_of(connection), connection, link);
+    connection->server->stats.connections--;
+    free(connection);
+}
+
+static struct http_connection *connection_new(struct http_server *server, int fd, const struct sockaddr *peer)
+{
+    struct http_connection *connection = mem_new(1, sizeof(*connection));
+
+    connection->server = server;
+    connection->fd = fd;
+    connection->is_local = peer_is_local(fd, peer);
+    connection->readable =
+        event_new(loop_event_base(server->loop), fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST,
+                  on_connection_readable, connection);
+    if (!connection->readable || event_add(connection->readable, NULL) < 0) {
+        if (connection->readable)
+            event_free(connection->readable);
+        free(connection);
+        return NULL;
+    }
+    connection->entered_ms = loop_now_ms();
+    TAILQ_INSERT_TAIL(&server->lists[HTTP_WAITING], connection, link);
+    watch_deadline(connection);
+    server->stats.connections++;
+    return connection;
+}
+
+void http_connection_add(struct http_server *server, int fd, const struct sockaddr *peer, socklen_t peer_len)
+{
+    struct http_connection *connection = connection_new(server, fd, peer);
+
+    if (!connection) {
+        (void)close(fd); /* nothing was written to it */
+        return;
+    }
+    server->stats.accepted++;
+    server->adding = connection;
+    /* Where it fails, FD is closed and http_notify_connection was called for both or for neither. */
+    if (MHD_add_connection(server->daemon, fd, peer, peer_len) != MHD_YES && server->adding)
+        connection_free(connection);
+    server->adding = NULL;
+    http_server_run_soon(server);
+}
+
+void http_notify_connection(void *ctx, struct MHD_Connection *mhd, void **context,
+                            enum MHD_ConnectionNotificationCode code)
+{
+    struct http_server *server = ctx;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = server->adding;
+        server->adding->mhd = mhd;
+        server->adding = NULL;
+        return;
+    }
+    connection_free(*context);
+    *context = NULL;
+    http_accept_resume(server);
+}

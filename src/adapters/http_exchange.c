@@ -1,0 +1,175 @@
+/* One request and its answer, as libmicrohttpd's callbacks see them: target, headers, body, final call,
+ * completion. */
+#include "http_internal.h"
+
+#include "util/alloc.h"
+#include "util/macros.h"
+#include <assert.h>
+#include <stdlib.h>
+
+static struct http_connection *connection_of(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info->socket_context;
+}
+
+void *http_on_target(void *ctx, const char *target, struct MHD_Connection *mhd)
+{
+    struct http_connection *connection = connection_of(mhd);
+    struct http_request *request = mem_new(1, sizeof(*request));
+
+    UNUSED(ctx);
+    if (connection->state == HTTP_WAITING)
+        http_connection_enter(connection, HTTP_READING);
+    request->connection = connection;
+    request->target_is_bad = !http_target_parse(request, target ? target : "");
+    connection->request = request;
+    return request;
+}
+
+static enum http_method method_of(const char *text)
+{
+    static const struct {
+        const char *text;
+        enum http_method method;
+    } methods[] = {{"GET", HTTP_GET},
+                   {"HEAD", HTTP_HEAD},
+                   {"POST", HTTP_POST},
+                   {"PUT", HTTP_PUT},
+                   {"DELETE", HTTP_DELETE}};
+
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+        if (strcmp(text, methods[i].text) == 0)
+            return methods[i].method;
+    }
+    return HTTP_OTHER;
+}
+
+static enum MHD_Result send_answer(struct http_request *request)
+{
+    struct http_connection *connection = request->connection;
+
+    http_connection_enter(connection, HTTP_SENDING);
+    return MHD_queue_response(connection->mhd, request->status, request->response);
+}
+
+static enum MHD_Result send_refusal(struct http_request *request)
+{
+    request->connection->server->stats.refused++;
+    http_request_answer_problem(request, request->refusal, request->refusal_detail);
+    return send_answer(request);
+}
+
+/* Keeps a part of the body, or lets it go where it will not be looked at. False: enough of it. */
+static bool take_body(struct http_request *request, const char *data, size_t size)
+{
+    request->body_seen += size;
+    if (request->body_seen > HTTP_DRAIN_MAX_BYTES)
+        return false;
+    if (!request->refusal && request->body_seen > HTTP_BODY_MAX_BYTES) {
+        request->refusal = 413;
+        request->refusal_detail = "the body is limited to 65536 bytes";
+        buf_clear(&request->body);
+    }
+    if (!request->refusal)
+        buf_add(&request->body, data, size);
+    return true;
+}
+
+static enum MHD_Result handle(struct http_request *request)
+{
+    struct http_connection *connection = request->connection;
+    struct http_server *server = connection->server;
+
+    request->was_handled = true;
+    if (request->refusal)
+        return send_refusal(request);
+    server->stats.requests++;
+    http_connection_enter(connection, HTTP_HANDLING);
+    server->handler(server->ctx, request);
+    if (request->is_suspended) {
+        MHD_suspend_connection(connection->mhd);
+        return MHD_YES;
+    }
+    if (!request->is_answered)
+        http_request_answer_problem(request, 500, "nobody answered");
+    return send_answer(request);
+}
+
+/* Called with the headers, with each part of the body, at the end, and once more after a resumption. */
+enum MHD_Result http_on_request(void *ctx, struct MHD_Connection *mhd, const char *url, const char *method,
+                                const char *version, const char *data, size_t *size, void **context)
+{
+    struct http_request *request = *context;
+    size_t part = *size;
+
+    UNUSED(ctx);
+    UNUSED(mhd);
+    UNUSED(url);
+    UNUSED(version);
+    if (!request)
+        return MHD_NO;
+    if (!request->method) {
+        request->method = method_of(method);
+        http_headers_check(request);
+        return request->refusal && request->close_after ? send_refusal(request) : MHD_YES;
+    }
+    if (part) {
+        *size = 0;
+        return take_body(request, data, part) ? MHD_YES : MHD_NO;
+    }
+    if (!request->was_handled)
+        return handle(request);
+    return request->is_answered ? send_answer(request) : MHD_NO;
+}
+
+void http_on_completed(void *ctx, struct MHD_Connection *mhd, void **context,
+                       enum MHD_RequestTerminationCode code)
+{
+    struct http_request *request = *context;
+    struct http_connection *connection;
+
+    UNUSED(ctx);
+    UNUSED(mhd);
+    UNUSED(code);
+    if (!request)
+        return;
+    *context = NULL;
+    connection = request->connection;
+    connection->request = NULL;
+    if (request->response)
+        MHD_destroy_response(request->response);
+    buf_clear(&request->body);
+    free(request->target);
+    free(request);
+    if (connection->state == HTTP_CLOSING)
+        return;
+    http_connection_enter(connection, connection->has_more ? HTTP_READING : HTTP_WAITING);
+    connection->has_more = false;
+}
+
+void http_request_suspend(struct http_request *request, http_cancel_fn cancel, void *ctx)
+{
+    assert(!request->is_answered && !request->is_suspended);
+    request->is_suspended = true;
+    request->cancel = cancel;
+    request->cancel_ctx = ctx;
+}
+
+/* The last call of http_on_request comes out of the run that follows. */
+void http_request_wake(struct http_request *request)
+{
+    struct http_connection *connection = request->connection;
+
+    request->is_suspended = false;
+    MHD_resume_connection(connection->mhd);
+    http_server_run_soon(connection->server);
+}
+
+void http_request_cancel(struct http_request *request)
+{
+    request->connection->server->stats.cancelled++;
+    request->cancel(request->cancel_ctx, request);
+    http_request_wake(request);
+}

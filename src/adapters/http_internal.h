@@ -1,0 +1,134 @@
+/* What the files of the HTTP server share. A connection is in exactly one state, and in the list of that
+ * state; it moves only through http_connection_enter. */
+#pragma once
+
+#include "adapters/http.h"
+#include <microhttpd.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+/* Of a body that is refused, this much is read and thrown away so that the client sees why. */
+#define HTTP_DRAIN_MAX_BYTES (16u << 20)
+
+struct event;
+struct loop_timer;
+struct http_connection;
+
+enum http_state {
+    HTTP_WAITING,  /* for the first byte of a request */
+    HTTP_READING,  /* from that byte until the request is whole */
+    HTTP_HANDLING, /* the application has it */
+    HTTP_SENDING,  /* until the answer has gone */
+    HTTP_CLOSING,  /* shut down; libmicrohttpd will notice */
+    HTTP_STATES
+};
+
+/* In the order in which they entered the state, so that the first is the first to be due. */
+TAILQ_HEAD(http_connection_list, http_connection);
+
+struct http_connection {
+    TAILQ_ENTRY(http_connection) link;
+    struct http_server *server;
+    struct MHD_Connection *mhd;
+    struct http_request *request; /* NULL between requests */
+    struct event *readable;       /* edge: bytes or an end came */
+    int fd;
+    enum http_state state;
+    int64_t entered_ms;
+    bool is_local;
+    bool has_more; /* bytes came behind the request that is being answered */
+};
+
+struct http_server {
+    struct loop *loop;
+    struct log *log;
+    struct MHD_Daemon *daemon;
+    http_handler_fn handler;
+    void *ctx;
+
+    int listen_fd, reserve_fd;
+    uint16_t port;
+    bool is_loopback;
+    char *unix_path;             /* to be removed at the end */
+    uint64_t unix_dev, unix_ino; /* what we made there */
+    struct event *acceptable;
+    struct loop_timer *accept_pause;
+    size_t max_connections;
+
+    struct event *mhd_ready;     /* libmicrohttpd's epoll descriptor */
+    struct event *run;           /* activated to run it in this turn, behind what else is ready */
+    struct loop_timer *run_soon; /* to run it in the next */
+
+    struct http_connection_list lists[HTTP_STATES];
+    int64_t limits_ms[HTTP_STATES]; /* 0: none */
+    struct loop_timer *deadline;
+    int64_t deadline_ms; /* when that is due */
+
+    struct http_connection *adding; /* handed to MHD_add_connection, not yet told back */
+    struct http_stats stats;
+};
+
+struct http_arg {
+    struct slice name, value;
+};
+
+struct http_request {
+    struct http_connection *connection;
+    enum http_method method;
+    char *target; /* decoded in place; path and args point into it */
+    struct slice path;
+    struct http_arg args[HTTP_ARGS_MAX];
+    size_t arg_count;
+    bool target_is_bad;
+
+    struct buf body;
+    size_t body_seen; /* bytes, those thrown away included */
+    int refusal;      /* status; 0: none */
+    const char *refusal_detail;
+
+    bool was_handled, close_after;
+    bool is_suspended; /* by the handler, and neither answered nor cancelled since */
+    bool is_answered;
+    http_cancel_fn cancel;
+    void *cancel_ctx;
+    struct MHD_Response *response; /* NULL with is_answered: there was no memory for it */
+    unsigned status;
+};
+
+/* http.c */
+void http_server_run_now(struct http_server *server);
+void http_server_run_soon(struct http_server *server);
+
+/* http_accept.c: the listening side. */
+int http_listen(struct http_server *server, const struct http_options *options, struct errmsg *why);
+int http_accept_start(struct http_server *server);
+void http_accept_stop(struct http_server *server);
+/* A connection has ended: there may be room again. */
+void http_accept_resume(struct http_server *server);
+
+/* http_connection.c */
+bool http_address_is_loopback(const struct sockaddr *address);
+/* Takes FD in any case. */
+void http_connection_add(struct http_server *server, int fd, const struct sockaddr *peer, socklen_t peer_len);
+void http_connection_enter(struct http_connection *connection, enum http_state state);
+/* Ends the connection; what happens next is libmicrohttpd's. */
+void http_connection_shut(struct http_connection *connection);
+void http_deadlines_check(struct http_server *server);
+void http_notify_connection(void *ctx, struct MHD_Connection *mhd, void **context,
+                            enum MHD_ConnectionNotificationCode code);
+
+/* http_exchange.c: libmicrohttpd's callbacks for one request. */
+void *http_on_target(void *ctx, const char *target, struct MHD_Connection *mhd);
+enum MHD_Result http_on_request(void *ctx, struct MHD_Connection *mhd, const char *url, const char *method,
+                                const char *version, const char *data, size_t *size, void **context);
+void http_on_completed(void *ctx, struct MHD_Connection *mhd, void **context,
+                       enum MHD_RequestTerminationCode code);
+/* Lets libmicrohttpd go on with a suspended request. */
+void http_request_wake(struct http_request *request);
+/* The client of a suspended request is gone. */
+void http_request_cancel(struct http_request *request);
+
+/* http_target.c: the request target and the headers that decide where a request ends. */
+bool http_target_parse(struct http_request *request, const char *target);
+/* Finds a reason to refuse the request by its headers alone; sets refusal and close_after. */
+void http_headers_check(struct http_request *request);

@@ -1,0 +1,263 @@
+/* Levels, formats, what is dropped and what repeats. The text is log_line's, the descriptor log_sink's. */
+#include "adapters/log.h"
+
+#include "adapters/loop.h"
+#include "log_line.h"
+#include "log_sink.h"
+#include "util/alloc.h"
+#include "util/hash.h"
+#include "util/macros.h"
+#include <stdlib.h>
+
+#define REPEAT_MS       10000
+#define REPEAT_KEYS     256
+#define LINE_KEEP_BYTES ((size_t)16 * 1024)
+
+/* A message that was written, and what came of it since. */
+struct log_repeat {
+    uint64_t id; /* hash of message and key */
+    bool is_used;
+    enum log_level level;
+    int64_t end_ms;  /* monotonic */
+    uint64_t count;  /* held back */
+    struct buf body; /* of the last of them */
+};
+
+struct log {
+    struct log_sink *sink;
+    enum log_level level;
+    enum log_format format; /* never auto */
+    int fd;
+    struct buf line; /* scratch */
+    uint64_t dropped;
+    uint64_t dropped_told;
+    struct log_repeat *repeats; /* REPEAT_KEYS of them; NULL until the first */
+    int64_t repeat_ms;
+    struct hash_key hash_key;
+    struct loop_timer *timer; /* the next end of a repeat; NULL without a loop */
+};
+
+static void on_repeat_timer(void *ctx);
+static void on_drained(void *ctx);
+
+static enum log_format choose_format(int fd, enum log_format format)
+{
+    if (format != LOG_FORMAT_AUTO)
+        return format;
+    return log_sink_is_journal(fd) ? LOG_FORMAT_JOURNAL : LOG_FORMAT_LOGFMT;
+}
+
+struct log *log_new(struct loop *loop, int fd)
+{
+    struct log *log = mem_new(1, sizeof(*log));
+
+    log->level = LOG_INFO_LEVEL;
+    log->fd = fd;
+    log->format = choose_format(fd, LOG_FORMAT_AUTO);
+    log->repeat_ms = REPEAT_MS;
+    log->hash_key = hash_key_random();
+    log->sink = log_sink_new(loop, fd, on_drained, log);
+    if (loop)
+        log->timer = loop_timer_new(loop, on_repeat_timer, log);
+    return log;
+}
+
+static uint64_t all_dropped(const struct log *log)
+{
+    return log->dropped + log_sink_lost_lines(log->sink);
+}
+
+uint64_t log_dropped_lines(const struct log *log)
+{
+    return log ? all_dropped(log) : 0;
+}
+
+/* Puts a note where lines are missing, once there is room for it and for SIZE bytes more. */
+static void tell_dropped(struct log *log, size_t size)
+{
+    struct buf note = BUF_INIT;
+    uint64_t dropped = all_dropped(log);
+    struct log_field field = log_int("lines", (int64_t)(dropped - log->dropped_told));
+
+    if (dropped == log->dropped_told)
+        return;
+    log_line_begin(&note, log->format, LOG_WARN_LEVEL, loop_wall_ms());
+    log_line_add_body(&note, log->format, "msg", "log lines dropped", &field, 1);
+    log_line_end(&note, log->format);
+    if (log_sink_has_room(log->sink, note.len + size)) {
+        log->dropped_told = dropped;
+        log_sink_add(log->sink, buf_slice(&note));
+    }
+    buf_clear(&note);
+}
+
+static void on_drained(void *ctx)
+{
+    tell_dropped(ctx, 0);
+}
+
+static void write_line(struct log *log)
+{
+    tell_dropped(log, log->line.len);
+    if (log_sink_has_room(log->sink, log->line.len))
+        log_sink_add(log->sink, buf_slice(&log->line));
+    else
+        log->dropped++;
+    buf_reset(&log->line, LINE_KEEP_BYTES);
+}
+
+static void write_fields(struct log *log, enum log_level level, const char *name, const char *text,
+                         const struct log_field *fields, size_t count)
+{
+    log_line_begin(&log->line, log->format, level, loop_wall_ms());
+    log_line_add_body(&log->line, log->format, name, text, fields, count);
+    log_line_end(&log->line, log->format);
+    write_line(log);
+}
+
+void log_write(struct log *log, enum log_level level, const char *msg, const struct log_field *fields,
+               size_t count)
+{
+    if (log && level >= log->level)
+        write_fields(log, level, "msg", msg, fields, count);
+}
+
+void log_event(struct log *log, const char *event, const struct log_field *fields, size_t count)
+{
+    if (log && LOG_INFO_LEVEL >= log->level)
+        write_fields(log, LOG_INFO_LEVEL, "event", event, fields, count);
+}
+
+static void write_repeat(struct log *log, struct log_repeat *repeat)
+{
+    struct log_field field = log_int("repeated", (int64_t)repeat->count);
+
+    if (repeat->count == 0)
+        return;
+    log_line_begin(&log->line, log->format, repeat->level, loop_wall_ms());
+    buf_add_slice(&log->line, buf_slice(&repeat->body));
+    log_line_add_field(&log->line, log->format, &field);
+    log_line_end(&log->line, log->format);
+    repeat->count = 0;
+    buf_clear(&repeat->body);
+    write_line(log);
+}
+
+/* Writes what was held back long enough. What went on repeating is held back for another time, the rest is
+ * forgotten. */
+static void end_repeats(struct log *log, int64_t now_ms)
+{
+    int64_t next_ms = INT64_MAX;
+
+    for (size_t i = 0; log->repeats && i < REPEAT_KEYS; i++) {
+        struct log_repeat *repeat = &log->repeats[i];
+
+        if (repeat->is_used && repeat->end_ms <= now_ms) {
+            repeat->is_used = repeat->count > 0;
+            repeat->end_ms = now_ms + log->repeat_ms;
+            write_repeat(log, repeat);
+        }
+        if (repeat->is_used && repeat->end_ms < next_ms)
+            next_ms = repeat->end_ms;
+    }
+    if (log->timer && next_ms != INT64_MAX)
+        loop_timer_set(log->timer, next_ms - now_ms);
+}
+
+static void on_repeat_timer(void *ctx)
+{
+    end_repeats(ctx, loop_now_ms());
+}
+
+/* The entry for ID, or a free one, or NULL where all are taken. */
+static struct log_repeat *find_repeat(struct log *log, uint64_t id)
+{
+    struct log_repeat *unused = NULL;
+
+    if (!log->repeats)
+        log->repeats = mem_new(REPEAT_KEYS, sizeof(*log->repeats));
+    for (size_t i = 0; i < REPEAT_KEYS; i++) {
+        struct log_repeat *repeat = &log->repeats[i];
+
+        if (repeat->is_used && repeat->id == id)
+            return repeat;
+        if (!repeat->is_used && !unused)
+            unused = repeat;
+    }
+    return unused;
+}
+
+/* Counts the line and keeps its body. */
+static void hold_back(struct log *log, struct log_repeat *repeat, enum log_level level, const char *msg,
+                      const struct log_field *fields, size_t count)
+{
+    repeat->count++;
+    repeat->level = level;
+    buf_reset(&repeat->body, LINE_KEEP_BYTES);
+    log_line_add_body(&repeat->body, log->format, "msg", msg, fields, count);
+}
+
+void log_write_limited(struct log *log, enum log_level level, struct slice key, const char *msg,
+                       const struct log_field *fields, size_t count)
+{
+    if (!log || level < log->level)
+        return;
+
+    int64_t now_ms = loop_now_ms();
+    uint64_t id =
+        hash_bytes(log->hash_key, msg, strlen(msg)) ^ (hash_bytes(log->hash_key, key.data, key.len) * 31);
+
+    if (!log->timer)
+        end_repeats(log, now_ms);
+
+    struct log_repeat *repeat = find_repeat(log, id);
+
+    if (repeat && repeat->is_used) {
+        hold_back(log, repeat, level, msg, fields, count);
+        return;
+    }
+    if (repeat) {
+        repeat->is_used = true;
+        repeat->id = id;
+        repeat->end_ms = now_ms + log->repeat_ms;
+        if (log->timer && !loop_timer_is_set(log->timer))
+            loop_timer_set(log->timer, log->repeat_ms);
+    }
+    log_write(log, level, msg, fields, count);
+}
+
+/* Writes all that is held back, in the format in which it was kept. */
+static void forget_repeats(struct log *log)
+{
+    for (size_t i = 0; log->repeats && i < REPEAT_KEYS; i++) {
+        write_repeat(log, &log->repeats[i]);
+        buf_clear(&log->repeats[i].body);
+        log->repeats[i].is_used = false;
+    }
+}
+
+void log_set_repeat_ms(struct log *log, int64_t repeat_ms)
+{
+    log->repeat_ms = repeat_ms;
+}
+
+void log_configure(struct log *log, enum log_level level, enum log_format format)
+{
+    format = choose_format(log->fd, format);
+    if (format != log->format)
+        forget_repeats(log);
+    log->level = level;
+    log->format = format;
+}
+
+void log_free(struct log *log)
+{
+    if (!log)
+        return;
+    forget_repeats(log);
+    loop_timer_free(log->timer);
+    log_sink_free(log->sink);
+    free(log->repeats);
+    buf_clear(&log->line);
+    free(log);
+}

@@ -1,0 +1,226 @@
+#include "redis_wire.h"
+
+#include "util/alloc.h"
+#include <event2/event.h>
+#include <hiredis/hiredis.h>
+#include <hiredis/sds.h>
+#include <stdlib.h>
+
+/* One read. */
+#define INPUT_BYTES ((size_t)256 * 1024)
+/* What the parser gets at a time: after each KiB of small replies it moves the rest to the front. */
+#define FEED_BYTES ((size_t)32 * 1024)
+/* What the parser and the output keep while they are empty. */
+#define KEEP_BYTES ((size_t)256 * 1024)
+/* Sent bytes in front of unsent ones that are worth moving the latter for. */
+#define SENT_MAX_BYTES  ((size_t)256 * 1024)
+#define REPLY_MAX_BYTES ((size_t)256 * 1024 * 1024)
+
+void redis_wire_init(struct redis_wire *wire, struct event_base *base, redis_wire_ready_fn on_ready,
+                     redis_wire_reply_fn on_reply, void *ctx)
+{
+    *wire = (struct redis_wire){
+        .base = base,
+        .on_ready = on_ready,
+        .on_reply = on_reply,
+        .ctx = ctx,
+        .socket = REDIS_SOCKET_NONE,
+        .input = mem_new(INPUT_BYTES, 1),
+    };
+}
+
+void redis_wire_clear(struct redis_wire *wire)
+{
+    redis_wire_close(wire);
+    free(wire->input);
+    wire->input = NULL;
+}
+
+static struct event *new_event(struct redis_wire *wire, short what)
+{
+    struct event *event = event_new(wire->base, wire->socket.fd, what, wire->on_ready, wire->ctx);
+
+    if (!event)
+        abort(); /* memory is out */
+    return event;
+}
+
+static struct redisReader *new_reader(const struct redis_wire *wire)
+{
+    /* hiredis does not write to them, it only fails to say so. */
+    redisReader *reader = wire->functions
+                              ? redisReaderCreateWithFunctions((redisReplyObjectFunctions *)wire->functions)
+                              : redisReaderCreate();
+
+    if (!reader)
+        abort();        /* memory is out */
+    reader->maxbuf = 0; /* its buffer is given back by give_back_memory */
+    reader->privdata = wire->privdata;
+    return reader;
+}
+
+void redis_wire_open(struct redis_wire *wire, const struct redis_socket *socket)
+{
+    wire->socket = *socket;
+    wire->readable = new_event(wire, EV_READ | EV_PERSIST);
+    wire->writable = new_event(wire, EV_WRITE);
+    wire->functions = NULL;
+    wire->privdata = NULL;
+    wire->reader = new_reader(wire);
+    if (event_add(wire->readable, NULL) < 0)
+        abort(); /* memory is out */
+}
+
+void redis_wire_close(struct redis_wire *wire)
+{
+    if (wire->readable)
+        event_free(wire->readable);
+    if (wire->writable)
+        event_free(wire->writable);
+    if (wire->reader)
+        redisReaderFree(wire->reader);
+    redis_socket_close(&wire->socket);
+    wire->readable = NULL;
+    wire->writable = NULL;
+    wire->reader = NULL;
+    wire->reply_bytes = 0;
+    buf_clear(&wire->out);
+    wire->out_sent = 0;
+}
+
+static bool break_wire(struct redis_wire *wire, const char *what, const char *why)
+{
+    errmsg_set(&wire->error, "%s%s", what, why);
+    return false;
+}
+
+/* Makes the parser anew, with what it has not looked at yet. */
+static void replace_reader(struct redis_wire *wire)
+{
+    redisReader *old = wire->reader;
+
+    wire->reader = new_reader(wire);
+    if (old->len > old->pos &&
+        redisReaderFeed(wire->reader, old->buf + old->pos, old->len - old->pos) != REDIS_OK)
+        abort(); /* memory is out */
+    redisReaderFree(old);
+}
+
+void redis_wire_set_functions(struct redis_wire *wire, const struct redisReplyObjectFunctions *functions,
+                              void *privdata)
+{
+    wire->functions = functions;
+    wire->privdata = privdata;
+    replace_reader(wire);
+}
+
+static void give_back_memory(struct redis_wire *wire)
+{
+    const redisReader *reader = wire->reader;
+
+    if (reader->ridx == -1 && reader->pos == reader->len && sdsalloc(reader->buf) > KEEP_BYTES)
+        replace_reader(wire);
+}
+
+static enum redis_wire_result take_replies(struct redis_wire *wire)
+{
+    for (;;) {
+        void *reply = NULL;
+
+        if (redisReaderGetReply(wire->reader, &reply) != REDIS_OK) {
+            (void)break_wire(wire, "protocol error: ", wire->reader->errstr);
+            return REDIS_WIRE_BROKEN;
+        }
+        if (!reply)
+            return REDIS_WIRE_GOT;
+        wire->reply_bytes = wire->reader->len - wire->reader->pos;
+        if (!wire->on_reply(wire->ctx, reply))
+            return REDIS_WIRE_STOPPED;
+    }
+}
+
+static enum redis_wire_result feed_input(struct redis_wire *wire, const char *data, size_t len)
+{
+    while (len > 0) {
+        size_t part = len < FEED_BYTES ? len : FEED_BYTES;
+
+        wire->reply_bytes += part;
+        if (wire->reply_bytes > REPLY_MAX_BYTES) {
+            (void)break_wire(wire, "protocol error: ", "reply too large");
+            return REDIS_WIRE_BROKEN;
+        }
+        if (redisReaderFeed(wire->reader, data, part) != REDIS_OK) {
+            (void)break_wire(wire, "protocol error: ", wire->reader->errstr);
+            return REDIS_WIRE_BROKEN;
+        }
+
+        enum redis_wire_result result = take_replies(wire);
+
+        if (result != REDIS_WIRE_GOT)
+            return result;
+        data += part;
+        len -= part;
+    }
+    give_back_memory(wire);
+    return REDIS_WIRE_GOT;
+}
+
+enum redis_wire_result redis_wire_receive(struct redis_wire *wire)
+{
+    bool has_got = false;
+
+    for (;;) {
+        ssize_t n = redis_socket_receive(&wire->socket, wire->input, INPUT_BYTES);
+
+        if (n < 0) {
+            (void)break_wire(wire, "", redis_socket_error(&wire->socket, n));
+            return REDIS_WIRE_BROKEN;
+        }
+        if (n == 0)
+            return has_got ? REDIS_WIRE_GOT : REDIS_WIRE_NOTHING;
+        wire->bytes_in += (uint64_t)n;
+        has_got = true;
+
+        enum redis_wire_result result = feed_input(wire, wire->input, (size_t)n);
+
+        if (result != REDIS_WIRE_GOT || !wire->socket.ended)
+            return result;
+    }
+}
+
+static void forget_sent(struct redis_wire *wire)
+{
+    if (wire->out_sent == wire->out.len) {
+        buf_reset(&wire->out, KEEP_BYTES);
+        wire->out_sent = 0;
+    } else if (wire->out_sent > SENT_MAX_BYTES && wire->out_sent > wire->out.len / 2) {
+        wire->out.len -= wire->out_sent;
+        memmove(wire->out.data, wire->out.data + wire->out_sent, wire->out.len);
+        wire->out_sent = 0;
+    }
+}
+
+bool redis_wire_flush(struct redis_wire *wire)
+{
+    while (wire->out_sent < wire->out.len) {
+        ssize_t n =
+            redis_socket_send(&wire->socket, wire->out.data + wire->out_sent, wire->out.len - wire->out_sent);
+
+        if (n < 0)
+            return break_wire(wire, "", redis_socket_error(&wire->socket, n));
+        if (n == 0) {
+            if (event_add(wire->writable, NULL) < 0)
+                abort(); /* memory is out */
+            break;
+        }
+        wire->out_sent += (size_t)n;
+        wire->bytes_out += (uint64_t)n;
+    }
+    forget_sent(wire);
+    return true;
+}
+
+size_t redis_wire_unsent(const struct redis_wire *wire)
+{
+    return wire->out.len - wire->out_sent;
+}
