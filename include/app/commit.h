@@ -1,0 +1,64 @@
+/* The one way out: fills a batch, sends it, keeps it until there is a definite answer (docs/ARCHITECTURE.md).
+ *
+ * One batch is under way at a time; the next is filled meanwhile. What is stored is then told: log, counters. */
+#pragma once
+
+#include "codec/batch.h"
+#include "core/histogram.h"
+#include "util/buf.h"
+#include <stdbool.h>
+
+struct daemon;
+struct loop_timer;
+
+/* A trade update in a batch, for the latencies of SPEC §9.1. */
+struct trade_note {
+    struct ident id;
+    int64_t read_us;
+};
+
+struct trade_notes {
+    struct trade_note *items;
+    uint32_t count, cap;
+};
+
+struct commit {
+    struct daemon *d;
+    struct batch *filling, *sent;
+    struct trade_notes filling_notes, sent_notes;
+    bool has_sent;  /* sent holds a batch without a definite answer */
+    bool in_flight; /* and it is on its way */
+    bool whole_script;
+    bool held;      /* nothing new is sent: the reconciler is looking */
+    uint64_t applied; /* number of the last batch that is stored */
+    int64_t sent_us;
+    struct buf rendered;
+    struct loop_timer *retry;
+    const char *refusal; /* why Redis takes no writes; NULL while it does */
+    uint64_t failed_operations, cut_groups, batches;
+    struct histogram roundtrip;
+};
+
+void commit_init(struct commit *c, struct daemon *d);
+void commit_clear(struct commit *c);
+/* After a reload. */
+void commit_configure(struct commit *c);
+/* Forgets both batches; the next one follows APPLIED. */
+void commit_reset(struct commit *c, uint64_t applied);
+
+/* Where effects go. */
+struct sink *commit_sink(struct commit *c);
+/* Sends what there is, if nothing is under way. */
+void commit_kick(struct commit *c);
+/* After the link came back with the data that we left: sends again what has no answer. */
+void commit_resume(struct commit *c);
+void commit_link_lost(struct commit *c);
+/* Nothing filled and nothing under way. */
+bool commit_is_idle(const struct commit *c);
+/* Nothing under way: what Redis holds is what was told to the sink, but for the batch that is being filled. */
+bool commit_is_settled(const struct commit *c);
+/* The batch that is filled has grown to where reading should wait. */
+bool commit_is_full(const struct commit *c);
+/* Sends nothing new until released; for reads that must not race with a batch. */
+void commit_hold(struct commit *c, bool hold);
+void commit_note_trade(struct commit *c, struct slice trade_id, int64_t read_us);

@@ -1,0 +1,80 @@
+/* The daemon: what there is of it and how it hangs together. One of these per process, made by daemon_new.
+ *
+ * Each part (commit, ingest, …) owns one job and its own struct; they reach each other through this one. Nothing here
+ * decides about instances, signals or trades: that is core's. */
+#pragma once
+
+#include "app/commit.h"
+#include "app/follow.h"
+#include "app/ingest.h"
+#include "app/lead.h"
+#include "app/load.h"
+#include "app/poll.h"
+#include "app/reconcile.h"
+#include "app/redis_clock.h"
+#include "app/server.h"
+#include "app/trade_io.h"
+#include "config/config.h"
+#include "core/fleet.h"
+#include "core/ledger.h"
+#include "core/trade.h"
+
+struct loop;
+struct loop_signal;
+struct log;
+struct redis_link;
+struct redis_stream;
+
+struct daemon {
+    struct loop *loop;
+    struct log *log;
+    struct config_source source;
+    struct config *config;
+    struct config *boot_config; /* the first one: links and names keep pointing into it */
+    struct key_names names; /* of the streams, as configured */
+    int64_t started_wall_ms;
+    bool stopping;
+    struct loop_signal *signals[4];
+    struct loop_timer *stop_timer, *delay_timer;
+    int64_t stop_by_ms; /* monotonic */
+
+    struct redis_link *link; /* for commands; reading and notifications have links of their own */
+    struct redis_clock clock;
+
+    struct fleet fleet;
+    struct ledger *ledger;
+    struct trade_book trades;
+
+    struct lead lead;
+    struct load load;
+    struct ingest ingest;
+    struct commit commit;
+    struct trade_io trade_io;
+    struct follow follow;
+    struct reconcile reconcile;
+    struct poll poll;
+    struct server server;
+
+    bool reload_ok;
+    int64_t reload_at_s;
+    uint64_t event_counts[EVENT_KINDS];
+    struct histogram loop_delay;
+    int64_t delay_due_us;
+};
+
+/* SOURCE is borrowed for the life of the daemon, CONFIG is taken over. NULL where the HTTP address cannot be bound (ret_error says why)
+ * or the system refuses (70): *ret_exit then holds the exit code. */
+struct daemon *daemon_new(const struct config_source *source, struct config *config, struct log *log, struct loop *loop,
+                          int *ret_exit);
+void daemon_free(struct daemon *d);
+/* Runs until it is told to stop; returns the exit code. */
+int daemon_run(struct daemon *d);
+
+/* Options of core from the configuration. */
+void daemon_configure_core(struct daemon *d);
+/* Options for a link to Redis. NAME is its client name. */
+struct redis_link_options;
+void daemon_link_options(const struct daemon *d, const char *name, struct redis_link_options *ret_options);
+/* Forgets all state, when another daemon may have changed it. */
+void daemon_forget(struct daemon *d);
+int64_t daemon_now_ms(const struct daemon *d);

@@ -1,0 +1,56 @@
+/* Writes of others to the hashes of instances (SPEC §5.4): hears of them by keyspace notifications, reads the hashes and lets
+ * the fleet follow. Also keeps the instances aside whose records cannot be stored.
+ *
+ * Notifications are hints only: what they miss is found by the reconciler. Our own writes cause them as well; each
+ * instance counts those that are still to come (instance.own_writes). */
+#pragma once
+
+#include "core/fleet.h"
+#include "util/map.h"
+#include <stdbool.h>
+
+struct batch;
+struct daemon;
+struct loop_timer;
+struct redis_link;
+
+/* Ids to be looked at, each once. */
+struct id_queue {
+    struct ident *ids;
+    uint32_t count, cap;
+    struct map map;
+};
+
+struct follow_blocked {
+    struct ident id;
+    char *reason;
+};
+
+struct follow {
+    struct daemon *d;
+    struct redis_link *link;
+    bool hearing;      /* subscribed, and Redis sends them */
+    bool refused_told; /* said once that CONFIG SET was refused */
+    struct id_queue dirty;
+    struct loop_timer *timer;
+    struct follow_blocked *blocked;
+    uint32_t blocked_count, blocked_cap;
+    uint64_t heard, foreign;
+};
+
+void follow_init(struct follow *f, struct daemon *d);
+void follow_clear(struct follow *f);
+void follow_start(struct follow *f);
+void follow_reset(struct follow *f);
+/* Active: asks for notifications. */
+void follow_go_on(struct follow *f);
+/* A batch goes out: these notifications are our own. */
+void follow_expect(struct follow *f, const struct batch *batch);
+/* ID's hashes should be looked at. */
+void follow_mark(struct follow *f, struct slice id);
+
+/* Instance ID cannot be stored: it leaves the fleet until it can. */
+void follow_block(struct follow *f, struct slice id, struct slice reason);
+/* Why ID is kept aside; empty where it is not. */
+struct slice follow_blocked(const struct follow *f, struct slice id);
+void follow_unblock(struct follow *f, struct slice id);

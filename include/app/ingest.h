@@ -1,0 +1,89 @@
+/* Taking in: keeps one read of the streams under way, hands each entry to the core, and judges what time
+ * has done once it is known what was waiting.
+ *
+ * A position is what has been taken in; it goes out with the batch that holds the effects. A horizon is the Redis time up to which a stream is
+ * known to have been read to its end: nothing is judged late beyond it. */
+#pragma once
+
+#include "adapters/redis_stream.h"
+#include "codec/batch.h"
+#include "core/stream.h"
+#include <stdbool.h>
+
+struct daemon;
+struct loop_timer;
+
+/* Rejected entries by stream and field; the fields are static text. */
+#define INGEST_REASONS_MAX 64
+struct ingest_reason {
+    enum stream_kind stream;
+    const char *field;
+    uint64_t count;
+};
+
+/* IDs of handled entries at regular distances: where to trim so that about max_len handled ones stay. */
+struct id_marks {
+    struct stream_id *ids;
+    uint32_t cap, count, first;
+    uint32_t stride;
+    uint64_t handled; /* since the last mark */
+};
+
+struct ingest_stream {
+    struct stream_id read;    /* the last entry that was read */
+    struct stream_id handled; /* the last whose effects are in a batch */
+    struct stream_id stored;  /* as it stands in the batches so far */
+    int64_t horizon_ms;
+    uint64_t entries;
+    bool at_end;              /* the last read found nothing further */
+    bool wrong_type;          /* not a stream: left out until that is mended */
+    struct id_marks marks;    /* reports and trades */
+};
+
+struct ingest {
+    struct daemon *d;
+    struct redis_stream *reader;
+    struct redis_stream_names names[STREAM_KINDS];
+    struct ingest_stream streams[STREAM_KINDS];
+    uint32_t asked_mask;
+    int64_t asked_ms;  /* Redis time when the read under way was sent */
+    int64_t quick_ms;  /* monotonic: the last read that did not wait */
+    struct loop_timer *retry;
+    bool probing;
+    struct stream_id *late;
+    bool *late_present;
+    size_t late_count;
+    bool probe_whole_script;
+    struct ingest_reason reasons[INGEST_REASONS_MAX];
+    uint32_t reason_count;
+    const char *trouble;
+};
+
+void ingest_init(struct ingest *in, struct daemon *d);
+void ingest_clear(struct ingest *in);
+void ingest_start(struct ingest *in);
+/* Forgets positions and horizons. */
+void ingest_reset(struct ingest *in);
+void ingest_set_position(struct ingest *in, enum stream_kind stream, struct stream_id position);
+/* An entry at or before the position that is still there: for trimming (loading, ascending). */
+void ingest_note_handled(struct ingest *in, enum stream_kind stream, struct stream_id id);
+
+/* Reads on if nothing is under way and there is room. */
+void ingest_go_on(struct ingest *in);
+/* Time, or an answer, may have made something due. */
+void ingest_judge(struct ingest *in);
+/* Positions, totals and trims for a batch that is about to be sealed. */
+void ingest_finish_batch(struct ingest *in, struct batch *batch);
+bool ingest_has_news(const struct ingest *in);
+
+void ingest_count_rejected(struct ingest *in, enum stream_kind stream, const char *field, uint64_t count);
+/* Rejects the entry of CAUSE; a known instance has given a sign of life. */
+void ingest_reject(struct ingest *in, const struct entry *entry, const char *field, struct slice reason);
+/* KEY is one of the streams that are read. */
+bool ingest_owns_stream(const struct ingest *in, struct slice key);
+void ingest_stream_is_wrong(struct ingest *in, struct slice key, struct slice type);
+void ingest_stream_is_right(struct ingest *in, enum stream_kind stream);
+/* The stream was made anew with lower IDs: it is read from its beginning. */
+void ingest_stream_restarted(struct ingest *in, enum stream_kind stream);
+/* Trades behind the lookup: everything up to ID has been taken in. */
+void ingest_trade_handled(struct ingest *in, struct stream_id id);

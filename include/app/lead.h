@@ -1,0 +1,61 @@
+/* Who is active: the link's life, the lease, and whether Redis still holds the data that we left (SPEC §10).
+ *
+ * Phases: connecting → (lease held by another: standby) → loading → active. A link that comes back leads from connecting straight to
+ * active where lease, epoch and applied_seq are as we left them; to a write-back where the data is gone or
+ * older; else to loading. */
+#pragma once
+
+#include "util/slice.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct daemon;
+struct loop_timer;
+
+enum lead_phase { PHASE_CONNECTING, PHASE_STANDBY, PHASE_LOADING, PHASE_ROLLBACK, PHASE_ACTIVE };
+enum rollback_kind { ROLLBACK_WIPED, ROLLBACK_ROLLED_BACK };
+#define ROLLBACK_KINDS 2
+
+#define LEAD_TOKEN_MAX 256
+#define LEAD_EPOCH_LEN 32
+
+struct lead {
+    struct daemon *d;
+    enum lead_phase phase;
+    bool has_state;      /* core holds what belongs to epoch */
+    bool server_loading; /* Redis reads its data from disk */
+    bool asking;
+    char token[LEAD_TOKEN_MAX];
+    char epoch[LEAD_EPOCH_LEN + 1];
+    char dead_holder[LEAD_TOKEN_MAX]; /* a holder whose process is gone */
+    char holder[LEAD_TOKEN_MAX];
+    uint64_t beat;       /* the last that was seen */
+    int64_t asked_ms, lease_until_ms; /* monotonic */
+    struct loop_timer *timer;
+    uint64_t rollbacks[ROLLBACK_KINDS];
+    uint64_t takeovers;
+    const char *trouble; /* why asking failed; NULL while it does not */
+};
+
+void lead_init(struct lead *lead, struct daemon *d);
+void lead_clear(struct lead *lead);
+
+void lead_link_up(struct lead *lead);
+void lead_link_down(struct lead *lead);
+/* The state has been read: active from now on. */
+void lead_on_loaded(struct lead *lead);
+/* Reading the state failed; it is tried again. */
+void lead_on_load_failed(struct lead *lead, const char *why);
+/* A batch was refused: the lease is not ours any more / the data is not what we left. */
+void lead_on_fenced(struct lead *lead);
+void lead_on_behind(struct lead *lead);
+/* Gives up the lease; FN is called once that is answered or cannot be. */
+void lead_release(struct lead *lead, void (*fn)(void *ctx), void *ctx);
+
+bool lead_is_active(const struct lead *lead);
+/* Active or writing back, and the link is up. */
+bool lead_may_write(const struct lead *lead);
+struct slice lead_token(const struct lead *lead);
+struct slice lead_epoch(const struct lead *lead);
+/* NULL where ready, else the word of SPEC §8.1. */
+const char *lead_unready(const struct lead *lead);

@@ -1,0 +1,52 @@
+/* Holding indexes and hashes against what is known (SPEC §4, §5.4): all of it at start and periodically, single instances when
+ * somebody may have written to them. Looks only while no batch is under way, so that what it sees is what was told. */
+#pragma once
+
+#include "app/follow.h"
+#include "app/look.h"
+#include <stdbool.h>
+
+struct daemon;
+struct loop_timer;
+
+enum repair_kind {
+    REPAIR_INDEX,     /* an id in a set that its hash does not name, or missing from it */
+    REPAIR_HASH,      /* a hash, or a field of it, put back */
+    REPAIR_ADOPTED,   /* a write of others followed */
+    REPAIR_LOAD,      /* instance:index:load */
+    REPAIR_TRADE,     /* trade:state:* */
+    REPAIR_DISPLACED, /* a foreign type on a key of ours moved aside */
+    REPAIR_STREAM,    /* a stream that was made anew */
+};
+#define REPAIR_KINDS 7
+const char *repair_kind_name(enum repair_kind kind);
+
+struct reconcile {
+    struct daemon *d;
+    struct loop_timer *timer;
+    struct id_queue queue;   /* to be looked at */
+    uint32_t done;           /* of it */
+    bool looking, wants;     /* a look is under way / waits for the batch */
+    uint32_t asked;          /* ids of the look under way */
+    uint64_t generation;
+    bool walking;            /* a full pass gathers ids */
+    uint32_t pending;        /* answers that gathering waits for */
+    char cursor[32];
+    uint64_t repairs[REPAIR_KINDS];
+    uint64_t passes;
+};
+
+void reconcile_init(struct reconcile *r, struct daemon *d);
+void reconcile_clear(struct reconcile *r);
+void reconcile_reset(struct reconcile *r);
+/* Active: passes begin. */
+void reconcile_start(struct reconcile *r);
+/* Looks at instance ID soon. */
+void reconcile_look(struct reconcile *r, struct slice id);
+/* A batch has been stored: a look that waited may begin. */
+void reconcile_on_settled(struct reconcile *r);
+void reconcile_count(struct reconcile *r, enum repair_kind kind);
+/* Follows, repairs or loads what was looked at. */
+void reconcile_take(struct reconcile *r, const struct looked *looked);
+/* After a wipe: everything that is held here goes into batches again. */
+void reconcile_write_back(struct reconcile *r);

@@ -1,0 +1,327 @@
+#include "app/commit.h"
+#include "adapters/log.h"
+#include "adapters/loop.h"
+#include "adapters/redis_link.h"
+#include "app/daemon.h"
+#include "codec/keys.h"
+#include "codec/resp.h"
+#include "util/alloc.h"
+#include "util/number.h"
+#include <hiredis/hiredis.h>
+#include <stdlib.h>
+
+/* A batch above this is sent before more is read: larger writes stall in the socket's buffer, and hold Redis up for others. */
+#define FULL_BYTES ((size_t)160 << 10)
+#define RETRY_MS   200
+
+static const double roundtrip_bounds[] = {.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5};
+
+static void on_retry(void *ctx);
+static void send_batch(struct commit *c);
+
+static struct batch_options options_of(const struct daemon *d)
+{
+    return (struct batch_options){
+        .names = d->names, .group = d->boot_config->streams.group, .events_max_len = d->config->streams.events_max_len};
+}
+
+void commit_init(struct commit *c, struct daemon *d)
+{
+    *c = (struct commit){.d = d};
+    struct batch_options options = options_of(d);
+    c->filling = batch_new(&options);
+    c->sent = batch_new(&options);
+    c->retry = loop_timer_new(d->loop, on_retry, c);
+    histogram_init(&c->roundtrip, roundtrip_bounds, ARRAY_LEN(roundtrip_bounds));
+}
+
+void commit_clear(struct commit *c)
+{
+    batch_free(c->filling);
+    batch_free(c->sent);
+    free(c->filling_notes.items);
+    free(c->sent_notes.items);
+    buf_clear(&c->rendered);
+    loop_timer_free(c->retry);
+}
+
+void commit_configure(struct commit *c)
+{
+    struct batch_options options = options_of(c->d);
+    batch_configure(c->filling, &options);
+    batch_configure(c->sent, &options);
+}
+
+void commit_reset(struct commit *c, uint64_t applied)
+{
+    batch_reset(c->filling, 0);
+    batch_reset(c->sent, 0);
+    c->filling_notes.count = c->sent_notes.count = 0;
+    c->has_sent = c->in_flight = false;
+    c->applied = applied;
+    c->refusal = NULL;
+    loop_timer_stop(c->retry);
+}
+
+struct sink *commit_sink(struct commit *c)
+{
+    return batch_sink(c->filling);
+}
+
+bool commit_is_idle(const struct commit *c)
+{
+    return !c->has_sent && batch_is_empty(c->filling) && !ingest_has_news(&c->d->ingest);
+}
+
+bool commit_is_settled(const struct commit *c)
+{
+    return !c->has_sent;
+}
+
+bool commit_is_full(const struct commit *c)
+{
+    return batch_bytes(c->filling) >= FULL_BYTES;
+}
+
+void commit_hold(struct commit *c, bool hold)
+{
+    c->held = hold;
+    if (!hold)
+        commit_kick(c);
+}
+
+void commit_note_trade(struct commit *c, struct slice trade_id, int64_t read_us)
+{
+    struct trade_notes *notes = &c->filling_notes;
+    if (notes->count == notes->cap) {
+        notes->cap = notes->cap ? notes->cap * 2 : 64;
+        notes->items = mem_resize(notes->items, notes->cap, sizeof *notes->items);
+    }
+    struct trade_note *note = &notes->items[notes->count++];
+    ident_set(&note->id, trade_id);
+    note->read_us = read_us;
+}
+
+/* Tells what a stored batch has brought about. */
+static void announce(struct commit *c)
+{
+    const struct batch *b = c->sent;
+    for (uint32_t i = 0; i < b->event_count; i++) {
+        const struct batch_event *event = &b->events[i];
+        if (event->cut)
+            continue;
+        c->d->event_counts[event->kind]++;
+        struct log_field fields[EVENT_FIELDS_MAX];
+        size_t count = 0;
+        for (uint32_t f = 0; f < event->fields; f++) {
+            const struct batch_event_field *field = &b->event_fields[event->first_field + f];
+            if (slice_is(field->name, "event") || slice_is(field->name, "at"))
+                continue;
+            fields[count++] = log_slice(field->name.data, slice_of(b->event_text.data + field->offset, field->len));
+        }
+        log_event(c->d->log, event_name(event->kind), fields, count);
+    }
+}
+
+static void on_stored(struct commit *c, bool measured)
+{
+    int64_t now_us = loop_now_us();
+    if (measured)
+        histogram_observe(&c->roundtrip, (double)(now_us - c->sent_us) / 1e6);
+    if (c->refusal) {
+        LOG(c->d->log, INFO, "redis takes writes again", log_text("after", c->refusal));
+        c->refusal = NULL;
+    }
+    c->applied = c->sent->number;
+    c->has_sent = false;
+    c->batches++;
+    announce(c);
+    for (uint32_t i = 0; i < c->sent_notes.count; i++)
+        trade_io_stored(&c->d->trade_io, ident_slice(&c->sent_notes.items[i].id), c->sent_notes.items[i].read_us, c->sent_us,
+                        now_us);
+    c->sent_notes.count = 0;
+    batch_reset(c->sent, 0);
+    commit_kick(c);
+    reconcile_on_settled(&c->d->reconcile);
+    ingest_go_on(&c->d->ingest);
+}
+
+static void log_failed_operations(struct commit *c, const redisReply *reply)
+{
+    for (size_t i = 1; i < reply->elements; i++) {
+        c->failed_operations++;
+        if (reply->element[i]->type == REDIS_REPLY_STRING)
+            LOG_LIMITED(c->d->log, ERROR, slice_text("operation"), "redis refused an operation of a batch",
+                        log_slice("what", slice_of(reply->element[i]->str, reply->element[i]->len)));
+    }
+}
+
+/* Moves what is in the way of a key that all share aside; the batch is sent again behind it. */
+static void displace(struct commit *c, struct slice key, struct slice type)
+{
+    struct key aside = key_displaced(key);
+    struct slice words[] = {slice_text("RENAME"), key, key_slice(&aside)};
+    LOG_LIMITED(c->d->log, WARN, key, "a foreign value in the way of a key is moved aside", log_slice("key", key),
+                log_slice("type", type), log_slice("to", key_slice(&aside)));
+    reconcile_count(&c->d->reconcile, REPAIR_DISPLACED);
+    (void)redis_link_command(c->d->link, words, ARRAY_LEN(words), 0, NULL, NULL); /* if it fails, the batch tells again */
+}
+
+/* The record of an object holds something else: what concerns it is cut out of both batches, its entries are rejected,
+ * and it is left alone until it can be stored again. */
+static void cut_record(struct commit *c, struct slice key, struct slice type)
+{
+    enum record_kind kind;
+    struct slice id;
+    if (!key_parse_record(key, &kind, &id))
+        return;
+    struct ident owner;
+    ident_set(&owner, id);
+    struct buf reason = BUF_INIT;
+    buf_add_format(&reason, "%.*s: wrong type in Redis (%.*s where a hash belongs)", (int)key.len, key.data, (int)type.len,
+                   type.data);
+    LOG_LIMITED(c->d->log, WARN, key, "a record cannot be stored", log_slice("reason", buf_slice(&reason)));
+    bool is_trade = kind == RECORD_TRADE;
+    uint32_t cut = batch_cut(c->sent, is_trade, ident_slice(&owner), buf_slice(&reason));
+    cut += batch_cut(c->filling, is_trade, ident_slice(&owner), buf_slice(&reason));
+    c->cut_groups += cut;
+    ingest_count_rejected(&c->d->ingest, is_trade ? STREAM_TRADES : STREAM_REPORTS, "wrong_type", cut);
+    if (is_trade) {
+        struct trade *trade = trade_book_find(&c->d->trades, ident_slice(&owner));
+        if (trade)
+            trade_book_forget(&c->d->trades, trade);
+    } else {
+        follow_block(&c->d->follow, ident_slice(&owner), buf_slice(&reason));
+    }
+    buf_clear(&reason);
+}
+
+static void on_wrong_types(struct commit *c, const redisReply *reply)
+{
+    for (size_t i = 1; i + 1 < reply->elements; i += 2) {
+        if (reply->element[i]->type != REDIS_REPLY_INTEGER || reply->element[i + 1]->type != REDIS_REPLY_STRING)
+            continue;
+        struct slice key, type = slice_of(reply->element[i + 1]->str, reply->element[i + 1]->len);
+        bool is_record;
+        if (!batch_key_by_number(c->sent, (uint64_t)reply->element[i]->integer, &key, &is_record))
+            continue;
+        if (is_record) {
+            struct key copy;
+            copy.len = key.len < KEY_MAX ? key.len : KEY_MAX;
+            memcpy(copy.text, key.data, copy.len);
+            cut_record(c, key_slice(&copy), type);
+        } else if (!ingest_owns_stream(&c->d->ingest, key)) {
+            displace(c, key, type);
+        } else {
+            ingest_stream_is_wrong(&c->d->ingest, key, type);
+            batch_ignore_key(c->sent, key);
+        }
+    }
+    send_batch(c);
+}
+
+static void on_refused(struct commit *c, const redisReply *reply)
+{
+    struct slice text = slice_of(reply->str, reply->len);
+    enum redis_error error = redis_error_classify(text);
+    if (error == REDIS_ERROR_NOSCRIPT) {
+        c->whole_script = true;
+        send_batch(c);
+        return;
+    }
+    c->refusal = redis_error_name(error);
+    LOG_LIMITED(c->d->log, ERROR, slice_text(c->refusal), "redis takes no writes", log_slice("error", text));
+    if (error == REDIS_ERROR_READONLY || error == REDIS_ERROR_NOAUTH) {
+        redis_link_drop(c->d->link, c->refusal, true);
+        return;
+    }
+    loop_timer_set(c->retry, RETRY_MS);
+}
+
+static void on_answer(void *ctx, void *object)
+{
+    struct commit *c = ctx;
+    const redisReply *reply = object;
+    c->in_flight = false;
+    if (!reply || !c->has_sent)
+        return; /* unknown: sent again when the link is back */
+    if (reply->type == REDIS_REPLY_ERROR) {
+        on_refused(c, reply);
+        return;
+    }
+    c->whole_script = false;
+    const char *word = reply->type == REDIS_REPLY_ARRAY && reply->elements && reply->element[0]->type == REDIS_REPLY_STRING
+                           ? reply->element[0]->str
+                           : "";
+    if (strcmp(word, "ok") == 0) {
+        log_failed_operations(c, reply);
+        on_stored(c, true);
+    } else if (strcmp(word, "again") == 0) {
+        on_stored(c, false);
+    } else if (strcmp(word, "types") == 0) {
+        on_wrong_types(c, reply);
+    } else if (strcmp(word, "fenced") == 0) {
+        lead_on_fenced(&c->d->lead);
+    } else {
+        lead_on_behind(&c->d->lead);
+    }
+}
+
+static void send_batch(struct commit *c)
+{
+    if (!c->has_sent || c->in_flight || !lead_may_write(&c->d->lead))
+        return;
+    buf_reset(&c->rendered, (size_t)1 << 20);
+    batch_render(c->sent, lead_token(&c->d->lead), lead_epoch(&c->d->lead), c->whole_script, &c->rendered);
+    c->sent_us = loop_now_us();
+    if (redis_link_send(c->d->link, buf_slice(&c->rendered), 1, 0, on_answer, c) == 0)
+        c->in_flight = true;
+    else
+        loop_timer_set(c->retry, RETRY_MS);
+}
+
+static void on_retry(void *ctx)
+{
+    struct commit *c = ctx;
+    if (c->has_sent)
+        send_batch(c);
+    else
+        commit_kick(c);
+}
+
+void commit_kick(struct commit *c)
+{
+    if (c->has_sent || c->held || !lead_may_write(&c->d->lead))
+        return;
+    ingest_finish_batch(&c->d->ingest, c->filling);
+    if (batch_is_empty(c->filling))
+        return;
+    batch_seal(c->filling);
+    struct batch *full = c->filling;
+    c->filling = c->sent;
+    c->sent = full;
+    c->sent->number = c->applied + 1;
+    struct trade_notes notes = c->filling_notes;
+    c->filling_notes = c->sent_notes;
+    c->sent_notes = notes;
+    c->has_sent = true;
+    c->d->fleet.batch++;
+    c->d->trades.batch++;
+    follow_expect(&c->d->follow, c->sent);
+    send_batch(c);
+}
+
+void commit_resume(struct commit *c)
+{
+    c->in_flight = false;
+    if (c->has_sent)
+        send_batch(c);
+    else
+        commit_kick(c);
+}
+
+void commit_link_lost(struct commit *c)
+{
+    c->in_flight = false;
+    loop_timer_stop(c->retry);
+}

@@ -1,0 +1,377 @@
+#include "app/daemon.h"
+#include "adapters/log.h"
+#include "adapters/loop.h"
+#include "adapters/redis_link.h"
+#include "util/alloc.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+/* How long a clean stop may take in all (SPEC §1.1: 5 s), and how often the loop's delay is measured. */
+#define STOP_MS  4000
+#define DELAY_MS 100
+
+#define LINK_INFLIGHT_MAX ((size_t)1 << 20)
+#define LINK_BYTES_MAX    ((size_t)256 << 20)
+
+static const double delay_bounds[] = {.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5};
+
+int64_t daemon_now_ms(const struct daemon *d)
+{
+    return redis_clock_now_ms(&d->clock);
+}
+
+static struct ledger_options ledger_options_of(const struct config *config)
+{
+    return (struct ledger_options){
+        .ttl_ms = config->signals.ttl_ms,
+        .execution_ttl_ms = config->signals.execution_ttl_ms,
+        .dedup_ms = config->signals.dedup_ms,
+        .max_tracked = (uint32_t)config->signals.max_tracked,
+        .results_max_len = (uint32_t)config->results.max_len,
+        .per_id_max = config->metrics.per_id ? (uint32_t)config->metrics.max_ids_per_family : 0,
+        .per_id_ttl_ms = config->metrics.id_ttl_s * 1000,
+    };
+}
+
+static struct fleet_options fleet_options_of(const struct config *config)
+{
+    return (struct fleet_options){
+        .heartbeat_timeout_ms = config->instances.heartbeat_timeout_ms,
+        .restarting_timeout_ms = config->instances.restarting_timeout_ms,
+        .metric_max_age_ms = config->instances.metric_max_age_ms,
+        .forget_after_s = config->instances.forget_after_s,
+        .max = (uint32_t)config->instances.max,
+    };
+}
+
+void daemon_configure_core(struct daemon *d)
+{
+    d->fleet.options = fleet_options_of(d->config);
+    struct ledger_options ledger = ledger_options_of(d->config);
+    ledger_configure(d->ledger, &ledger);
+    d->trades.closed_ttl_s = d->config->trades.closed_ttl_s;
+    trade_io_configure(&d->trade_io);
+}
+
+void daemon_link_options(const struct daemon *d, const char *name, struct redis_link_options *ret_options)
+{
+    static const enum redis_scheme schemes[] = {REDIS_TCP, REDIS_UNIX, REDIS_TLS};
+    const struct config *c = d->boot_config;
+    *ret_options = (struct redis_link_options){
+        .endpoint =
+            {
+                .scheme = schemes[c->redis.scheme],
+                .host = c->redis.host,
+                .port = c->redis.port,
+                .db = c->redis.db,
+                .username = c->redis.username[0] ? c->redis.username : c->redis.url_username,
+                .password = c->redis.url_password,
+                .password_file = c->redis.password_file,
+                .tls_ca_file = c->redis.tls_ca_file,
+                .tls_cert_file = c->redis.tls_cert_file,
+                .tls_key_file = c->redis.tls_key_file,
+            },
+        .client_name = name,
+        .connect_timeout_ms = (int)c->redis.connect_timeout_ms,
+        .command_timeout_ms = (int)c->redis.command_timeout_ms,
+        .reconnect_min_ms = (int)c->redis.reconnect_min_ms,
+        .reconnect_max_ms = (int)c->redis.reconnect_max_ms,
+        .max_inflight = LINK_INFLIGHT_MAX,
+        .max_bytes = LINK_BYTES_MAX,
+    };
+}
+
+void daemon_forget(struct daemon *d)
+{
+    fleet_reset(&d->fleet);
+    ledger_reset(d->ledger);
+    trade_book_reset(&d->trades);
+    trade_io_reset(&d->trade_io);
+    follow_reset(&d->follow);
+    reconcile_reset(&d->reconcile);
+    ingest_reset(&d->ingest);
+    commit_reset(&d->commit, 0);
+}
+
+static void on_link_up(void *ctx)
+{
+    struct daemon *d = ctx;
+    LOG(d->log, INFO, "redis connected", log_text("host", d->config->redis.host), log_int("port", d->config->redis.port));
+    lead_link_up(&d->lead);
+    poll_start(&d->poll);
+}
+
+static void on_link_down(void *ctx, const char *reason, bool was_up)
+{
+    struct daemon *d = ctx;
+    if (was_up)
+        LOG(d->log, ERROR, "redis link lost", log_text("reason", reason));
+    else
+        LOG_LIMITED(d->log, ERROR, slice_text(reason), "cannot connect to redis", log_text("reason", reason));
+    poll_reset(&d->poll);
+    lead_link_down(&d->lead);
+}
+
+static void on_instance_refused(void *ctx, const struct instance *instance, enum instance_state to)
+{
+    struct daemon *d = ctx;
+    struct slice id = ident_slice(&instance->id);
+    LOG_LIMITED(d->log, WARN, id, "transition refused", log_slice("instance_id", id),
+                log_text("from", instance_state_name(instance->state)), log_text("to", instance_state_name(to)));
+}
+
+static void on_trade_refused(void *ctx, const struct trade *trade, enum trade_state to)
+{
+    struct daemon *d = ctx;
+    struct slice id = ident_slice(&trade->id);
+    LOG_LIMITED(d->log, WARN, id, "transition refused", log_slice("trade_id", id),
+                log_text("from", trade_state_name(trade->state)), log_text("to", trade_state_name(to)));
+}
+
+/* The loop's delay: how much later than asked a timer fires. */
+static void on_delay(void *ctx)
+{
+    struct daemon *d = ctx;
+    int64_t now_us = loop_now_us();
+    int64_t late_us = now_us - d->delay_due_us;
+    histogram_observe(&d->loop_delay, late_us > 0 ? (double)late_us / 1e6 : 0);
+    d->delay_due_us = now_us + DELAY_MS * 1000;
+    loop_timer_set(d->delay_timer, DELAY_MS);
+}
+
+static void stop_loop(void *ctx)
+{
+    struct daemon *d = ctx;
+    loop_stop(d->loop);
+}
+
+/* Waits for the writes in flight, then gives up the lease. */
+static void on_stop_timer(void *ctx)
+{
+    struct daemon *d = ctx;
+    if (!commit_is_idle(&d->commit) && loop_now_ms() < d->stop_by_ms && redis_link_is_up(d->link) &&
+        lead_is_active(&d->lead)) {
+        commit_kick(&d->commit);
+        loop_timer_set(d->stop_timer, 10);
+        return;
+    }
+    lead_release(&d->lead, stop_loop, d);
+    loop_timer_free(d->stop_timer);
+    d->stop_timer = loop_timer_new(d->loop, stop_loop, d);
+    int64_t left_ms = d->stop_by_ms - loop_now_ms();
+    loop_timer_set(d->stop_timer, left_ms > 0 ? left_ms : 0);
+}
+
+static void on_stop_signal(void *ctx)
+{
+    struct daemon *d = ctx;
+    if (d->stopping)
+        return;
+    d->stopping = true;
+    d->stop_by_ms = loop_now_ms() + STOP_MS;
+    log_write(d->log, LOG_INFO_LEVEL, "stopping", NULL, 0);
+    loop_timer_set(d->stop_timer, 0);
+}
+
+static void on_problem(void *ctx, const char *where, const char *key, const char *what)
+{
+    struct daemon *d = ctx;
+    LOG(d->log, ERROR, "configuration problem", log_text("file", where), log_text("key", key), log_text("what", what));
+}
+
+static void apply_config(struct daemon *d, struct config *config)
+{
+    if (d->config != d->boot_config)
+        config_free(d->config);
+    d->config = config;
+    log_configure(d->log, (enum log_level)config->log.level, (enum log_format)config->log.format);
+    daemon_configure_core(d);
+    commit_configure(&d->commit);
+    struct redis_link *links[] = {d->link, redis_stream_link(d->ingest.reader), d->follow.link};
+    for (size_t i = 0; i < ARRAY_LEN(links); i++)
+        redis_link_set_backoff(links[i], (int)config->redis.reconnect_min_ms, (int)config->redis.reconnect_max_ms);
+    if (lead_is_active(&d->lead)) {
+        reconcile_start(&d->reconcile);
+        follow_go_on(&d->follow);
+    }
+}
+
+static void on_reload_signal(void *ctx)
+{
+    struct daemon *d = ctx;
+    struct config *config = config_load(&d->source, on_problem, d);
+    const char *frozen = config ? config_find_frozen_change(d->config, config) : NULL;
+    d->reload_ok = config && !frozen;
+    if (!config) {
+        LOG(d->log, ERROR, "configuration not reloaded; the old one stays", log_text("reason", "it has problems"));
+    } else if (frozen) {
+        LOG(d->log, ERROR, "configuration not reloaded; the old one stays", log_text("key", frozen),
+            log_text("reason", "changing this key needs a restart"));
+        config_free(config);
+    } else {
+        apply_config(d, config);
+        d->reload_at_s = loop_wall_ms() / 1000;
+        log_write(d->log, LOG_INFO_LEVEL, "configuration reloaded", NULL, 0);
+    }
+}
+
+/* The one line of SIGUSR1. */
+static void on_summary_signal(void *ctx)
+{
+    struct daemon *d = ctx;
+    struct ledger_view view;
+    ledger_view(d->ledger, &view);
+    uint64_t sums[TOTAL_DUPLICATE + 1] = {0}, entries = 0, events = 0, repairs = 0, rejected = 0;
+    for (uint32_t a = 0; a <= LABELS_MAX; a++)
+        for (int k = 0; k <= TOTAL_DUPLICATE; k++)
+            sums[k] += view.counts[a].total[k] - view.counts[a].base[k];
+    for (int k = 0; k < STREAM_KINDS; k++)
+        entries += d->ingest.streams[k].entries;
+    for (int e = 0; e < EVENT_KINDS; e++)
+        events += d->event_counts[e];
+    for (int k = 0; k < REPAIR_KINDS; k++)
+        repairs += d->reconcile.repairs[k];
+    for (uint32_t i = 0; i < d->ingest.reason_count; i++)
+        rejected += d->ingest.reasons[i].count;
+    const char *unready = lead_unready(&d->lead);
+    LOG(d->log, INFO, "summary", log_text("ready", unready ? unready : "yes"), log_int("instances", d->fleet.count),
+        log_int("running", d->fleet.by_state[STATE_RUNNING]), log_int("stopped", d->fleet.by_state[STATE_STOPPED]),
+        log_int("crashed", d->fleet.by_state[STATE_CRASHED]), log_int("restarting", d->fleet.by_state[STATE_RESTARTING]),
+        log_int("received", (int64_t)sums[TOTAL_RECEIVED]), log_int("processed", (int64_t)sums[TOTAL_PROCESSED]),
+        log_int("failed", (int64_t)sums[TOTAL_FAILED]), log_int("dropped", (int64_t)sums[TOTAL_DROPPED]),
+        log_int("lost", (int64_t)sums[TOTAL_LOST]), log_int("duplicate", (int64_t)sums[TOTAL_DUPLICATE]),
+        log_int("open", (int64_t)view.open), log_int("open_trades", d->trades.open_count), log_int("entries", (int64_t)entries),
+        log_int("rejected", (int64_t)rejected), log_int("events", (int64_t)events), log_int("batches", (int64_t)d->commit.batches),
+        log_int("repairs", (int64_t)repairs), log_int("log_dropped", (int64_t)log_dropped_lines(d->log)));
+}
+
+static void name_streams(struct daemon *d)
+{
+    const struct config *c = d->boot_config;
+    d->names = (struct key_names){
+        .stream = {c->streams.reports, c->streams.signals, c->streams.results, c->streams.trades}, .events = c->streams.events};
+}
+
+static bool add_signals(struct daemon *d)
+{
+    static const struct {
+        int signo;
+        loop_fn fn;
+    } table[] = {{SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal}, {SIGHUP, on_reload_signal}, {SIGUSR1, on_summary_signal}};
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        d->signals[i] = loop_signal_new(d->loop, table[i].signo, table[i].fn, d);
+        if (!d->signals[i])
+            return false;
+    }
+    return signal(SIGPIPE, SIG_IGN) != SIG_ERR;
+}
+
+static void make_core(struct daemon *d)
+{
+    struct fleet_options fleet = fleet_options_of(d->config);
+    struct ledger_options ledger = ledger_options_of(d->config);
+    fleet_init(&d->fleet, &fleet, hash_key_random());
+    d->fleet.batch = 1;
+    d->fleet.on_refused = on_instance_refused;
+    d->fleet.ctx = d;
+    d->ledger = ledger_new(&ledger, &d->fleet, hash_key_random());
+    trade_book_init(&d->trades, &d->fleet, d->config->trades.closed_ttl_s, hash_key_random());
+    d->trades.batch = 1;
+    d->trades.on_refused = on_trade_refused;
+    d->trades.ctx = d;
+}
+
+struct daemon *daemon_new(const struct config_source *source, struct config *config, struct log *log, struct loop *loop,
+                          int *ret_exit)
+{
+    struct daemon *d = mem_new(1, sizeof *d);
+    d->source = *source;
+    d->config = d->boot_config = config;
+    d->log = log;
+    d->loop = loop;
+    d->started_wall_ms = loop_wall_ms();
+    d->reload_ok = true;
+    d->reload_at_s = d->started_wall_ms / 1000;
+    histogram_init(&d->loop_delay, delay_bounds, ARRAY_LEN(delay_bounds));
+    name_streams(d);
+    make_core(d);
+
+    struct redis_link_options options;
+    daemon_link_options(d, "mt5stated", &options);
+    struct redis_link_events events = {.up = on_link_up, .down = on_link_down};
+    d->link = redis_link_new(loop, &options, &events, d);
+    lead_init(&d->lead, d);
+    load_init(&d->load, d);
+    commit_init(&d->commit, d);
+    ingest_init(&d->ingest, d);
+    trade_io_init(&d->trade_io, d);
+    follow_init(&d->follow, d);
+    reconcile_init(&d->reconcile, d);
+    poll_init(&d->poll, d);
+    d->stop_timer = loop_timer_new(loop, on_stop_timer, d);
+    d->delay_timer = loop_timer_new(loop, on_delay, d);
+
+    struct errmsg why;
+    if (server_init(&d->server, d, &why)) {
+        LOG(log, ERROR, "cannot listen for HTTP", log_text("listen", config->http.listen), log_text("reason", why.text));
+        *ret_exit = EX_UNAVAILABLE;
+        daemon_free(d);
+        return NULL;
+    }
+    if (!add_signals(d)) {
+        *ret_exit = EX_SOFTWARE;
+        daemon_free(d);
+        return NULL;
+    }
+    return d;
+}
+
+void daemon_free(struct daemon *d)
+{
+    if (!d)
+        return;
+    server_clear(&d->server);
+    for (size_t i = 0; i < ARRAY_LEN(d->signals); i++)
+        loop_signal_free(d->signals[i]);
+    loop_timer_free(d->delay_timer);
+    loop_timer_free(d->stop_timer);
+    /* The links first: their pending answers are given as unknown, while everybody is still there. */
+    redis_link_free(d->link);
+    d->link = NULL;
+    poll_clear(&d->poll);
+    reconcile_clear(&d->reconcile);
+    follow_clear(&d->follow);
+    trade_io_clear(&d->trade_io);
+    ingest_clear(&d->ingest);
+    commit_clear(&d->commit);
+    load_clear(&d->load);
+    lead_clear(&d->lead);
+    trade_book_clear(&d->trades);
+    ledger_free(d->ledger);
+    fleet_clear(&d->fleet);
+    if (d->config != d->boot_config)
+        config_free(d->config);
+    config_free(d->boot_config);
+    free(d);
+}
+
+int daemon_run(struct daemon *d)
+{
+    LOG(d->log, INFO, "started", log_text("version", MT5_VERSION), log_text("commit", MT5_COMMIT),
+        log_text("redis", d->config->redis.host), log_text("http", d->config->http.listen));
+    redis_link_start(d->link);
+    ingest_start(&d->ingest);
+    follow_start(&d->follow);
+    d->delay_due_us = loop_now_us() + DELAY_MS * 1000;
+    loop_timer_set(d->delay_timer, DELAY_MS);
+    int r = loop_run(d->loop);
+    if (r) {
+        LOG(d->log, ERROR, "the event loop broke", log_text("error", strerror(-r)));
+        return EX_SOFTWARE;
+    }
+    log_write(d->log, LOG_INFO_LEVEL, "stopped", NULL, 0);
+    return 0;
+}

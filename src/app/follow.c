@@ -1,0 +1,270 @@
+#include "app/follow.h"
+#include "adapters/log.h"
+#include "adapters/loop.h"
+#include "adapters/redis_link.h"
+#include "app/daemon.h"
+#include "codec/batch.h"
+#include "codec/keys.h"
+#include "util/alloc.h"
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* How long to gather before looking: several writes of one agent are one look. */
+#define GATHER_MS 50
+/* How often blocked instances are looked at. */
+#define BLOCKED_MS   1000
+#define BLOCKED_MAX  10000
+#define DIRTY_MAX    100000
+
+static void on_up(void *ctx);
+static void on_down(void *ctx, const char *reason, bool was_up);
+static void on_push(void *ctx, const struct redisReply *message);
+static void on_timer(void *ctx);
+
+static struct slice queued_id(const void *owner, uint32_t index)
+{
+    const struct id_queue *q = owner;
+    return ident_slice(&q->ids[index]);
+}
+
+void follow_init(struct follow *f, struct daemon *d)
+{
+    *f = (struct follow){.d = d};
+    struct redis_link_options options;
+    daemon_link_options(d, "mt5stated-notify", &options);
+    struct redis_link_events events = {on_up, on_down, on_push};
+    f->link = redis_link_new(d->loop, &options, &events, f);
+    f->timer = loop_timer_new(d->loop, on_timer, f);
+    map_init(&f->dirty.map, hash_key_random(), queued_id, &f->dirty);
+}
+
+void follow_clear(struct follow *f)
+{
+    follow_reset(f);
+    redis_link_free(f->link);
+    loop_timer_free(f->timer);
+    map_clear(&f->dirty.map);
+    free(f->dirty.ids);
+    free(f->blocked);
+}
+
+void follow_reset(struct follow *f)
+{
+    map_reset(&f->dirty.map);
+    f->dirty.count = 0;
+    for (uint32_t i = 0; i < f->blocked_count; i++)
+        free(f->blocked[i].reason);
+    f->blocked_count = 0;
+}
+
+void follow_start(struct follow *f)
+{
+    if (f->d->config->instances.adopt_external_writes)
+        redis_link_start(f->link);
+}
+
+/* Whatever was still to come may have been missed. */
+static void expect_nothing(struct follow *f)
+{
+    for (struct instance *i = fleet_next(&f->d->fleet, 0); i;
+         i = fleet_next(&f->d->fleet, fleet_index_of(&f->d->fleet, i) + 1))
+        i->own_writes = 0;
+}
+
+static void on_up(void *ctx)
+{
+    struct follow *f = ctx;
+    char patterns[3][64];
+    struct slice words[4] = {slice_text("PSUBSCRIBE")};
+    for (int k = 0; k < 3; k++) {
+        int n = snprintf(patterns[k], sizeof patterns[k], "__keyspace@%d__:%s*", f->d->config->redis.db,
+                         key_record_prefix((enum record_kind)k));
+        words[k + 1] = slice_of(patterns[k], (size_t)n);
+    }
+    expect_nothing(f);
+    f->hearing = redis_link_subscribe(f->link, words, ARRAY_LEN(words)) == 0;
+}
+
+static void on_down(void *ctx, const char *reason, bool was_up)
+{
+    struct follow *f = ctx;
+    f->hearing = false;
+    if (was_up)
+        LOG_LIMITED(f->d->log, WARN, slice_text("notify"), "redis link for notifications lost", log_text("reason", reason));
+}
+
+static bool is_text(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_STRING;
+}
+
+/* [pmessage, pattern, __keyspace@0__:instance:mt5-1, hset] */
+static void on_push(void *ctx, const struct redisReply *m)
+{
+    struct follow *f = ctx;
+    if (m->type == REDIS_REPLY_ERROR) {
+        LOG_LIMITED(f->d->log, WARN, slice_text("subscribe"), "notifications are refused; writes by others are found by reconciling",
+                    log_slice("error", slice_of(m->str, m->len)));
+        return;
+    }
+    if (m->type != REDIS_REPLY_ARRAY || m->elements != 4 || !is_text(m->element[2]) || !is_text(m->element[3]))
+        return;
+    struct slice channel = slice_of(m->element[2]->str, m->element[2]->len);
+    const char *colon = memchr(channel.data, ':', channel.len);
+    if (!colon)
+        return;
+    struct slice key = slice_of(colon + 1, channel.len - (size_t)(colon + 1 - channel.data));
+    enum record_kind kind;
+    struct slice id;
+    if (!key_parse_record(key, &kind, &id) || kind == RECORD_TRADE)
+        return;
+    f->heard++;
+    struct instance *instance = fleet_find(&f->d->fleet, id);
+    if (instance && instance->own_writes && slice_is(slice_of(m->element[3]->str, m->element[3]->len), "hset")) {
+        instance->own_writes--;
+        return;
+    }
+    f->foreign++;
+    follow_mark(f, id);
+}
+
+void follow_expect(struct follow *f, const struct batch *batch)
+{
+    if (!f->hearing)
+        return;
+    for (uint32_t i = 0; i < batch->key_count; i++) {
+        enum record_kind kind;
+        struct slice id;
+        const struct batch_key *key = &batch->keys[i];
+        if (!key->is_record || !key->writes ||
+            !key_parse_record(slice_of(batch->key_text.data + key->offset, key->len), &kind, &id) || kind == RECORD_TRADE)
+            continue;
+        struct instance *instance = fleet_find(&f->d->fleet, id);
+        if (instance)
+            instance->own_writes += key->writes;
+    }
+}
+
+void follow_mark(struct follow *f, struct slice id)
+{
+    struct id_queue *q = &f->dirty;
+    if (q->count >= DIRTY_MAX || map_find(&q->map, id) != MAP_NONE)
+        return;
+    if (q->count == q->cap) {
+        q->cap = q->cap ? q->cap * 2 : 64;
+        q->ids = mem_resize(q->ids, q->cap, sizeof *q->ids);
+    }
+    ident_set(&q->ids[q->count], id);
+    map_insert(&q->map, q->count++);
+    if (!loop_timer_is_set(f->timer))
+        loop_timer_set(f->timer, GATHER_MS);
+}
+
+static void on_config_set(void *ctx, void *object)
+{
+    struct follow *f = ctx;
+    const redisReply *reply = object;
+    if (!reply || reply->type != REDIS_REPLY_ERROR || f->refused_told)
+        return;
+    f->refused_told = true;
+    LOG(f->d->log, WARN,
+        "redis does not let its keyspace notifications be switched on; writes by others are found by reconciling",
+        log_slice("error", slice_of(reply->str, reply->len)));
+}
+
+/* Adds the classes that are needed to those that are on: K (by key), g (DEL, RENAME, EXPIRE), h (hashes). */
+static void on_config_get(void *ctx, void *object)
+{
+    struct follow *f = ctx;
+    const redisReply *reply = object;
+    if (!reply)
+        return;
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2 || !is_text(reply->element[1])) {
+        on_config_set(f, object);
+        return;
+    }
+    char flags[64];
+    (void)snprintf(flags, sizeof flags, "%s", reply->element[1]->str);
+    bool all = strchr(flags, 'A') != NULL, changed = false;
+    for (const char *need = "Kgh"; *need; need++) {
+        size_t len = strlen(flags);
+        if (strchr(flags, *need) || (all && *need != 'K') || len + 1 >= sizeof flags)
+            continue;
+        flags[len] = *need;
+        flags[len + 1] = '\0';
+        changed = true;
+    }
+    if (!changed)
+        return;
+    struct slice words[] = {slice_text("CONFIG"), slice_text("SET"), slice_text("notify-keyspace-events"), slice_text(flags)};
+    (void)redis_link_command(f->d->link, words, ARRAY_LEN(words), 0, on_config_set, f); /* at the next start otherwise */
+}
+
+void follow_go_on(struct follow *f)
+{
+    if (f->blocked_count || f->dirty.count)
+        loop_timer_set(f->timer, GATHER_MS);
+    if (!f->d->config->instances.adopt_external_writes)
+        return;
+    redis_link_start(f->link);
+    struct slice words[] = {slice_text("CONFIG"), slice_text("GET"), slice_text("notify-keyspace-events")};
+    (void)redis_link_command(f->d->link, words, ARRAY_LEN(words), 0, on_config_get, f); /* at the next start otherwise */
+}
+
+static void on_timer(void *ctx)
+{
+    struct follow *f = ctx;
+    if (!lead_is_active(&f->d->lead))
+        return;
+    for (uint32_t i = 0; i < f->blocked_count; i++)
+        reconcile_look(&f->d->reconcile, ident_slice(&f->blocked[i].id));
+    for (uint32_t i = 0; i < f->dirty.count; i++)
+        reconcile_look(&f->d->reconcile, ident_slice(&f->dirty.ids[i]));
+    map_reset(&f->dirty.map);
+    f->dirty.count = 0;
+    if (f->blocked_count)
+        loop_timer_set(f->timer, BLOCKED_MS);
+}
+
+static uint32_t find_blocked(const struct follow *f, struct slice id)
+{
+    for (uint32_t i = 0; i < f->blocked_count; i++)
+        if (slice_equal(ident_slice(&f->blocked[i].id), id))
+            return i;
+    return MAP_NONE;
+}
+
+void follow_block(struct follow *f, struct slice id, struct slice reason)
+{
+    struct instance *instance = fleet_find(&f->d->fleet, id);
+    if (find_blocked(f, id) == MAP_NONE && f->blocked_count < BLOCKED_MAX) {
+        if (f->blocked_count == f->blocked_cap) {
+            f->blocked_cap = f->blocked_cap ? f->blocked_cap * 2 : 16;
+            f->blocked = mem_resize(f->blocked, f->blocked_cap, sizeof *f->blocked);
+        }
+        struct follow_blocked *b = &f->blocked[f->blocked_count++];
+        ident_set(&b->id, id);
+        b->reason = mem_copy_text(reason.data, reason.len);
+    }
+    if (instance)
+        fleet_forget(&f->d->fleet, instance);
+    if (!loop_timer_is_set(f->timer))
+        loop_timer_set(f->timer, BLOCKED_MS);
+}
+
+struct slice follow_blocked(const struct follow *f, struct slice id)
+{
+    uint32_t i = f->blocked_count ? find_blocked(f, id) : MAP_NONE;
+    return i == MAP_NONE ? slice_of("", 0) : slice_text(f->blocked[i].reason);
+}
+
+void follow_unblock(struct follow *f, struct slice id)
+{
+    uint32_t i = find_blocked(f, id);
+    if (i == MAP_NONE)
+        return;
+    free(f->blocked[i].reason);
+    f->blocked[i] = f->blocked[--f->blocked_count];
+    LOG(f->d->log, INFO, "a record can be stored again", log_slice("instance_id", id));
+}

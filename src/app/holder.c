@@ -1,0 +1,74 @@
+#include "app/holder.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void read_line(const char *path, char *out, size_t size)
+{
+    out[0] = '\0';
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return;
+    if (fgets(out, (int)size, f))
+        out[strcspn(out, "\n")] = '\0';
+    else
+        out[0] = '\0';
+    (void)fclose(f); /* only read from */
+}
+
+/* When process PID started, in clock ticks since boot; 0 where there is none. A zombie counts as none. */
+static uint64_t start_time(long pid)
+{
+    char path[64], line[1024];
+    (void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    read_line(path, line, sizeof line);
+    /* The name in parentheses may hold anything; field 3 follows the last one. */
+    const char *p = strrchr(line, ')');
+    if (!p || p[1] != ' ' || p[2] == 'Z' || p[2] == 'X')
+        return 0;
+    p += 2;
+    for (int field = 3; field < 22; field++) {
+        p = strchr(p, ' ');
+        if (!p)
+            return 0;
+        p++;
+    }
+    return strtoull(p, NULL, 10);
+}
+
+void holder_make_token(char out[HOLDER_TOKEN_MAX], const char *consumer)
+{
+    char boot[64], ns[64] = "";
+    read_line("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
+    ssize_t n = readlink("/proc/self/ns/pid", ns, sizeof ns - 1);
+    ns[n > 0 ? n : 0] = '\0';
+    long pid = (long)getpid();
+    (void)snprintf(out, HOLDER_TOKEN_MAX, "%s@%s:%s:%ld:%" PRIu64 "#%08" PRIx32 "%08" PRIx32, consumer, boot, ns, pid,
+                   start_time(pid), arc4random(), arc4random());
+}
+
+bool holder_is_dead(const char *holder, const char *own)
+{
+    /* Everything up to the process: consumer, boot, namespace (`pid:[4026531836]` has a colon of its own). */
+    const char *ns = strstr(own, "]:");
+    if (!ns)
+        return false;
+    size_t same = (size_t)(ns + 2 - own);
+    if (strncmp(holder, own, same) != 0)
+        return false;
+    char *end;
+    errno = 0;
+    long pid = strtol(holder + same, &end, 10);
+    if (errno || *end != ':' || pid <= 0)
+        return false;
+    uint64_t started = strtoull(end + 1, &end, 10);
+    if (*end != '#' || started == 0)
+        return false;
+    uint64_t now = start_time(pid);
+    return now != started;
+}

@@ -1,0 +1,437 @@
+#include "app/ingest.h"
+#include "adapters/log.h"
+#include "adapters/loop.h"
+#include "app/daemon.h"
+#include "app/late.h"
+#include "codec/report.h"
+#include "codec/signal_entry.h"
+#include "codec/trade_entry.h"
+#include "util/alloc.h"
+#include <errno.h>
+#include <stdlib.h>
+
+#define BLOCK_MAX_MS 1000
+/* What is due is looked at no more often than this, so that many deadlines close together cost little. */
+#define GRAIN_MS 10
+#define RETRY_MS 200
+/* Handled reports and trades are trimmed at every MARK_STRIDE-th. */
+#define MARK_STRIDE 64
+
+static void on_up(void *ctx);
+static void on_down(void *ctx, const char *reason, bool was_up);
+static void on_entry(void *ctx, const struct entry *entry);
+static void on_done(void *ctx, const struct redis_read_result *result);
+static void on_retry(void *ctx);
+
+void ingest_init(struct ingest *in, struct daemon *d)
+{
+    *in = (struct ingest){.d = d};
+    in->names[STREAM_REPORTS] = (struct redis_stream_names){d->names.stream[STREAM_REPORTS], report_entry_names, REPORT_FIELDS};
+    in->names[STREAM_SIGNALS] = (struct redis_stream_names){d->names.stream[STREAM_SIGNALS], signal_field_names, SIGNAL_FIELDS};
+    in->names[STREAM_RESULTS] = (struct redis_stream_names){d->names.stream[STREAM_RESULTS], result_field_names, RESULT_FIELDS};
+    in->names[STREAM_TRADES] = (struct redis_stream_names){d->names.stream[STREAM_TRADES], trade_entry_names, TRADE_FIELDS};
+    struct redis_link_options options;
+    daemon_link_options(d, "mt5stated-read", &options);
+    struct redis_stream_events events = {on_up, on_down, on_entry, on_done};
+    in->reader = redis_stream_new(d->loop, &options, in->names, &events, in);
+    in->retry = loop_timer_new(d->loop, on_retry, in);
+    for (int k = 0; k < STREAM_KINDS; k++)
+        in->streams[k].marks.stride = MARK_STRIDE;
+}
+
+void ingest_clear(struct ingest *in)
+{
+    redis_stream_free(in->reader);
+    loop_timer_free(in->retry);
+    for (int k = 0; k < STREAM_KINDS; k++)
+        free(in->streams[k].marks.ids);
+    free(in->late);
+    free(in->late_present);
+}
+
+void ingest_start(struct ingest *in)
+{
+    redis_link_start(redis_stream_link(in->reader));
+}
+
+void ingest_reset(struct ingest *in)
+{
+    for (int k = 0; k < STREAM_KINDS; k++) {
+        struct ingest_stream *s = &in->streams[k];
+        s->read = s->handled = s->stored = (struct stream_id){0, 0};
+        s->horizon_ms = 0;
+        s->at_end = s->wrong_type = false;
+        s->marks.count = s->marks.first = 0;
+        s->marks.handled = 0;
+    }
+    /* What a read under way still brings belongs to nothing any more. */
+    if (redis_stream_is_reading(in->reader))
+        redis_link_drop(redis_stream_link(in->reader), "the state is read anew", true);
+    in->late_count = 0;
+}
+
+void ingest_set_position(struct ingest *in, enum stream_kind stream, struct stream_id position)
+{
+    struct ingest_stream *s = &in->streams[stream];
+    s->read = s->handled = s->stored = position;
+}
+
+static void add_mark(struct id_marks *m, struct stream_id id)
+{
+    if (m->count == m->cap) {
+        uint32_t cap = m->cap ? m->cap * 2 : 64;
+        struct stream_id *ids = mem_new(cap, sizeof *ids);
+        for (uint32_t i = 0; i < m->count; i++)
+            ids[i] = m->ids[(m->first + i) % m->cap];
+        free(m->ids);
+        m->ids = ids;
+        m->cap = cap;
+        m->first = 0;
+    }
+    m->ids[(m->first + m->count++) % m->cap] = id;
+}
+
+void ingest_note_handled(struct ingest *in, enum stream_kind stream, struct stream_id id)
+{
+    struct id_marks *m = &in->streams[stream].marks;
+    if (++m->handled >= m->stride) {
+        m->handled = 0;
+        add_mark(m, id);
+    }
+}
+
+void ingest_count_rejected(struct ingest *in, enum stream_kind stream, const char *field, uint64_t count)
+{
+    for (uint32_t i = 0; i < in->reason_count; i++) {
+        if (in->reasons[i].stream == stream && strcmp(in->reasons[i].field, field) == 0) {
+            in->reasons[i].count += count;
+            return;
+        }
+    }
+    if (in->reason_count < INGEST_REASONS_MAX)
+        in->reasons[in->reason_count++] = (struct ingest_reason){stream, field, count};
+}
+
+static struct cause cause_of(const struct entry *entry)
+{
+    return (struct cause){(enum cause_kind)entry->stream, entry->id};
+}
+
+void ingest_reject(struct ingest *in, const struct entry *entry, const char *field, struct slice reason)
+{
+    struct cause cause = cause_of(entry);
+    struct sink *sink = commit_sink(&in->d->commit);
+    sink->ops->begin(sink->ctx, &cause);
+    sink->ops->reject(sink->ctx, &cause, reason);
+    ingest_count_rejected(in, entry->stream, field, 1);
+    LOG_LIMITED(in->d->log, WARN, slice_text(field), "entry rejected",
+                log_text("stream", in->names[entry->stream].stream), log_slice("reason", reason));
+    if (entry->stream == STREAM_SIGNALS || entry->stream == STREAM_RESULTS)
+        ledger_on_rejected(in->d->ledger, entry->stream, entry->id);
+}
+
+/* The time of an entry, never ahead of ours. */
+static int64_t entry_ms(const struct ingest *in, const struct entry *entry)
+{
+    int64_t now_ms = daemon_now_ms(in->d);
+    return entry->id.ms < (uint64_t)now_ms ? (int64_t)entry->id.ms : now_ms;
+}
+
+static void take_report(struct ingest *in, const struct entry *entry)
+{
+    char scratch[REPORT_TEXT_MAX];
+    struct report report;
+    struct slice field;
+    struct errmsg why;
+    int64_t at_ms = entry_ms(in, entry);
+    if (!report_parse(entry, scratch, &report, &field, &why)) {
+        ingest_reject(in, entry, field.data, slice_text(why.text));
+        fleet_on_heartbeat(&in->d->fleet, report_find_instance_id(entry), at_ms);
+        return;
+    }
+    struct slice blocked = follow_blocked(&in->d->follow, report.instance_id);
+    if (blocked.len) {
+        ingest_reject(in, entry, "wrong_type", blocked);
+        return;
+    }
+    struct cause cause = cause_of(entry);
+    struct sink *sink = commit_sink(&in->d->commit);
+    sink->ops->begin(sink->ctx, &cause);
+    bool known = fleet_find(&in->d->fleet, report.instance_id) != NULL;
+    if (!fleet_on_report(&in->d->fleet, &report, &cause, at_ms, sink))
+        ingest_count_rejected(in, STREAM_REPORTS, "first_report", 1);
+    else if (!known)
+        trade_book_tie_instance(&in->d->trades, fleet_find(&in->d->fleet, report.instance_id));
+}
+
+static void take_signal(struct ingest *in, const struct entry *entry)
+{
+    struct signal_entry signal;
+    struct signal_entry_scratch scratch;
+    struct slice field;
+    struct errmsg why;
+    if (!signal_entry_parse(entry, &scratch, &signal, &field, &why)) {
+        ingest_reject(in, entry, field.data, slice_text(why.text));
+        return;
+    }
+    struct cause cause = cause_of(entry);
+    struct sink *sink = commit_sink(&in->d->commit);
+    sink->ops->begin(sink->ctx, &cause);
+    ledger_on_signal(in->d->ledger, &signal, sink);
+}
+
+static void take_result(struct ingest *in, const struct entry *entry)
+{
+    struct result_entry result;
+    struct slice field;
+    struct errmsg why;
+    if (!result_entry_parse(entry, &result, &field, &why)) {
+        ingest_reject(in, entry, field.data, slice_text(why.text));
+        return;
+    }
+    struct cause cause = cause_of(entry);
+    struct sink *sink = commit_sink(&in->d->commit);
+    sink->ops->begin(sink->ctx, &cause);
+    ledger_on_result(in->d->ledger, &result, daemon_now_ms(in->d), sink);
+}
+
+static void on_entry(void *ctx, const struct entry *entry)
+{
+    struct ingest *in = ctx;
+    struct ingest_stream *s = &in->streams[entry->stream];
+    if (!lead_is_active(&in->d->lead) && in->d->lead.phase != PHASE_CONNECTING)
+        return;
+    if (stream_id_compare(entry->id, s->read) <= 0)
+        return;
+    s->read = entry->id;
+    s->entries++;
+    switch (entry->stream) {
+    case STREAM_REPORTS:
+        take_report(in, entry);
+        break;
+    case STREAM_SIGNALS:
+        take_signal(in, entry);
+        break;
+    case STREAM_RESULTS:
+        take_result(in, entry);
+        break;
+    case STREAM_TRADES:
+        trade_io_take(&in->d->trade_io, entry); /* handled once it has been looked up */
+        return;
+    }
+    s->handled = entry->id;
+    ingest_note_handled(in, entry->stream, entry->id);
+    if (commit_is_full(&in->d->commit))
+        commit_kick(&in->d->commit);
+}
+
+void ingest_trade_handled(struct ingest *in, struct stream_id id)
+{
+    in->streams[STREAM_TRADES].handled = id;
+    ingest_note_handled(in, STREAM_TRADES, id);
+}
+
+bool ingest_has_news(const struct ingest *in)
+{
+    for (int k = 0; k < STREAM_KINDS; k++)
+        if (stream_id_compare(in->streams[k].stored, in->streams[k].handled) != 0)
+            return true;
+    return false;
+}
+
+/* Trims the handled entries of a stream of which MAX_LEN may stay. */
+static void trim_handled(struct ingest *in, struct batch *batch, enum stream_kind stream, int64_t max_len)
+{
+    struct ingest_stream *s = &in->streams[stream];
+    struct id_marks *m = &s->marks;
+    if (max_len == 0) {
+        if (stream_id_compare(s->stored, s->handled) != 0)
+            batch_trim(batch, stream, stream_id_next(s->handled), s->handled);
+        m->count = 0;
+        return;
+    }
+    uint32_t keep = (uint32_t)((uint64_t)max_len / m->stride) + 1;
+    if (m->count <= keep)
+        return;
+    m->first = (m->first + (m->count - keep)) % m->cap;
+    m->count = keep;
+    batch_trim(batch, stream, m->ids[m->first], s->handled);
+}
+
+void ingest_finish_batch(struct ingest *in, struct batch *batch)
+{
+    const struct config *config = in->d->config;
+    trim_handled(in, batch, STREAM_REPORTS, config->streams.reports_max_len);
+    trim_handled(in, batch, STREAM_TRADES, config->streams.trades_max_len);
+    ledger_flush(in->d->ledger, in->streams[STREAM_SIGNALS].handled, daemon_now_ms(in->d), batch_sink(batch));
+    for (int k = 0; k < STREAM_KINDS; k++) {
+        struct ingest_stream *s = &in->streams[k];
+        if (stream_id_compare(s->stored, s->handled) == 0)
+            continue;
+        batch_set_position(batch, (enum stream_kind)k, s->handled);
+        s->stored = s->handled;
+    }
+}
+
+static void on_up(void *ctx)
+{
+    struct ingest *in = ctx;
+    ingest_go_on(in);
+}
+
+static void on_down(void *ctx, const char *reason, bool was_up)
+{
+    struct ingest *in = ctx;
+    for (int k = 0; k < STREAM_KINDS; k++)
+        in->streams[k].at_end = false;
+    if (was_up)
+        LOG_LIMITED(in->d->log, WARN, slice_text("read"), "redis link for reading lost", log_text("reason", reason));
+}
+
+static int64_t next_deadline(const struct ingest *in)
+{
+    int64_t ledger = ledger_next_deadline(in->d->ledger), fleet = fleet_next_deadline(&in->d->fleet);
+    return ledger < fleet ? ledger : fleet;
+}
+
+/* How long a read may wait: until something becomes due, for then it must be known what had come. */
+static int64_t block_ms(struct ingest *in)
+{
+    int64_t deadline = next_deadline(in);
+    if (deadline == INT64_MAX)
+        return BLOCK_MAX_MS;
+    int64_t left = deadline - daemon_now_ms(in->d);
+    if (left > BLOCK_MAX_MS)
+        return BLOCK_MAX_MS;
+    if (left >= GRAIN_MS)
+        return left;
+    if (left > 0)
+        return GRAIN_MS;
+    int64_t now_ms = loop_now_ms();
+    if (now_ms - in->quick_ms < GRAIN_MS)
+        return GRAIN_MS;
+    in->quick_ms = now_ms;
+    return 0;
+}
+
+void ingest_go_on(struct ingest *in)
+{
+    struct daemon *d = in->d;
+    if (!lead_is_active(&d->lead) || d->stopping || redis_stream_is_reading(in->reader) || commit_is_full(&d->commit) ||
+        !redis_link_is_up(redis_stream_link(in->reader)))
+        return;
+    uint32_t mask = 0;
+    struct stream_id after[STREAM_KINDS];
+    for (int k = 0; k < STREAM_KINDS; k++) {
+        struct ingest_stream *s = &in->streams[k];
+        after[k] = s->read;
+        bool wait = s->wrong_type || (k == STREAM_SIGNALS && ledger_is_full(d->ledger)) ||
+                    (k == STREAM_TRADES && trade_io_is_full(&d->trade_io));
+        if (!wait)
+            mask |= 1U << k;
+    }
+    if (!mask) {
+        loop_timer_set(in->retry, RETRY_MS);
+        return;
+    }
+    in->asked_mask = mask;
+    in->asked_ms = daemon_now_ms(d);
+    if (redis_stream_read(in->reader, mask, after, d->config->streams.batch, block_ms(in)))
+        loop_timer_set(in->retry, RETRY_MS);
+}
+
+static void on_read_error(struct ingest *in, const struct redis_read_result *result)
+{
+    in->trouble = redis_error_name(result->error);
+    LOG_LIMITED(in->d->log, ERROR, slice_text(in->trouble), "cannot read the streams", log_slice("error", result->error_text));
+    if (result->error == REDIS_ERROR_WRONGTYPE)
+        poll_stream_types(&in->d->poll);
+    if (result->error == REDIS_ERROR_NOAUTH || result->error == REDIS_ERROR_READONLY)
+        redis_link_drop(redis_stream_link(in->reader), in->trouble, true);
+    loop_timer_set(in->retry, RETRY_MS);
+}
+
+static void on_done(void *ctx, const struct redis_read_result *result)
+{
+    struct ingest *in = ctx;
+    if (result->outcome == REDIS_READ_LOST)
+        return;
+    if (result->outcome == REDIS_READ_ERROR) {
+        on_read_error(in, result);
+        return;
+    }
+    in->trouble = NULL;
+    if (!lead_is_active(&in->d->lead))
+        return; /* what was read may not have been taken in: it says nothing, and is read again */
+    for (int k = 0; k < STREAM_KINDS; k++) {
+        struct ingest_stream *s = &in->streams[k];
+        s->at_end = (in->asked_mask & 1U << k) && result->entries[k] < (uint64_t)in->d->config->streams.batch;
+        if (s->at_end)
+            s->horizon_ms = in->asked_ms;
+    }
+    trade_io_go_on(&in->d->trade_io);
+    ingest_judge(in);
+    commit_kick(&in->d->commit);
+    ingest_go_on(in);
+}
+
+static void on_retry(void *ctx)
+{
+    struct ingest *in = ctx;
+    ingest_judge(in);
+    commit_kick(&in->d->commit);
+    ingest_go_on(in);
+}
+
+void ingest_judge(struct ingest *in)
+{
+    struct daemon *d = in->d;
+    if (!lead_is_active(&d->lead))
+        return;
+    int64_t now_ms = daemon_now_ms(d);
+    if (next_deadline(in) <= now_ms) {
+        fleet_on_timer(&d->fleet, now_ms, in->streams[STREAM_REPORTS].horizon_ms, commit_sink(&d->commit));
+        ledger_expire(d->ledger, now_ms, in->streams[STREAM_SIGNALS].horizon_ms);
+        late_look(in);
+    }
+}
+
+bool ingest_owns_stream(const struct ingest *in, struct slice key)
+{
+    for (int k = 0; k < STREAM_KINDS; k++)
+        if (slice_is(key, in->names[k].stream))
+            return true;
+    return false;
+}
+
+void ingest_stream_is_wrong(struct ingest *in, struct slice key, struct slice type)
+{
+    for (int k = 0; k < STREAM_KINDS; k++) {
+        if (!slice_is(key, in->names[k].stream) || in->streams[k].wrong_type)
+            continue;
+        in->streams[k].wrong_type = true;
+        LOG(in->d->log, ERROR, "a stream that should be read is something else; it is left out", log_slice("key", key),
+            log_slice("type", type));
+    }
+}
+
+void ingest_stream_is_right(struct ingest *in, enum stream_kind stream)
+{
+    if (!in->streams[stream].wrong_type)
+        return;
+    in->streams[stream].wrong_type = false;
+    LOG(in->d->log, INFO, "a stream can be read again", log_text("key", in->names[stream].stream));
+}
+
+void ingest_stream_restarted(struct ingest *in, enum stream_kind stream)
+{
+    char was[STREAM_ID_TEXT_MAX];
+    stream_id_format(was, in->streams[stream].handled);
+    LOG(in->d->log, WARN, "a stream was made anew; it is read from its beginning", log_text("stream", in->names[stream].stream),
+        log_text("position", was));
+    ingest_set_position(in, stream, (struct stream_id){0, 0});
+    in->streams[stream].stored = (struct stream_id){0, 1}; /* so that the new position is written */
+    in->streams[stream].marks.count = 0;
+    if (redis_stream_is_reading(in->reader))
+        redis_link_drop(redis_stream_link(in->reader), "a stream was made anew", true);
+}

@@ -1,0 +1,376 @@
+#include "app/lead.h"
+#include "adapters/log.h"
+#include "adapters/loop.h"
+#include "adapters/redis_link.h"
+#include "app/daemon.h"
+#include "app/holder.h"
+#include "codec/keys.h"
+#include "codec/scripts.h"
+#include "util/alloc.h"
+#include "util/number.h"
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* How soon to ask again where Redis is not ready to answer. */
+#define SOON_MS 100
+
+static void ask(struct lead *lead);
+static void displace(struct lead *lead);
+static void on_timer(void *ctx);
+
+void lead_init(struct lead *lead, struct daemon *d)
+{
+    *lead = (struct lead){.d = d};
+    holder_make_token(lead->token, d->config->streams.consumer);
+    lead->timer = loop_timer_new(d->loop, on_timer, lead);
+}
+
+void lead_clear(struct lead *lead)
+{
+    loop_timer_free(lead->timer);
+}
+
+static int64_t lease_ms(const struct lead *lead)
+{
+    return lead->d->config->ha.lease_ms;
+}
+
+static void ask_in(struct lead *lead, int64_t delay_ms)
+{
+    loop_timer_set(lead->timer, delay_ms);
+}
+
+static void enter(struct lead *lead, enum lead_phase phase)
+{
+    static const char *const names[] = {"connecting", "standby", "loading", "rollback", "active"};
+    if (lead->phase == phase)
+        return;
+    lead->phase = phase;
+    LOG(lead->d->log, INFO, "phase", log_text("phase", names[phase]), log_text("holder", lead->holder));
+}
+
+/* Another may have changed the data: nothing that is known here counts any more. */
+static void lose_state(struct lead *lead)
+{
+    load_abandon(&lead->d->load);
+    lead->has_state = false;
+    daemon_forget(lead->d);
+}
+
+static void become_standby(struct lead *lead)
+{
+    if (lead->phase != PHASE_STANDBY)
+        LOG(lead->d->log, INFO, "another daemon is active", log_text("holder", lead->holder));
+    lose_state(lead);
+    enter(lead, PHASE_STANDBY);
+    if (holder_is_dead(lead->holder, lead->token)) {
+        (void)snprintf(lead->dead_holder, sizeof lead->dead_holder, "%s", lead->holder);
+        ask_in(lead, 0);
+    } else {
+        ask_in(lead, lease_ms(lead) / 3 < 250 ? lease_ms(lead) / 3 : 250);
+    }
+}
+
+static void become_active(struct lead *lead)
+{
+    lead->has_state = true;
+    enter(lead, PHASE_ACTIVE);
+    fleet_excuse_silence(&lead->d->fleet, daemon_now_ms(lead->d));
+    commit_resume(&lead->d->commit);
+    ingest_go_on(&lead->d->ingest);
+    follow_go_on(&lead->d->follow);
+    reconcile_start(&lead->d->reconcile);
+}
+
+static void on_epoch_made(void *ctx, void *object)
+{
+    struct lead *lead = ctx;
+    const redisReply *reply = object;
+    if (!reply)
+        return;
+    if (reply->type == REDIS_REPLY_ERROR) {
+        lead_on_load_failed(lead, reply->str);
+        return;
+    }
+    if (!lead->has_state) {
+        enter(lead, PHASE_LOADING);
+        load_start(&lead->d->load);
+        return;
+    }
+    enter(lead, PHASE_ROLLBACK);
+    reconcile_write_back(&lead->d->reconcile);
+    become_active(lead);
+}
+
+/* Writes the fields that make data recognisable. What is loaded belongs to it from now on. */
+static void make_epoch(struct lead *lead, uint64_t applied)
+{
+    unsigned char random[LEAD_EPOCH_LEN / 2];
+    arc4random_buf(random, sizeof random);
+    for (size_t i = 0; i < sizeof random; i++)
+        (void)snprintf(lead->epoch + 2 * i, 3, "%02x", random[i]);
+    char number[NUMBER_TEXT_MAX];
+    lead->beat = 0;
+    struct slice words[] = {slice_text("HSET"), slice_text(KEY_META), slice_text("epoch"), lead_epoch(lead), slice_text("beat"),
+                            slice_text("0"), slice_text("applied_seq"),
+                            slice_of(number, number_format_u64(number, applied)), slice_text("schema"), slice_text("1")};
+    if (redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, on_epoch_made, lead))
+        ask_in(lead, SOON_MS);
+}
+
+static void roll_back(struct lead *lead, enum rollback_kind kind)
+{
+    static const char *const names[] = {"wiped", "rolled_back"};
+    lead->rollbacks[kind]++;
+    LOG(lead->d->log, ERROR, "redis lost data that it had acknowledged; writing back what is held here",
+        log_text("kind", names[kind]), log_int("applied_seq", (int64_t)lead->d->commit.applied));
+    enter(lead, PHASE_ROLLBACK);
+    make_epoch(lead, lead->d->commit.applied);
+}
+
+struct lease_answer {
+    bool ours;
+    const char *holder, *epoch;
+    bool has_applied;
+    uint64_t applied, beat;
+};
+
+/* The lease is ours: is the data what we left? */
+static void on_held(struct lead *lead, const struct lease_answer *answer)
+{
+    struct commit *commit = &lead->d->commit;
+    bool same = answer->has_applied && strcmp(answer->epoch, lead->epoch) == 0 && answer->beat >= lead->beat;
+    if (same && (lead->phase == PHASE_LOADING || (lead->phase == PHASE_ACTIVE && answer->applied >= commit->applied))) {
+        lead->beat = answer->beat;
+        return;
+    }
+    if (!lead->has_state) {
+        if (!answer->has_applied || answer->epoch[0] == '\0') {
+            make_epoch(lead, 0);
+            return;
+        }
+        (void)snprintf(lead->epoch, sizeof lead->epoch, "%s", answer->epoch);
+        lead->beat = answer->beat;
+        enter(lead, PHASE_LOADING);
+        load_start(&lead->d->load);
+    } else if (!answer->has_applied || answer->epoch[0] == '\0') {
+        roll_back(lead, ROLLBACK_WIPED);
+    } else if (strcmp(answer->epoch, lead->epoch) != 0) {
+        LOG(lead->d->log, WARN, "redis holds other data", log_text("epoch", answer->epoch));
+        lose_state(lead);
+        on_held(lead, answer);
+    } else if (!same || answer->applied < commit->applied) {
+        roll_back(lead, ROLLBACK_ROLLED_BACK);
+    } else if (answer->applied > commit->applied + (commit->has_sent ? 1 : 0)) {
+        LOG(lead->d->log, WARN, "another daemon wrote meanwhile", log_int("applied_seq", (int64_t)answer->applied));
+        lose_state(lead);
+        on_held(lead, answer);
+    } else {
+        lead->beat = answer->beat;
+        become_active(lead);
+    }
+}
+
+static bool parse_answer(const redisReply *reply, struct lease_answer *ret, int64_t *ret_server_us)
+{
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 7 || reply->element[0]->type != REDIS_REPLY_INTEGER)
+        return false;
+    for (size_t i = 1; i < 7; i++)
+        if (reply->element[i]->type != REDIS_REPLY_STRING)
+            return false;
+    struct slice applied = slice_of(reply->element[3]->str, reply->element[3]->len);
+    struct slice beat = slice_of(reply->element[4]->str, reply->element[4]->len);
+    *ret = (struct lease_answer){.ours = reply->element[0]->integer == 1,
+                                 .holder = reply->element[1]->str,
+                                 .epoch = reply->element[2]->str};
+    ret->has_applied = number_parse_u64(applied, (uint64_t)1 << 53, &ret->applied);
+    (void)number_parse_u64(beat, UINT64_MAX, &ret->beat); /* 0 where it is missing: then the data is not what we left */
+    uint64_t s = 0, us = 0;
+    (void)number_parse_u64(slice_of(reply->element[5]->str, reply->element[5]->len), UINT32_MAX, &s);
+    (void)number_parse_u64(slice_of(reply->element[6]->str, reply->element[6]->len), UINT32_MAX, &us);
+    *ret_server_us = (int64_t)(s * 1000000 + us);
+    return true;
+}
+
+static void on_refused(struct lead *lead, const redisReply *reply)
+{
+    struct slice text = slice_of(reply->str, reply->len);
+    enum redis_error error = redis_error_classify(text);
+    lead->server_loading = error == REDIS_ERROR_LOADING;
+    lead->trouble = redis_error_name(error);
+    LOG_LIMITED(lead->d->log, ERROR, slice_text(lead->trouble), "cannot get the lease", log_slice("error", text));
+    if (error == REDIS_ERROR_READONLY || error == REDIS_ERROR_NOAUTH)
+        redis_link_drop(lead->d->link, lead->trouble, true);
+    else if (error == REDIS_ERROR_WRONGTYPE)
+        displace(lead);
+    ask_in(lead, SOON_MS);
+}
+
+static void on_lease(void *ctx, void *object)
+{
+    struct lead *lead = ctx;
+    const redisReply *reply = object;
+    lead->asking = false;
+    if (!reply)
+        return;
+    if (reply->type == REDIS_REPLY_ERROR) {
+        on_refused(lead, reply);
+        return;
+    }
+    struct lease_answer answer;
+    int64_t server_us;
+    if (!parse_answer(reply, &answer, &server_us)) {
+        redis_link_drop(lead->d->link, "an answer that cannot be understood", true);
+        return;
+    }
+    lead->server_loading = false;
+    lead->trouble = NULL;
+    redis_clock_sample(&lead->d->clock, server_us, lead->asked_ms, loop_now_ms());
+    (void)snprintf(lead->holder, sizeof lead->holder, "%s", answer.holder);
+    lead->dead_holder[0] = '\0';
+    if (!answer.ours) {
+        become_standby(lead);
+        return;
+    }
+    lead->lease_until_ms = lead->asked_ms + lease_ms(lead);
+    ask_in(lead, lease_ms(lead) / 3 > 0 ? lease_ms(lead) / 3 : 1);
+    on_held(lead, &answer);
+}
+
+/* Something foreign sits on the lease or on meta: it is moved aside. */
+static void displace(struct lead *lead)
+{
+    static const char *const script = "for i = 1, #KEYS do local t = redis.call('TYPE', KEYS[i]).ok "
+                                      "if t ~= 'none' and t ~= ARGV[i] then redis.call('RENAME', KEYS[i], ARGV[3] .. KEYS[i]) end end";
+    struct slice words[] = {slice_text("EVAL"), slice_text(script), slice_text("2"), slice_text(KEY_LEADER), slice_text(KEY_META),
+                            slice_text("string"), slice_text("hash"), slice_text(KEY_DISPLACED)};
+    reconcile_count(&lead->d->reconcile, REPAIR_DISPLACED);
+    (void)redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, NULL, NULL); /* asked again anyway */
+}
+
+static void ask(struct lead *lead)
+{
+    if (lead->asking || lead->d->stopping || !redis_link_is_up(lead->d->link))
+        return;
+    char ms[NUMBER_TEXT_MAX];
+    struct slice words[] = {slice_text("EVAL"),
+                            script_word(&script_lease, true),
+                            slice_text("2"),
+                            slice_text(KEY_LEADER),
+                            slice_text(KEY_META),
+                            lead_token(lead),
+                            slice_of(ms, number_format_i64(ms, lease_ms(lead))),
+                            slice_text(lead->dead_holder)};
+    lead->asked_ms = loop_now_ms();
+    if (redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, on_lease, lead) == 0)
+        lead->asking = true;
+    else
+        ask_in(lead, SOON_MS);
+}
+
+static void on_timer(void *ctx)
+{
+    ask(ctx);
+}
+
+void lead_link_up(struct lead *lead)
+{
+    lead->asking = false;
+    ask(lead);
+}
+
+void lead_link_down(struct lead *lead)
+{
+    lead->asking = false;
+    lead->server_loading = false;
+    loop_timer_stop(lead->timer);
+    load_abandon(&lead->d->load);
+    commit_link_lost(&lead->d->commit);
+    enter(lead, PHASE_CONNECTING);
+}
+
+void lead_on_loaded(struct lead *lead)
+{
+    lead->takeovers++;
+    become_active(lead);
+}
+
+void lead_on_load_failed(struct lead *lead, const char *why)
+{
+    LOG_LIMITED(lead->d->log, ERROR, slice_text("load"), "cannot read the state", log_text("error", why));
+    lose_state(lead);
+    enter(lead, PHASE_CONNECTING);
+    ask_in(lead, SOON_MS);
+}
+
+void lead_on_fenced(struct lead *lead)
+{
+    /* It may just have run out: asking tells. */
+    enter(lead, PHASE_CONNECTING);
+    ask(lead);
+}
+
+void lead_on_behind(struct lead *lead)
+{
+    enter(lead, PHASE_CONNECTING);
+    ask(lead);
+}
+
+struct release {
+    void (*fn)(void *ctx);
+    void *ctx;
+};
+
+static void on_released(void *ctx, void *reply)
+{
+    struct release *release = ctx;
+    UNUSED(reply);
+    release->fn(release->ctx);
+    free(release);
+}
+
+void lead_release(struct lead *lead, void (*fn)(void *ctx), void *ctx)
+{
+    struct slice words[] = {slice_text("EVAL"), script_word(&script_lease, true), slice_text("2"), slice_text(KEY_LEADER),
+                            slice_text(KEY_META), lead_token(lead), slice_text("0"), slice_text("")};
+    struct release *release = mem_new(1, sizeof *release);
+    *release = (struct release){fn, ctx};
+    loop_timer_stop(lead->timer);
+    if (redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, on_released, release)) {
+        free(release);
+        fn(ctx);
+    }
+}
+
+bool lead_is_active(const struct lead *lead)
+{
+    return lead->phase == PHASE_ACTIVE;
+}
+
+bool lead_may_write(const struct lead *lead)
+{
+    return (lead->phase == PHASE_ACTIVE || lead->phase == PHASE_ROLLBACK) && redis_link_is_up(lead->d->link);
+}
+
+struct slice lead_token(const struct lead *lead)
+{
+    return slice_text(lead->token);
+}
+
+struct slice lead_epoch(const struct lead *lead)
+{
+    return slice_text(lead->epoch);
+}
+
+const char *lead_unready(const struct lead *lead)
+{
+    static const char *const words[] = {"connecting", "standby", "loading", "rollback", NULL};
+    if (lead->server_loading)
+        return "loading";
+    if (lead->phase == PHASE_ACTIVE && lead->d->commit.refusal)
+        return "read_only";
+    if (lead->phase == PHASE_ACTIVE && !redis_link_is_up(lead->d->link))
+        return "connecting";
+    return words[lead->phase];
+}

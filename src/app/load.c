@@ -1,0 +1,380 @@
+#include "app/load.h"
+#include "adapters/log.h"
+#include "adapters/loop.h"
+#include "adapters/redis_link.h"
+#include "app/daemon.h"
+#include "app/look.h"
+#include "load_private.h"
+#include "codec/keys.h"
+#include "util/alloc.h"
+#include "util/number.h"
+#include "util/time_text.h"
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LOOK_IDS     100
+
+
+struct call {
+    struct load *load;
+    uint64_t generation;
+    void (*fn)(struct load *load, const redisReply *reply, int arg);
+    int arg;
+    struct key key; /* what is moved aside where it has the wrong type; empty: nothing */
+};
+
+static void run(struct load *load);
+
+static struct slice queued_id(const void *owner, uint32_t index)
+{
+    const struct id_queue *q = owner;
+    return ident_slice(&q->ids[index]);
+}
+
+void load_init(struct load *load, struct daemon *d)
+{
+    *load = (struct load){.d = d, .step = -1};
+    load->ids = mem_new(1, sizeof *load->ids);
+    map_init(&load->ids->instances.map, hash_key_random(), queued_id, &load->ids->instances);
+    map_init(&load->ids->trades.map, hash_key_random(), queued_id, &load->ids->trades);
+}
+
+static void forget_ids(struct load *load)
+{
+    struct id_queue *queues[] = {&load->ids->instances, &load->ids->trades};
+    for (size_t i = 0; i < ARRAY_LEN(queues); i++) {
+        map_clear(&queues[i]->map);
+        free(queues[i]->ids);
+        queues[i]->ids = NULL;
+        queues[i]->count = queues[i]->cap = 0;
+        map_init(&queues[i]->map, hash_key_random(), queued_id, queues[i]);
+    }
+    free(load->ids->kept);
+    load->ids->kept = NULL;
+    load->ids->kept_count = load->ids->kept_cap = load->ids->looked = 0;
+}
+
+void load_clear(struct load *load)
+{
+    forget_ids(load);
+    free(load->ids);
+}
+
+void load_abandon(struct load *load)
+{
+    load->generation++;
+    load->step = -1;
+    load->pending = 0;
+    forget_ids(load);
+}
+
+static void add_id(struct id_queue *q, struct slice id)
+{
+    if (!ident_is_valid(id, IDENT_MAX) || map_find(&q->map, id) != MAP_NONE)
+        return;
+    if (q->count == q->cap) {
+        q->cap = q->cap ? q->cap * 2 : 64;
+        q->ids = mem_resize(q->ids, q->cap, sizeof *q->ids);
+    }
+    ident_set(&q->ids[q->count], id);
+    map_insert(&q->map, q->count++);
+}
+
+static void fail(struct load *load, struct slice why)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text, "%.*s", (int)why.len, why.data);
+    load_abandon(load);
+    lead_on_load_failed(&load->d->lead, text);
+}
+
+static void displace(struct load *load, const struct key *key)
+{
+    struct key aside = key_displaced(key_slice(key));
+    struct slice words[] = {slice_text("RENAME"), key_slice(key), key_slice(&aside)};
+    LOG(load->d->log, WARN, "a foreign value in the way of a key is moved aside", log_slice("key", key_slice(key)),
+        log_slice("to", key_slice(&aside)));
+    reconcile_count(&load->d->reconcile, REPAIR_DISPLACED);
+    (void)redis_link_command(load->d->link, words, ARRAY_LEN(words), 0, NULL, NULL); /* the batch tells again */
+}
+
+static void on_answer(void *ctx, void *object)
+{
+    struct call *call = ctx;
+    struct load *load = call->load;
+    const redisReply *reply = object;
+    if (call->generation == load->generation && reply) {
+        struct slice text = slice_of(reply->str, reply->type == REDIS_REPLY_ERROR ? reply->len : 0);
+        bool wrong_type = text.len && redis_error_classify(text) == REDIS_ERROR_WRONGTYPE;
+        if (text.len && !wrong_type) {
+            fail(load, text);
+            free(call);
+            return;
+        }
+        if (wrong_type && call->key.len)
+            displace(load, &call->key);
+        if (!wrong_type)
+            call->fn(load, reply, call->arg);
+        if (call->generation == load->generation && --load->pending == 0) {
+            load->step++;
+            run(load);
+        }
+    }
+    free(call);
+}
+
+void load_send(struct load *load, const struct slice *words, size_t count, void (*fn)(struct load *, const redisReply *, int),
+                 int arg, struct slice displaceable)
+{
+    struct call *call = mem_new(1, sizeof *call);
+    *call = (struct call){.load = load, .generation = load->generation, .fn = fn, .arg = arg};
+    call->key.len = displaceable.len < KEY_MAX ? displaceable.len : 0;
+    if (call->key.len)
+        memcpy(call->key.text, displaceable.data, call->key.len);
+    load->pending++;
+    if (redis_link_command(load->d->link, words, count, 0, on_answer, call)) {
+        free(call);
+        fail(load, slice_text("the link takes no command"));
+    }
+}
+
+static void on_meta(struct load *load, const redisReply *reply, int arg)
+{
+    UNUSED(arg);
+    uint64_t applied = 0;
+    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+        struct slice name = load_text(reply->element[i]), value = load_text(reply->element[i + 1]);
+        struct stream_id position;
+        if (slice_is(name, "applied_seq"))
+            (void)number_parse_u64(value, (uint64_t)1 << 53, &applied);
+        for (int k = 0; k < STREAM_KINDS; k++) {
+            struct key field = key_position((enum stream_kind)k);
+            if (slice_equal(name, key_slice(&field)) && stream_id_parse(value, &position)) {
+                ingest_set_position(&load->d->ingest, (enum stream_kind)k, position);
+                load->positions |= 1U << k;
+            }
+        }
+    }
+    commit_reset(&load->d->commit, applied);
+}
+
+static void on_totals(struct load *load, const redisReply *reply, int arg)
+{
+    UNUSED(arg);
+    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+        struct slice name = load_text(reply->element[i]);
+        uint64_t value;
+        const char *colon = memchr(name.data, ':', name.len);
+        if (!colon || !number_parse_u64(load_text(reply->element[i + 1]), UINT64_MAX, &value))
+            continue;
+        struct slice kind = slice_of(name.data, (size_t)(colon - name.data));
+        struct slice label = slice_of(colon + 1, name.len - kind.len - 1);
+        for (int k = 0; k < TOTAL_KINDS; k++)
+            if (slice_is(kind, total_kind_name((enum total_kind)k)) && label.len && label.len <= IDENT_MAX)
+                ledger_load_total(load->d->ledger, (enum total_kind)k, label, value);
+    }
+}
+
+static void read_shared(struct load *load)
+{
+    struct slice meta[] = {slice_text("HGETALL"), slice_text(KEY_META)};
+    struct slice totals[] = {slice_text("HGETALL"), slice_text(KEY_TOTALS)};
+    load_send(load, meta, 2, on_meta, 0, slice_of(NULL, 0));
+    load_send(load, totals, 2, on_totals, 0, totals[1]);
+}
+
+static void on_groups(struct load *load, const redisReply *reply, int k)
+{
+    if (load->positions & 1U << k)
+        return;
+    for (size_t g = 0; g < reply->elements; g++) {
+        const redisReply *group = reply->element[g];
+        bool ours = false;
+        struct stream_id last = {0, 0};
+        for (size_t i = 0; i + 1 < group->elements; i += 2) {
+            struct slice name = load_text(group->element[i]);
+            if (slice_is(name, "name"))
+                ours = slice_is(load_text(group->element[i + 1]), load->d->config->streams.group);
+            if (slice_is(name, "last-delivered-id"))
+                (void)stream_id_parse(load_text(group->element[i + 1]), &last);
+        }
+        if (ours)
+            ingest_set_position(&load->d->ingest, (enum stream_kind)k, last);
+    }
+}
+
+/* Groups show to others how far a stream has been handled. Made here so that XINFO shows it even before the first entry; that it is there already is no error. */
+static void make_groups(struct load *load)
+{
+    const struct config *config = load->d->config;
+    static const char *const script = "local t = redis.call('TYPE', KEYS[1]).ok if t ~= 'none' and t ~= 'stream' then return {} end "
+                                      "redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], ARGV[3], 'MKSTREAM') "
+                                      "redis.pcall('XGROUP', 'CREATECONSUMER', KEYS[1], ARGV[1], ARGV[2]) "
+                                      "return redis.call('XINFO', 'GROUPS', KEYS[1])";
+    for (int k = 0; k < STREAM_KINDS; k++) {
+        char id[STREAM_ID_TEXT_MAX];
+        stream_id_format(id, load->d->ingest.streams[k].handled);
+        struct slice words[] = {slice_text("EVAL"), slice_text(script), slice_text("1"), slice_text(load->d->names.stream[k]),
+                                slice_text(config->streams.group), slice_text(config->streams.consumer), slice_text(id)};
+        load_send(load, words, ARRAY_LEN(words), on_groups, k, slice_of(NULL, 0));
+    }
+}
+
+static void on_members(struct load *load, const redisReply *reply, int is_trade)
+{
+    for (size_t i = 0; i < reply->elements; i++)
+        add_id(is_trade ? &load->ids->trades : &load->ids->instances, load_text(reply->element[i]));
+}
+
+static void read_sets(struct load *load)
+{
+    for (int s = 0; s < INSTANCE_STATES; s++) {
+        struct key key = key_index(INDEX_INSTANCE_STATE, instance_state_name((enum instance_state)s));
+        struct slice words[] = {slice_text("SMEMBERS"), key_slice(&key)};
+        load_send(load, words, 2, on_members, false, key_slice(&key));
+    }
+    for (int s = 0; s < TRADE_STATES; s++) {
+        if (!trade_state_is_open((enum trade_state)s))
+            continue;
+        struct key key = key_index(INDEX_TRADE_STATE, trade_state_name((enum trade_state)s));
+        struct slice words[] = {slice_text("SMEMBERS"), key_slice(&key)};
+        load_send(load, words, 2, on_members, true, key_slice(&key));
+    }
+    (void)snprintf(load->cursor, sizeof load->cursor, "0");
+}
+
+static void scan(struct load *load);
+
+static void on_scanned(struct load *load, const redisReply *reply, int arg)
+{
+    UNUSED(arg);
+    if (reply->elements != 2)
+        return;
+    (void)snprintf(load->cursor, sizeof load->cursor, "%s", reply->element[0]->str);
+    for (size_t i = 0; i < reply->element[1]->elements; i++) {
+        enum record_kind kind;
+        struct slice id;
+        if (key_parse_record(load_text(reply->element[1]->element[i]), &kind, &id) && kind == RECORD_INSTANCE)
+            add_id(&load->ids->instances, id);
+    }
+    if (strcmp(load->cursor, "0") != 0)
+        scan(load);
+}
+
+/* Hashes that others wrote while nobody was there to put them into a set. */
+static void scan(struct load *load)
+{
+    struct slice words[] = {slice_text("SCAN"), slice_text(load->cursor), slice_text("MATCH"), slice_text("instance:*"),
+                            slice_text("COUNT"), slice_text("1000"), slice_text("TYPE"), slice_text("hash")};
+    load_send(load, words, ARRAY_LEN(words), on_scanned, 0, slice_of(NULL, 0));
+}
+
+static void look(struct load *load);
+
+static void on_looked(struct load *load, const redisReply *reply, int arg)
+{
+    UNUSED(arg);
+    struct daemon *d = load->d;
+    struct looked looked;
+    for (size_t i = 0; i < reply->elements; i++) {
+        if (!look_parse(reply, i, &looked))
+            continue;
+        if (!looked.wrong_type[0] && !looked.wrong_type[1] && !looked.wrong_type[2])
+            (void)fleet_load(&d->fleet, looked.id, &looked.record, looked_index_state(&looked), looked.seq, daemon_now_ms(d));
+        reconcile_take(&d->reconcile, &looked);
+    }
+    look(load);
+}
+
+static void look(struct load *load)
+{
+    uint32_t left = load->ids->instances.count - load->ids->looked;
+    if (!left)
+        return;
+    uint32_t count = left < LOOK_IDS ? left : LOOK_IDS;
+    struct buf command = BUF_INIT;
+    look_render(load->ids->instances.ids + load->ids->looked, count, &command);
+    load->ids->looked += count;
+    struct call *call = mem_new(1, sizeof *call);
+    *call = (struct call){.load = load, .generation = load->generation, .fn = on_looked};
+    load->pending++;
+    if (redis_link_send(load->d->link, buf_slice(&command), 1, 0, on_answer, call)) {
+        free(call);
+        fail(load, slice_text("the link takes no command"));
+    }
+    buf_clear(&command);
+}
+
+static void look_trades(struct load *load);
+
+static void on_trade(struct load *load, const redisReply *reply, int i)
+{
+    enum trade_state state;
+    int64_t updated_ms = daemon_now_ms(load->d);
+    if (reply->elements != 3 || !trade_state_parse(load_text(reply->element[0]), &state) || !trade_state_is_open(state))
+        return;
+    struct slice instance = load_text(reply->element[1]);
+    (void)time_text_parse(load_text(reply->element[2]), &updated_ms); /* now, where it is missing */
+    trade_book_load(&load->d->trades, ident_slice(&load->ids->trades.ids[i]),
+                    ident_is_valid(instance, IDENT_MAX) ? instance : slice_of("", 0), state, updated_ms);
+}
+
+static void look_trades(struct load *load)
+{
+    for (uint32_t i = 0; i < load->ids->trades.count; i++) {
+        struct key key = key_record(RECORD_TRADE, ident_slice(&load->ids->trades.ids[i]));
+        struct slice words[] = {slice_text("HMGET"), key_slice(&key), slice_text("state"), slice_text("instance_id"),
+                                slice_text("last_updated_at")};
+        uint64_t generation = load->generation;
+        load_send(load, words, ARRAY_LEN(words), on_trade, (int)i, slice_of(NULL, 0));
+        if (generation != load->generation)
+            return;
+    }
+}
+
+
+static void finish(struct load *load)
+{
+    struct daemon *d = load->d;
+    uint64_t difference = ledger_load_finish(d->ledger, daemon_now_ms(d));
+    if (difference)
+        LOG(d->log, WARN, "totals and open signals did not agree; the difference is booked as lost",
+            log_int("signals", (int64_t)difference));
+    struct ledger_view view;
+    ledger_view(d->ledger, &view);
+    LOG(d->log, INFO, "state loaded", log_int("instances", d->fleet.count), log_int("open_signals", (int64_t)view.open),
+        log_int("remembered_signals", (int64_t)view.ended_remembered), log_int("open_trades", d->trades.open_count),
+        log_int("journal_lines_skipped", (int64_t)load->journal_bad), log_int("ms", loop_now_ms() - load->started_ms));
+    load->step = -1;
+    forget_ids(load);
+    lead_on_loaded(&d->lead);
+}
+
+static void (*const steps[])(struct load *load) = {
+    read_shared, make_groups, read_sets, scan, look, look_trades, load_journal, load_signals, load_results, load_reports, load_trades, finish,
+};
+
+/* Begins the steps from the present one on; one that asks for nothing is over at once. */
+static void run(struct load *load)
+{
+    uint64_t generation = load->generation;
+    while (load->generation == generation && load->step >= 0 && (size_t)load->step < ARRAY_LEN(steps)) {
+        steps[load->step](load);
+        if (load->generation != generation || load->pending)
+            return;
+        if (load->step >= 0)
+            load->step++;
+    }
+}
+
+void load_start(struct load *load)
+{
+    load_abandon(load);
+    daemon_forget(load->d);
+    load->started_ms = loop_now_ms();
+    load->positions = 0;
+    load->journal_bad = 0;
+    load->step = 0;
+    run(load);
+}

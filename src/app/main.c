@@ -1,0 +1,149 @@
+/* mt5stated: the command line (SPEC §1.1). */
+#include "adapters/log.h"
+#include "adapters/loop.h"
+#include "app/daemon.h"
+#include "config/config.h"
+#include "util/alloc.h"
+#include "util/buf.h"
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static const char usage[] =
+    "Usage: mt5stated [-c FILE] [--set KEY=VALUE]... [--check-config | --print-config] [-V] [-h]\n"
+    "\n"
+    "Keeps the state of a fleet of MetaTrader 5 terminals in Redis true, accounts for every\n"
+    "trade signal, and serves Prometheus metrics.\n"
+    "\n"
+    "  -c, --config FILE      configuration as JSON, comments allowed; without it\n"
+    "                         " CONFIG_DEFAULT_FILE " if that exists,\n"
+    "                         else the built-in defaults\n"
+    "      --set KEY=VALUE    override one key, dotted; VALUE is JSON, or else text\n"
+    "      --check-config     validate everything, say what is wrong, exit\n"
+    "      --print-config     print the effective configuration without secrets, exit\n"
+    "  -V, --version          print the version, exit\n"
+    "  -h, --help             print this, exit\n"
+    "\n"
+    "Signals: SIGTERM and SIGINT stop, SIGHUP reloads the configuration, SIGUSR1 logs a summary.\n"
+    "Exit codes: 0 clean stop, 64 usage, 69 the HTTP address cannot be bound, 70 internal error,\n"
+    "78 configuration error.\n";
+
+enum action { ACTION_RUN, ACTION_CHECK, ACTION_PRINT, ACTION_EXIT };
+
+struct arguments {
+    enum action action;
+    struct config_source source;
+    const char **sets;
+    int exit_code;
+};
+
+static int parse_arguments(int argc, char **argv, struct arguments *args)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
+        {"check-config", no_argument, NULL, 'k'}, {"print-config", no_argument, NULL, 'p'},
+        {"version", no_argument, NULL, 'V'},      {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    args->sets = mem_new((size_t)argc, sizeof *args->sets);
+    int c;
+    while ((c = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            args->source.file = optarg;
+            break;
+        case 's':
+            args->sets[args->source.set_count++] = optarg;
+            break;
+        case 'k':
+        case 'p':
+            if (args->action != ACTION_RUN) {
+                (void)fputs("mt5stated: --check-config and --print-config exclude each other\n", stderr);
+                return EX_USAGE;
+            }
+            args->action = c == 'k' ? ACTION_CHECK : ACTION_PRINT;
+            break;
+        case 'V':
+            (void)printf("mt5stated %s (%s)\n", MT5_VERSION, MT5_COMMIT);
+            args->action = ACTION_EXIT;
+            return 0;
+        case 'h':
+            (void)fputs(usage, stdout);
+            args->action = ACTION_EXIT;
+            return 0;
+        default:
+            (void)fputs("Try 'mt5stated --help'.\n", stderr);
+            return EX_USAGE;
+        }
+    }
+    if (optind < argc) {
+        (void)fprintf(stderr, "mt5stated: unexpected argument '%s'\nTry 'mt5stated --help'.\n", argv[optind]);
+        return EX_USAGE;
+    }
+    args->source.sets = args->sets;
+    return 0;
+}
+
+static void on_problem(void *ctx, const char *where, const char *key, const char *what)
+{
+    UNUSED(ctx);
+    (void)fprintf(stderr, "%s: %s: %s\n", where, key, what);
+}
+
+/* Standard output may be a full disk or a closed pipe: what did not get there is an error. */
+static int finish_output(void)
+{
+    return fflush(stdout) || ferror(stdout) ? EX_IOERR : 0;
+}
+
+static int run(const struct arguments *args, struct config *config)
+{
+    struct loop *loop = loop_new();
+    if (!loop) {
+        perror("mt5stated: event loop");
+        config_free(config);
+        return EX_SOFTWARE;
+    }
+    struct log *log = log_new(loop, STDERR_FILENO);
+    log_configure(log, (enum log_level)config->log.level, (enum log_format)config->log.format);
+    int exit_code = 0;
+    struct daemon *d = daemon_new(&args->source, config, log, loop, &exit_code);
+    if (d) {
+        exit_code = daemon_run(d);
+        daemon_free(d);
+    }
+    log_free(log);
+    loop_free(loop);
+    return exit_code;
+}
+
+static int act(const struct arguments *args)
+{
+    struct config *config = config_load(&args->source, on_problem, NULL);
+    if (!config)
+        return EX_CONFIG;
+    if (args->action == ACTION_RUN)
+        return run(args, config);
+    if (args->action == ACTION_CHECK) {
+        (void)puts("config ok");
+    } else {
+        struct buf out = BUF_INIT;
+        config_print(config, &out);
+        (void)fwrite(out.data, 1, out.len, stdout);
+        buf_clear(&out);
+    }
+    config_free(config);
+    return finish_output();
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments args = {0};
+    int exit_code = parse_arguments(argc, argv, &args);
+    if (exit_code == 0)
+        exit_code = args.action == ACTION_EXIT ? finish_output() : act(&args);
+    free(args.sets);
+    return exit_code;
+}

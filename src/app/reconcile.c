@@ -1,0 +1,350 @@
+#include "app/reconcile.h"
+#include "adapters/log.h"
+#include "adapters/loop.h"
+#include "adapters/redis_link.h"
+#include "app/daemon.h"
+#include "codec/keys.h"
+#include "util/alloc.h"
+#include "util/number.h"
+#include <hiredis/hiredis.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Instances looked at in one call: keeps Redis busy for about a millisecond. */
+#define LOOK_MAX 100
+/* Keys that one SCAN looks at. */
+#define SCAN_COUNT "500"
+
+static void on_timer(void *ctx);
+static void look_on(struct reconcile *r);
+static void scan_on(struct reconcile *r);
+
+const char *repair_kind_name(enum repair_kind kind)
+{
+    static const char *const names[REPAIR_KINDS] = {"index", "hash", "adopted", "load", "trade", "displaced", "stream"};
+    return names[kind];
+}
+
+static struct slice queued_id(const void *owner, uint32_t index)
+{
+    const struct id_queue *q = owner;
+    return ident_slice(&q->ids[index]);
+}
+
+void reconcile_init(struct reconcile *r, struct daemon *d)
+{
+    *r = (struct reconcile){.d = d};
+    r->timer = loop_timer_new(d->loop, on_timer, r);
+    map_init(&r->queue.map, hash_key_random(), queued_id, &r->queue);
+}
+
+void reconcile_clear(struct reconcile *r)
+{
+    loop_timer_free(r->timer);
+    map_clear(&r->queue.map);
+    free(r->queue.ids);
+}
+
+void reconcile_reset(struct reconcile *r)
+{
+    r->generation++;
+    map_reset(&r->queue.map);
+    r->queue.count = r->done = r->asked = r->pending = 0;
+    r->looking = r->wants = r->walking = false;
+    loop_timer_stop(r->timer);
+}
+
+void reconcile_count(struct reconcile *r, enum repair_kind kind)
+{
+    r->repairs[kind]++;
+}
+
+static void set_timer(struct reconcile *r)
+{
+    loop_timer_set(r->timer, r->d->config->instances.reconcile_interval_ms);
+}
+
+void reconcile_start(struct reconcile *r)
+{
+    /* A look that the link took with it is looked at again. */
+    r->generation++;
+    r->looking = r->walking = false;
+    r->pending = 0;
+    commit_hold(&r->d->commit, false);
+    set_timer(r);
+    look_on(r);
+}
+
+void reconcile_look(struct reconcile *r, struct slice id)
+{
+    struct id_queue *q = &r->queue;
+    if (!ident_is_valid(id, IDENT_MAX) || map_find(&q->map, id) != MAP_NONE)
+        return;
+    if (q->count == q->cap) {
+        q->cap = q->cap ? q->cap * 2 : 64;
+        q->ids = mem_resize(q->ids, q->cap, sizeof *q->ids);
+    }
+    ident_set(&q->ids[q->count], id);
+    map_insert(&q->map, q->count++);
+    look_on(r);
+}
+
+/* The ids of the sets and of the load index that nobody knows: sets hold whatever others put there. */
+static void remove_stray(struct reconcile *r, struct slice id, const char *state)
+{
+    struct sink *sink = commit_sink(&r->d->commit);
+    struct cause cause = {CAUSE_RECONCILE, {(uint64_t)daemon_now_ms(r->d), r->repairs[REPAIR_INDEX]}};
+    sink->ops->begin(sink->ctx, &cause);
+    sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, id, state, NULL);
+    reconcile_count(r, REPAIR_INDEX);
+}
+
+static void fix_indexes(struct reconcile *r, const struct looked *looked, const struct instance *instance)
+{
+    struct sink *sink = commit_sink(&r->d->commit);
+    for (int s = 0; s < INSTANCE_STATES; s++) {
+        bool belongs = instance && instance->state == (enum instance_state)s;
+        if (looked->member[s] == belongs)
+            continue;
+        const char *name = instance_state_name((enum instance_state)s);
+        sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, looked->id, belongs ? NULL : name, belongs ? name : NULL);
+        reconcile_count(r, REPAIR_INDEX);
+    }
+    bool scored = instance && !isnan(instance->load_score);
+    if (scored && (!looked->has_score || looked->score != instance->load_score)) {
+        sink->ops->load_set(sink->ctx, looked->id, instance->load_score);
+        reconcile_count(r, REPAIR_LOAD);
+    } else if (!scored && looked->has_score) {
+        sink->ops->load_remove(sink->ctx, looked->id);
+        reconcile_count(r, REPAIR_LOAD);
+    }
+}
+
+void reconcile_take(struct reconcile *r, const struct looked *looked)
+{
+    struct daemon *d = r->d;
+    int64_t now_ms = daemon_now_ms(d);
+    for (int k = 0; k < 3; k++) {
+        if (!looked->wrong_type[k])
+            continue;
+        char reason[128];
+        struct key key = key_record((enum record_kind)k, looked->id);
+        (void)snprintf(reason, sizeof reason, "%.*s: wrong type in Redis", (int)key.len, key.text);
+        follow_block(&d->follow, looked->id, slice_text(reason));
+        return;
+    }
+    struct instance *instance = fleet_find(&d->fleet, looked->id);
+    if (follow_blocked(&d->follow, looked->id).len) {
+        follow_unblock(&d->follow, looked->id);
+        if (fleet_load(&d->fleet, looked->id, &looked->record, looked_index_state(looked), looked->seq, now_ms)) {
+            instance = fleet_find(&d->fleet, looked->id);
+            trade_book_tie_instance(&d->trades, instance);
+        }
+    }
+    if (instance && instance->batch == d->fleet.batch)
+        return; /* what is being filled has overtaken the look; the next pass sees it */
+    struct sink *sink = commit_sink(&d->commit);
+    struct cause cause = {CAUSE_ADOPTED, {(uint64_t)now_ms, r->passes}};
+    sink->ops->begin(sink->ctx, &cause);
+    enum adopt_result result = fleet_adopt(&d->fleet, looked->id, &looked->record, d->config->instances.adopt_external_writes,
+                                           &cause, now_ms, sink);
+    if (result == ADOPT_REGISTERED)
+        trade_book_tie_instance(&d->trades, fleet_find(&d->fleet, looked->id));
+    if (result == ADOPT_FOLLOWED || result == ADOPT_REGISTERED)
+        reconcile_count(r, REPAIR_ADOPTED);
+    if (result == ADOPT_REPAIRED) {
+        reconcile_count(r, REPAIR_HASH);
+        LOG_LIMITED(d->log, WARN, looked->id, "a hash that others changed is put back", log_slice("instance_id", looked->id));
+    }
+    /* A state that was followed has moved the index already, as far as memory knew it. */
+    instance = fleet_find(&d->fleet, looked->id);
+    if (!instance || result == ADOPT_NOTHING || result == ADOPT_REPAIRED)
+        fix_indexes(r, looked, instance);
+    else
+        follow_mark(&d->follow, looked->id); /* once that is stored */
+}
+
+static void on_looked(void *ctx, void *object)
+{
+    struct reconcile *r = ctx;
+    const redisReply *reply = object;
+    if (!r->looking)
+        return;
+    r->looking = false;
+    if (reply && reply->type == REDIS_REPLY_ARRAY) {
+        struct looked looked;
+        for (size_t i = 0; i < reply->elements; i++)
+            if (look_parse(reply, i, &looked))
+                reconcile_take(r, &looked);
+        r->done += r->asked;
+    } else if (reply) {
+        LOG_LIMITED(r->d->log, ERROR, slice_text("look"), "cannot look at instances",
+                    log_slice("error", slice_of(reply->str, reply->type == REDIS_REPLY_ERROR ? reply->len : 0)));
+        r->done += r->asked;
+    }
+    if (r->done == r->queue.count) {
+        r->queue.count = r->done = 0;
+        map_reset(&r->queue.map);
+    }
+    commit_hold(&r->d->commit, false);
+    if (reply)
+        look_on(r);
+}
+
+static void look_on(struct reconcile *r)
+{
+    struct daemon *d = r->d;
+    if (r->looking || r->done == r->queue.count || !lead_is_active(&d->lead) || !redis_link_is_up(d->link))
+        return;
+    commit_hold(&d->commit, true);
+    if (!commit_is_settled(&d->commit))
+        return; /* reconcile_on_settled comes back */
+    uint32_t left = r->queue.count - r->done;
+    r->asked = left < LOOK_MAX ? left : LOOK_MAX;
+    struct buf command = BUF_INIT;
+    look_render(r->queue.ids + r->done, r->asked, &command);
+    r->looking = redis_link_send(d->link, buf_slice(&command), 1, 0, on_looked, r) == 0;
+    if (!r->looking)
+        commit_hold(&d->commit, false);
+    buf_clear(&command);
+}
+
+void reconcile_on_settled(struct reconcile *r)
+{
+    if (r->d->commit.held && !r->looking)
+        look_on(r);
+}
+
+/* A pass gathers ids from all that may hold some. */
+struct gather {
+    struct reconcile *r;
+    uint64_t generation;
+    const char *state; /* the set that was asked for; NULL: the load index */
+    struct key key;
+};
+
+static void finish_gathering(struct reconcile *r)
+{
+    if (--r->pending == 0) {
+        r->walking = false;
+        r->passes++;
+        look_on(r);
+    }
+}
+
+static void on_members(void *ctx, void *object)
+{
+    struct gather *g = ctx;
+    struct reconcile *r = g->r;
+    const redisReply *reply = object;
+    if (g->generation == r->generation) {
+        if (reply && reply->type == REDIS_REPLY_ARRAY) {
+            for (size_t i = 0; i < reply->elements; i++) {
+                struct slice id = slice_of(reply->element[i]->str, reply->element[i]->len);
+                if (ident_is_valid(id, IDENT_MAX))
+                    reconcile_look(r, id);
+                else if (g->state)
+                    remove_stray(r, id, g->state);
+            }
+        } else if (reply && redis_error_classify(slice_of(reply->str, reply->len)) == REDIS_ERROR_WRONGTYPE) {
+            struct key aside = key_displaced(key_slice(&g->key));
+            struct slice words[] = {slice_text("RENAME"), key_slice(&g->key), key_slice(&aside)};
+            LOG_LIMITED(r->d->log, WARN, key_slice(&g->key), "a foreign value in the way of a key is moved aside",
+                        log_slice("key", key_slice(&g->key)), log_slice("to", key_slice(&aside)));
+            reconcile_count(r, REPAIR_DISPLACED);
+            (void)redis_link_command(r->d->link, words, ARRAY_LEN(words), 0, NULL, NULL); /* the next pass tries again */
+        }
+        finish_gathering(r);
+    }
+    free(g);
+}
+
+static void gather(struct reconcile *r, struct key key, const char *state)
+{
+    struct gather *g = mem_new(1, sizeof *g);
+    *g = (struct gather){r, r->generation, state, key};
+    struct slice set[] = {slice_text("SMEMBERS"), key_slice(&g->key)};
+    struct slice sorted[] = {slice_text("ZRANGE"), key_slice(&g->key), slice_text("0"), slice_text("-1")};
+    if (redis_link_command(r->d->link, state ? set : sorted, state ? 2 : 4, 0, on_members, g))
+        free(g);
+    else
+        r->pending++;
+}
+
+static void on_scanned(void *ctx, void *object)
+{
+    struct gather *g = ctx;
+    struct reconcile *r = g->r;
+    const redisReply *reply = object;
+    bool current = g->generation == r->generation;
+    free(g);
+    if (!current)
+        return;
+    if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {
+        finish_gathering(r);
+        return;
+    }
+    (void)snprintf(r->cursor, sizeof r->cursor, "%s", reply->element[0]->str);
+    for (size_t i = 0; i < reply->element[1]->elements; i++) {
+        const redisReply *key = reply->element[1]->element[i];
+        enum record_kind kind;
+        struct slice id;
+        if (key_parse_record(slice_of(key->str, key->len), &kind, &id) && kind == RECORD_INSTANCE)
+            reconcile_look(r, id);
+    }
+    if (strcmp(r->cursor, "0") != 0)
+        scan_on(r);
+    finish_gathering(r);
+}
+
+/* Hashes that are in no set: written by others. */
+static void scan_on(struct reconcile *r)
+{
+    struct gather *g = mem_new(1, sizeof *g);
+    *g = (struct gather){.r = r, .generation = r->generation};
+    struct slice words[] = {slice_text("SCAN"), slice_text(r->cursor), slice_text("MATCH"), slice_text("instance:*"),
+                            slice_text("COUNT"), slice_text(SCAN_COUNT), slice_text("TYPE"), slice_text("hash")};
+    if (redis_link_command(r->d->link, words, ARRAY_LEN(words), 0, on_scanned, g))
+        free(g);
+    else
+        r->pending++;
+}
+
+static void on_timer(void *ctx)
+{
+    struct reconcile *r = ctx;
+    set_timer(r);
+    if (r->walking || !lead_is_active(&r->d->lead))
+        return;
+    r->walking = true;
+    r->pending = 1;
+    const struct fleet *fleet = &r->d->fleet;
+    for (struct instance *i = fleet_next(fleet, 0); i; i = fleet_next(fleet, fleet_index_of(fleet, i) + 1))
+        reconcile_look(r, ident_slice(&i->id));
+    for (int s = 0; s < INSTANCE_STATES; s++) {
+        const char *name = instance_state_name((enum instance_state)s);
+        gather(r, key_index(INDEX_INSTANCE_STATE, name), name);
+    }
+    struct key load = {.len = sizeof KEY_LOAD - 1, .text = KEY_LOAD};
+    gather(r, load, NULL);
+    (void)snprintf(r->cursor, sizeof r->cursor, "0");
+    scan_on(r);
+    trade_sweep_start(&r->d->trade_io);
+    finish_gathering(r);
+}
+
+void reconcile_write_back(struct reconcile *r)
+{
+    struct daemon *d = r->d;
+    struct sink *sink = commit_sink(&d->commit);
+    struct cause cause = {CAUSE_RECONCILE, {(uint64_t)daemon_now_ms(d), 0}};
+    for (struct instance *i = fleet_next(&d->fleet, 0); i; i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1)) {
+        sink->ops->begin(sink->ctx, &cause);
+        fleet_write_back(&d->fleet, i, sink);
+    }
+    sink->ops->begin(sink->ctx, &cause);
+    ledger_write_back(d->ledger, sink);
+    for (int k = 0; k < STREAM_KINDS; k++)
+        d->ingest.streams[k].stored = (struct stream_id){0, 1}; /* so that every position is written */
+}
