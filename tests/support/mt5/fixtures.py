@@ -1,0 +1,130 @@
+"""The fixtures of the integration and fault tests.
+
+    redis_server   a RedisServer of the test's own; options by @pytest.mark.redis(aof=True, ...)
+    redis          a client of it
+    daemon         makes daemons: daemon(), daemon({"signals.ttl_ms": 300}), daemon(ready=False, tcp=True)
+    expected       an Expected, for what the test does to the account on purpose
+    prometheus     prometheus(daemon) makes a real Prometheus that scrapes a daemon made with tcp=True
+    watch          watch() checks the invariants continuously from then on, to the end of the test
+
+When a test ends, its daemons are stopped by SIGTERM and have to exit with 0 and no sanitizer report, and the
+invariants of SPEC 4 have to hold. Where anything fails the logs are shown."""
+
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+from mt5.daemon import Daemon, default_config
+from mt5.invariants import Expected, Watch, check_invariants
+from mt5.prometheus import Prometheus
+from mt5.redis_server import RedisServer
+
+LOGS = pytest.StashKey()
+
+
+@pytest.fixture
+def logs(request):
+    """(title, function that gives the text) of what is worth seeing when the test fails."""
+    return request.node.stash.setdefault(LOGS, [])
+
+
+@pytest.fixture
+def folder(logs):
+    """A folder with a path short enough for a unix socket. The logs in it are kept until they are reported."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="mt5-"))
+    yield path
+    logs[:] = [(title, lambda text=read(): text) for title, read in logs]
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def redis_server(request, folder, logs):
+    marker = request.node.get_closest_marker("redis")
+    server = RedisServer(make_folder(folder, "redis"), **(marker.kwargs if marker else {}))
+    logs.append(("redis-server", server.log))
+    yield server
+    server.stop() if server.is_running() else server.kill9()
+
+
+@pytest.fixture
+def redis(redis_server):
+    with redis_server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def expected(request):
+    marker = request.node.get_closest_marker("expected")
+    return Expected(**(marker.kwargs if marker else {}))
+
+
+@pytest.fixture
+def daemon(request, folder, redis_server, logs, expected):
+    made = []
+
+    def make(config=None, *, ready=True, start=True, tcp=False, args=(), env=None):
+        """config: dotted keys over the tests' defaults. With start=False nothing runs until .start()."""
+        own = make_folder(folder, f"daemon-{len(made) + 1}")
+        defaults = default_config(own, redis_server.url, tcp)
+        made.append(Daemon(own, {**defaults, **(config or {})}, args, env))
+        logs.append((f"mt5stated {len(made)}", made[-1].log))
+        return made[-1].start(ready) if start else made[-1]
+
+    yield make
+
+    try:
+        for one in made:
+            if one.is_running():
+                one.stop()
+    finally:
+        for one in made:
+            if one.is_running():
+                one.kill9()
+    if made and redis_server.is_running() and not request.node.get_closest_marker("no_invariants"):
+        with redis_server.client() as client:
+            check_invariants(client, expected)
+
+
+@pytest.fixture
+def watch(redis_server, expected):
+    made = []
+
+    def make():
+        made.append(Watch(redis_server, expected))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
+def prometheus(folder, logs):
+    made = []
+
+    def make(daemon):
+        made.append(Prometheus(make_folder(folder, f"prometheus-{len(made) + 1}"), daemon.listen))
+        logs.append((f"Prometheus {len(made)}", made[-1].log))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+def make_folder(parent, name):
+    path = parent / name
+    path.mkdir()
+    return path
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for title, read in item.stash.get(LOGS, []):
+            text = read()
+            report.sections.append((f"log of {title}", text if len(text) < 20000 else "...\n" + text[-20000:]))

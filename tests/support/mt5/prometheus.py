@@ -1,0 +1,70 @@
+"""Debian's Prometheus and promtool, pointed at the daemon."""
+
+import json
+import subprocess
+import urllib.parse
+
+from mt5 import http as mt5_http
+from mt5.ports import port_free
+from mt5.process import Process
+from mt5.wait import wait_until
+
+CONFIG = """
+global:
+  scrape_interval: 200ms
+  scrape_timeout: 200ms
+scrape_configs:
+  - job_name: mt5stated
+    static_configs:
+      - targets: ["{target}"]
+"""
+
+
+def promtool_check(text):
+    """Fails with what `promtool check metrics` has to say about a 0.0.4 exposition, if it says anything."""
+    done = subprocess.run(["promtool", "check", "metrics"], input=text.encode(), capture_output=True)
+    said = (done.stdout + done.stderr).decode()
+    assert done.returncode == 0 and not said, said
+
+
+class Prometheus:
+    """A server of the test's own that scrapes one target, "127.0.0.1:port"."""
+
+    def __init__(self, folder, target):
+        self.listen = f"127.0.0.1:{port_free()}"
+        config = folder / "prometheus.yml"
+        config.write_text(CONFIG.format(target=target))
+        self._process = Process(
+            ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
+             f"--web.listen-address={self.listen}", "--enable-feature=exemplar-storage"],
+            folder / "prometheus.log")
+        wait_until(self._is_ready, "Prometheus to be ready")
+
+    def query(self, expression):
+        """An instant query's result: a list of {"metric": labels, "value": [time, text]}."""
+        path = "/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+        answer = json.loads(mt5_http.request(self.listen, path).body)
+        assert answer["status"] == "success", answer
+        return answer["data"]["result"]
+
+    def wait_for(self, expression):
+        """Waits until the query has a result, and returns it."""
+        return wait_until(lambda: self.query(expression), f"Prometheus to answer {expression}")
+
+    def target(self):
+        """What it says of the target: health, lastError and so on."""
+        answer = json.loads(mt5_http.request(self.listen, "/api/v1/targets").body)
+        return answer["data"]["activeTargets"][0]
+
+    def log(self):
+        return self._process.log()
+
+    def stop(self):
+        self._process.terminate()
+
+    def _is_ready(self):
+        assert self._process.is_running(), self.log()
+        try:
+            return mt5_http.request(self.listen, "/-/ready").status == 200
+        except OSError:
+            return False

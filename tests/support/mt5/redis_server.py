@@ -1,0 +1,136 @@
+"""A redis-server of the test's own, on a unix socket in a folder of its own."""
+
+import subprocess
+
+import redis
+
+from mt5.ports import port_free
+from mt5.process import Process
+from mt5.wait import wait_until
+
+HARNESS = ("harness", "harness-secret")
+
+
+class RedisServer:
+    """Options: aof (an append-only file, written at once, so that a restart finds all that was answered),
+    tcp and tls (a port on 127.0.0.1 besides the socket), users (ACL lines such as
+    "user mt5 on >secret ~* &* +@all").
+
+    The harness has an ACL user of its own, so a test may shut the default user out."""
+
+    def __init__(self, folder, aof=False, tcp=False, tls=False, users=()):
+        self.folder = folder
+        self.socket = folder / "redis.sock"
+        self.log_path = folder / "redis.log"
+        self.aof = aof
+        self.tcp_port = port_free() if tcp else 0
+        self.tls_port = port_free() if tls else 0
+        if tls:
+            self.ca_file, self._cert_file, self._key_file = make_certificates(folder)
+        self._users_file = folder / "users.acl"
+        name, password = HARNESS
+        self._users_file.write_text("\n".join(
+            [f"user {name} on >{password} ~* &* +@all", *users, ""]))
+        self._process = None
+        self.start()
+
+    @property
+    def url(self):
+        return f"unix://{self.socket}?db=0"
+
+    @property
+    def tcp_url(self):
+        return f"redis://127.0.0.1:{self.tcp_port}/0"
+
+    @property
+    def tls_url(self):
+        return f"rediss://localhost:{self.tls_port}/0"
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def client(self, **options):
+        """A client of its own connection; text is str, bytes that are no UTF-8 survive as surrogates."""
+        name, password = HARNESS
+        options = {"decode_responses": True, "encoding_errors": "surrogateescape", "socket_timeout": 30, **options}
+        return redis.Redis(unix_socket_path=str(self.socket), username=name, password=password, **options)
+
+    def start(self):
+        """Starts it over the data that is there, and waits until it answers."""
+        self.socket.unlink(missing_ok=True)
+        self._process = Process(self._argv(), self.log_path)
+        wait_until(self._is_ready, "redis-server to answer PING")
+
+    def stop(self):
+        """An orderly end: what is on disk stays there."""
+        self._process.resume()
+        self._process.terminate()
+
+    def kill9(self):
+        self._process.kill()
+
+    def restart(self, kill=False):
+        """With kill the server has no chance to write anything more first."""
+        self.kill9() if kill else self.stop()
+        self.start()
+
+    def wipe(self):
+        """The data is gone as with a lost disk: no FLUSHALL is seen by anybody. Only while it is stopped."""
+        assert not self._process.is_running()
+        for path in [self.folder / "dump.rdb", *self.folder.glob("appendonlydir/*")]:
+            path.unlink(missing_ok=True)
+
+    def pause(self):
+        """The server hangs: connections stay open, nothing is answered."""
+        self._process.pause()
+
+    def resume(self):
+        self._process.resume()
+
+    def is_running(self):
+        return self._process.is_running()
+
+    def log(self):
+        return self._process.log()
+
+    def set_user(self, name, *rules):
+        """ACL SETUSER that a restart keeps."""
+        with self.client() as client:
+            client.execute_command("ACL", "SETUSER", name, *rules)
+            client.execute_command("ACL", "SAVE")
+
+    def _argv(self):
+        argv = ["redis-server", "--port", self.tcp_port, "--bind", "127.0.0.1", "--dir", self.folder,
+                "--unixsocket", self.socket, "--unixsocketperm", "700", "--save", "",
+                "--maxmemory-policy", "noeviction", "--aclfile", self._users_file,
+                "--appendonly", "yes" if self.aof else "no", "--appendfsync", "everysec"]
+        if self.tls_port:
+            argv += ["--tls-port", self.tls_port, "--tls-ca-cert-file", self.ca_file,
+                     "--tls-cert-file", self._cert_file, "--tls-key-file", self._key_file,
+                     "--tls-auth-clients", "no"]
+        return argv
+
+    def _is_ready(self):
+        assert self._process.is_running(), f"redis-server ended:\n{self._process.log()}"
+        try:
+            with self.client() as client:
+                return client.ping()
+        except redis.exceptions.RedisError:
+            return False
+
+
+def make_certificates(folder):
+    """A CA and a server certificate for localhost and 127.0.0.1. Returns the paths of CA, certificate, key."""
+    ca_key, ca, key, request, cert = (folder / name for name in (
+        "ca.key", "ca.pem", "server.key", "server.csr", "server.pem"))
+    names = folder / "server.ext"
+    names.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    for command in (
+            ["req", "-x509", *curve, "-keyout", ca_key, "-out", ca, "-days", "2", "-subj", "/CN=test CA"],
+            ["req", *curve, "-keyout", key, "-out", request, "-subj", "/CN=localhost"],
+            ["x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-out", cert,
+             "-days", "2", "-extfile", names]):
+        subprocess.run(["openssl", *map(str, command)], check=True, capture_output=True)
+    return ca, cert, key
