@@ -131,4 +131,6 @@ void http_request_suspend(struct http_request *request, http_cancel_fn cancel, v
 /* A body for several answers. Takes the content of CONTENT; the caller holds one reference. */
 struct http_body *http_body_new(struct buf *content);
 struct http_body *http_body_ref(struct http_body *body);
+/* FREED is called once, when the last reference is gone: the answers have been sent, or will never be. */
+void http_body_watch(struct http_body *body, void (*freed)(void *ctx), void *ctx);
 void http_body_unref(struct http_body *body);

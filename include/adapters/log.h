@@ -71,7 +71,7 @@ void log_event(struct log *log, const char *event, const struct log_field *field
 void log_write_limited(struct log *log, enum log_level level, struct slice key, const char *msg,
                        const struct log_field *fields, size_t count);
 
-/* Changes the 10 s, for what is seen first from now on. */
+/* Changes the 10 s; to be called before the first of such lines. */
 void log_set_repeat_ms(struct log *log, int64_t repeat_ms);
 
 /* LOG(log, WARN, "msg", log_text("a", b), …) with at least one field. */

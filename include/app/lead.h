@@ -33,7 +33,6 @@ struct lead {
     int64_t asked_ms, lease_until_ms; /* monotonic */
     struct loop_timer *timer;
     uint64_t rollbacks[ROLLBACK_KINDS];
-    uint64_t takeovers;
     const char *trouble; /* why asking failed; NULL while it does not */
 };
 

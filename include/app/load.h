@@ -11,6 +11,8 @@ struct daemon;
 
 struct load {
     struct daemon *d;
+    void (*const *steps)(struct load *load); /* ends with NULL */
+    bool rescanning;
     int step;
     uint32_t pending;      /* answers that this step still waits for */
     uint64_t generation;   /* answers of an abandoned load are ignored */
@@ -25,4 +27,6 @@ struct load {
 void load_init(struct load *load, struct daemon *d);
 void load_clear(struct load *load);
 void load_start(struct load *load);
+/* After Redis has lost writes: takes what had ended, and is in the stream of signals again, out of it. */
+void load_rescan(struct load *load);
 void load_abandon(struct load *load);

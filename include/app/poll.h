@@ -46,6 +46,7 @@ struct poll {
     double info[INFO_FIELDS];
     bool policy_told;
     struct poll_stream streams[STREAM_KINDS];
+    uint32_t trades_known; /* bits of enum trade_state */
     uint64_t trades[TRADE_STATES];
 };
 

@@ -48,5 +48,7 @@ void reconcile_on_settled(struct reconcile *r);
 void reconcile_count(struct reconcile *r, enum repair_kind kind);
 /* Follows, repairs or loads what was looked at. */
 void reconcile_take(struct reconcile *r, const struct looked *looked);
+/* KEY is gone from Redis: what it held is written back, where it is of a kind that no pass repairs. */
+void reconcile_write_back_key(struct reconcile *r, struct slice key);
 /* After a wipe: everything that is held here goes into batches again. */
 void reconcile_write_back(struct reconcile *r);

@@ -44,6 +44,8 @@ void prom_labels_add(struct buf *out, const struct prom_label *labels, size_t co
 /* One sample of the family; LABELS as made by prom_labels_add, empty for none. */
 void prom_sample(struct prom_writer *writer, struct slice labels, double value);
 void prom_sample_u64(struct prom_writer *writer, struct slice labels, uint64_t value);
+/* The same with MORE, made by prom_labels_add as well, behind LABELS: for a label that many samples share. */
+void prom_sample_more(struct prom_writer *writer, struct slice labels, struct slice more, double value);
 /* The same with one label, not made before. */
 void prom_sample_label(struct prom_writer *writer, const char *label, struct slice label_value, double value);
 

@@ -155,7 +155,8 @@ enum adopt_result {
 enum adopt_result fleet_adopt(struct fleet *fleet, struct slice id, const struct instance_record *record,
                               bool follow, const struct cause *cause, int64_t now_ms, struct sink *sink);
 
-/* Writes everything that is known of INSTANCE again: hashes, its set, its score (after a wipe). */
+/* Writes everything that is known of INSTANCE again: hashes, its set and no other, its score, its seq (after a wipe, or where
+ * what Redis holds may be older). */
 void fleet_write_back(struct fleet *fleet, struct instance *instance, struct sink *sink);
 
 /* Forgets INSTANCE without telling anybody: its effects could not be stored. */

@@ -98,6 +98,8 @@ struct ledger_view {
     uint64_t open, oldest_open_ms;      /* oldest: 0 for none */
     uint64_t ended_remembered, early_waiting, ended_evicted;
     const struct histogram *latency_seconds, *slippage, *execution_seconds;
+    /* Labelled by action: received, processed, failed; by status: result. The others are shown by id alone, so that their
+     * label is 0. */
     const struct recent *received, *processed, *failed, *dropped, *latency, *result, *result_slippage, *result_execution;
 };
 void ledger_view(const struct ledger *ledger, struct ledger_view *ret_view);

@@ -15,7 +15,6 @@ struct recent_item {
     uint16_t label; /* a number of the user's: the action or the status */
     bool was_put;
     uint32_t prev, next;
-    uint64_t number; /* grows with each add and put: the order */
     int64_t at_ms;
     double value;
 };
@@ -25,7 +24,6 @@ struct recent {
     uint32_t capacity, count;
     uint32_t oldest, newest;
     struct map map;
-    uint64_t number;
     int64_t ttl_ms;
     uint64_t evicted; /* ids that left for the bound on number while still young */
 };

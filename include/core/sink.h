@@ -45,7 +45,8 @@ struct sink_ops {
 
     /* Appends to the stream of events and publishes; a seq is stored with it. */
     void (*event)(void *ctx, const struct event *event);
-    /* Forgets the stored seq of a removed instance. */
+    /* Stores the seq of an instance without an event; forgets that of a removed one. */
+    void (*seq_set)(void *ctx, struct slice instance_id, uint64_t seq);
     void (*seq_forget)(void *ctx, struct slice instance_id);
 
     /* Puts the entry of CAUSE into `{stream}_rejected`; REASON is `field: what is wrong`. */

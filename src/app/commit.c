@@ -165,6 +165,7 @@ static void displace(struct commit *c, struct slice key, struct slice type)
                 log_slice("type", type), log_slice("to", key_slice(&aside)));
     reconcile_count(&c->d->reconcile, REPAIR_DISPLACED);
     (void)redis_link_command(c->d->link, words, ARRAY_LEN(words), 0, NULL, NULL); /* if it fails, the batch tells again */
+    reconcile_write_back_key(&c->d->reconcile, key);
 }
 
 /* The record of an object holds something else: what concerns it is cut out of both batches, its entries are rejected,

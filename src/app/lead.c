@@ -98,9 +98,8 @@ static void on_epoch_made(void *ctx, void *object)
         load_start(&lead->d->load);
         return;
     }
-    enter(lead, PHASE_ROLLBACK);
     reconcile_write_back(&lead->d->reconcile);
-    become_active(lead);
+    load_rescan(&lead->d->load);
 }
 
 /* Writes the fields that make data recognisable. What is loaded belongs to it from now on. */
@@ -141,7 +140,7 @@ static void on_held(struct lead *lead, const struct lease_answer *answer)
 {
     struct commit *commit = &lead->d->commit;
     bool same = answer->has_applied && strcmp(answer->epoch, lead->epoch) == 0 && answer->beat >= lead->beat;
-    if (same && (lead->phase == PHASE_LOADING || (lead->phase == PHASE_ACTIVE && answer->applied >= commit->applied))) {
+    if (same && (lead->phase == PHASE_LOADING || lead->phase == PHASE_ROLLBACK || (lead->phase == PHASE_ACTIVE && answer->applied >= commit->applied))) {
         lead->beat = answer->beat;
         return;
     }
@@ -292,7 +291,6 @@ void lead_link_down(struct lead *lead)
 
 void lead_on_loaded(struct lead *lead)
 {
-    lead->takeovers++;
     become_active(lead);
 }
 

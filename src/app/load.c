@@ -351,16 +351,25 @@ static void finish(struct load *load)
     lead_on_loaded(&d->lead);
 }
 
-static void (*const steps[])(struct load *load) = {
-    read_shared, make_groups, read_sets, scan, look, look_trades, load_journal, load_signals, load_results, load_reports, load_trades, finish,
+static void finish_rescan(struct load *load)
+{
+    load->step = -1;
+    load->rescanning = false;
+    lead_on_loaded(&load->d->lead);
+}
+
+static void (*const all_steps[])(struct load *load) = {
+    read_shared,  make_groups,  read_sets,    scan,         look,        look_trades, load_journal,
+    load_signals, load_results, load_reports, load_trades,  finish,      NULL,
 };
+static void (*const rescan_steps[])(struct load *load) = {make_groups, load_signals, finish_rescan, NULL};
 
 /* Begins the steps from the present one on; one that asks for nothing is over at once. */
 static void run(struct load *load)
 {
     uint64_t generation = load->generation;
-    while (load->generation == generation && load->step >= 0 && (size_t)load->step < ARRAY_LEN(steps)) {
-        steps[load->step](load);
+    while (load->generation == generation && load->step >= 0 && load->steps[load->step]) {
+        load->steps[load->step](load);
         if (load->generation != generation || load->pending)
             return;
         if (load->step >= 0)
@@ -375,6 +384,18 @@ void load_start(struct load *load)
     load->started_ms = loop_now_ms();
     load->positions = 0;
     load->journal_bad = 0;
+    load->steps = all_steps;
+    load->rescanning = false;
+    load->step = 0;
+    run(load);
+}
+
+void load_rescan(struct load *load)
+{
+    load_abandon(load);
+    load->steps = rescan_steps;
+    load->rescanning = true;
+    load->positions = UINT32_MAX; /* ours count, not those of the groups */
     load->step = 0;
     run(load);
 }

@@ -121,11 +121,11 @@ static void on_signals_page(struct load *load, const redisReply *reply, int arg)
         struct errmsg why;
         if (!entry_of(load, reply->element[i], STREAM_SIGNALS, &entry))
             continue;
-        if (signal_entry_parse(&entry, &scratch, &signal, &field, &why))
+        bool valid = signal_entry_parse(&entry, &scratch, &signal, &field, &why);
+        if (valid && !load->rescanning)
             ledger_load_entry(d->ledger, &signal);
-        else
+        else if (!valid || !ledger_is_open(d->ledger, signal.signal_id)) /* handled and not open: it has ended */
             ledger_on_rejected(d->ledger, STREAM_SIGNALS, entry.id);
-        ingest_note_handled(&d->ingest, STREAM_SIGNALS, entry.id);
     }
     if (reply->elements < PAGE)
         return;

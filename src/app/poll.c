@@ -30,7 +30,7 @@ void poll_clear(struct poll *p)
 
 void poll_reset(struct poll *p)
 {
-    p->info_known = 0;
+    p->info_known = p->trades_known = 0;
     p->pending = 0;
     for (int k = 0; k < STREAM_KINDS; k++)
         p->streams[k].known = p->streams[k].based = false;
@@ -154,8 +154,10 @@ static void on_set_size(void *ctx, void *object)
 {
     struct polled *one = ctx;
     const redisReply *reply = object;
-    if (reply && reply->type == REDIS_REPLY_INTEGER)
+    if (reply && reply->type == REDIS_REPLY_INTEGER) {
         one->p->trades[one->which] = (uint64_t)reply->integer;
+        one->p->trades_known |= 1U << one->which;
+    }
     free(one);
 }
 

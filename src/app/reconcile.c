@@ -298,6 +298,42 @@ static void on_scanned(void *ctx, void *object)
     finish_gathering(r);
 }
 
+/* Hashes that no look covers: missing though something was stored in them. */
+static void on_exists(void *ctx, void *object)
+{
+    struct gather *g = ctx;
+    struct reconcile *r = g->r;
+    const redisReply *reply = object;
+    if (g->generation == r->generation) {
+        if (reply && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0 && commit_is_settled(&r->d->commit)) {
+            struct ledger_view view;
+            ledger_view(r->d->ledger, &view);
+            bool seqs = slice_is(key_slice(&g->key), KEY_SEQ);
+            if (seqs ? r->d->fleet.count > 0 : view.actions->count > 0) {
+                LOG(r->d->log, WARN, "a key of ours is gone and is written back", log_slice("key", key_slice(&g->key)));
+                reconcile_count(r, REPAIR_HASH);
+                reconcile_write_back_key(r, key_slice(&g->key));
+                commit_kick(&r->d->commit);
+            }
+        }
+        finish_gathering(r);
+    }
+    free(g);
+}
+
+static void check_exists(struct reconcile *r, const char *name)
+{
+    struct gather *g = mem_new(1, sizeof *g);
+    *g = (struct gather){.r = r, .generation = r->generation};
+    g->key.len = strlen(name);
+    memcpy(g->key.text, name, g->key.len);
+    struct slice words[] = {slice_text("EXISTS"), key_slice(&g->key)};
+    if (redis_link_command(r->d->link, words, ARRAY_LEN(words), 0, on_exists, g))
+        free(g);
+    else
+        r->pending++;
+}
+
 /* Hashes that are in no set: written by others. */
 static void scan_on(struct reconcile *r)
 {
@@ -328,17 +364,42 @@ static void on_timer(void *ctx)
     }
     struct key load = {.len = sizeof KEY_LOAD - 1, .text = KEY_LOAD};
     gather(r, load, NULL);
+    check_exists(r, KEY_TOTALS);
+    check_exists(r, KEY_JOURNAL);
+    check_exists(r, KEY_SEQ);
     (void)snprintf(r->cursor, sizeof r->cursor, "0");
     scan_on(r);
     trade_sweep_start(&r->d->trade_io);
     finish_gathering(r);
 }
 
+static struct cause own_cause(const struct reconcile *r)
+{
+    return (struct cause){CAUSE_RECONCILE, {(uint64_t)daemon_now_ms(r->d), r->passes}};
+}
+
+void reconcile_write_back_key(struct reconcile *r, struct slice key)
+{
+    struct daemon *d = r->d;
+    struct sink *sink = commit_sink(&d->commit);
+    struct cause cause = own_cause(r);
+    if (!lead_is_active(&d->lead))
+        return;
+    sink->ops->begin(sink->ctx, &cause);
+    if (slice_is(key, KEY_TOTALS) || slice_is(key, KEY_JOURNAL)) {
+        ledger_write_back(d->ledger, sink);
+    } else if (slice_is(key, KEY_SEQ)) {
+        for (struct instance *i = fleet_next(&d->fleet, 0); i; i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1))
+            if (i->seq)
+                sink->ops->seq_set(sink->ctx, ident_slice(&i->id), i->seq);
+    }
+}
+
 void reconcile_write_back(struct reconcile *r)
 {
     struct daemon *d = r->d;
     struct sink *sink = commit_sink(&d->commit);
-    struct cause cause = {CAUSE_RECONCILE, {(uint64_t)daemon_now_ms(d), 0}};
+    struct cause cause = own_cause(r);
     for (struct instance *i = fleet_next(&d->fleet, 0); i; i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1)) {
         sink->ops->begin(sink->ctx, &cause);
         fleet_write_back(&d->fleet, i, sink);

@@ -106,6 +106,14 @@ static void on_load_remove(void *ctx, struct slice id)
     resp_add(&b->body, id);
 }
 
+static void on_seq_set(void *ctx, struct slice id, uint64_t seq)
+{
+    struct batch *b = ctx;
+    batch_add_operation(batch_body(b), "HSET", batch_add_key(b, slice_text(KEY_SEQ), 'h', false), 2);
+    resp_add(&b->body, id);
+    resp_add_u64(&b->body, seq);
+}
+
 static void on_seq_forget(void *ctx, struct slice id)
 {
     struct batch *b = ctx;
@@ -151,11 +159,8 @@ static void on_event(void *ctx, const struct event *event)
     resp_add(&b->body, buf_slice(&json));
     buf_clear(&json);
 
-    if (event->seq) {
-        batch_add_operation(batch_body(b), "HSET", batch_add_key(b, slice_text(KEY_SEQ), 'h', false), 2);
-        resp_add(&b->body, event->instance_id);
-        resp_add_u64(&b->body, event->seq);
-    }
+    if (event->seq)
+        on_seq_set(b, event->instance_id, event->seq);
     note_event(b, event->kind, names, values, count);
 }
 
@@ -264,6 +269,7 @@ const struct sink_ops batch_sink_ops = {
     .load_set = on_load_set,
     .load_remove = on_load_remove,
     .event = on_event,
+    .seq_set = on_seq_set,
     .seq_forget = on_seq_forget,
     .reject = on_reject,
     .journal_received = on_journal_received,

@@ -153,13 +153,18 @@ static void end_at(struct prom_writer *writer, const char *at)
     writer->out->len = (size_t)(at - writer->out->data);
 }
 
-void prom_sample(struct prom_writer *writer, struct slice labels, double value)
+void prom_sample_more(struct prom_writer *writer, struct slice labels, struct slice more, double value)
 {
-    char *at = begin_sample(writer, "", labels, slice_of(NULL, 0));
+    char *at = begin_sample(writer, "", labels, more);
 
     at += number_format_double(at, value);
     *at++ = '\n';
     end_at(writer, at);
+}
+
+void prom_sample(struct prom_writer *writer, struct slice labels, double value)
+{
+    prom_sample_more(writer, labels, slice_of(NULL, 0), value);
 }
 
 void prom_sample_u64(struct prom_writer *writer, struct slice labels, uint64_t value)

@@ -71,7 +71,7 @@ void instance_move(struct change *change, enum instance_state to, enum event_kin
     const char *from_name = instance_state_name(from);
     const char *to_name = instance_state_name(to);
 
-    if (from != STATE_NONE && instance->previous_state != from) {
+    if (from != STATE_NONE) {
         instance->previous_state = from;
         change_mark(change, STORED_PREVIOUS_STATE);
     }
@@ -162,7 +162,14 @@ void fleet_write_back(struct fleet *fleet, struct instance *instance, struct sin
 
     instance->batch = fleet->batch;
     stored_write(instance, stored_known(instance), NULL, sink);
+    for (int other = 0; other < INSTANCE_STATES; other++) {
+        if (other != (int)instance->state)
+            sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, id,
+                                  instance_state_name((enum instance_state)other), NULL);
+    }
     sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, id, NULL, instance_state_name(instance->state));
+    if (instance->seq > 0)
+        sink->ops->seq_set(sink->ctx, id, instance->seq);
     instance->load_score = instance_load_score(fleet, instance);
     if (!isnan(instance->load_score))
         sink->ops->load_set(sink->ctx, id, instance->load_score);

@@ -105,11 +105,11 @@ static const char *find_refusal(const struct fleet *fleet, const struct report *
     return fleet->count >= fleet->options.max ? "instance_id: instances.max is reached" : NULL;
 }
 
-/* Everything but what only a first report does. */
+/* Everything but what only a first report does. Each hash of which the report has a field gets a new
+ * last_updated_at; that of instance_id, which is always there, is RECORD_INSTANCE. */
 static void apply(struct change *change, const struct report *report)
 {
     change->report = report;
-    change->stamped = 1U << RECORD_INSTANCE;
     for (uint32_t rest = report->present, field; field_take(&rest, &field);)
         change->stamped |= 1U << stored_record(field);
     change_take_values(change, report);

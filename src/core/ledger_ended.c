@@ -4,7 +4,8 @@
 
 #define TIME_BYTES  6U
 #define TIME_MAX    ((UINT64_C(1) << (8 * TIME_BYTES)) - 1)
-#define EXPIRE_STEP 20000 /* ids forgotten in one call, so that none takes long */
+#define EXPIRE_STEP        20000 /* ids forgotten in one call, so that none takes long */
+#define EXPIRE_INTERVAL_MS 1000  /* there is no hurry, and what is not read yet may hold it up */
 
 void ended_init(struct ledger *l)
 {
@@ -79,10 +80,21 @@ int64_t ended_oldest_ms(const struct ledger *l)
     return id_log_oldest(&l->ended, &record) ? (int64_t)unpack_time(record.payload) : INT64_MAX;
 }
 
-void ended_expire(struct ledger *l, int64_t now_ms)
+int64_t ended_deadline(const struct ledger *l)
+{
+    int64_t due_ms = ended_oldest_ms(l);
+    int64_t again_ms = time_add(l->expired_ms, EXPIRE_INTERVAL_MS);
+
+    if (due_ms == INT64_MAX)
+        return INT64_MAX;
+    due_ms = time_add(due_ms, l->options.dedup_ms);
+    return due_ms > again_ms ? due_ms : again_ms;
+}
+
+void ended_expire(struct ledger *l)
 {
     for (int i = 0; i < EXPIRE_STEP && l->ended.count > 0; i++) {
-        if (ended_oldest_ms(l) + l->options.dedup_ms > now_ms)
+        if (ended_oldest_ms(l) + l->options.dedup_ms > l->read_ms)
             return;
         id_log_pop(&l->ended);
     }

@@ -142,15 +142,13 @@ static void flush_journal(struct ledger *l, int64_t now_ms, struct sink *sink)
 
 void ledger_flush(struct ledger *l, struct stream_id signals_position, int64_t now_ms, struct sink *sink)
 {
-    int64_t read_ms = time_of(signals_position.ms);
-
     l->now_ms = now_ms;
     if (l->has_found)
         journal_found(l, sink);
     counts_flush(l, sink);
     flush_signals(l, signals_position, sink);
     flush_results(l, sink);
-    ended_expire(l, now_ms < read_ms ? now_ms : read_ms);
+    ended_expire(l);
     flush_journal(l, now_ms, sink);
     open_release(&l->open);
     early_release(&l->early);

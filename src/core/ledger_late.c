@@ -2,6 +2,8 @@
  * late is at the front, and nothing needs a heap. */
 #include "ledger_private.h"
 
+#include "util/macros.h"
+
 static int64_t deadline_of(const struct ledger *l, const struct open_signal *signal)
 {
     return signal->is_accepted ? time_add(time_of(signal->accepted_ms), l->options.execution_ttl_ms)
@@ -17,21 +19,30 @@ static int64_t first_deadline(const struct ledger *l, enum signal_list_kind list
 
 int64_t ledger_next_deadline(const struct ledger *l)
 {
-    int64_t waiting = first_deadline(l, LIST_WAITING);
-    int64_t accepted = first_deadline(l, LIST_ACCEPTED);
-    int64_t early = early_deadline(l);
-    int64_t least = waiting < accepted ? waiting : accepted;
+    int64_t deadlines[] = {
+        first_deadline(l, LIST_WAITING),
+        first_deadline(l, LIST_ACCEPTED),
+        early_deadline(l),
+        ended_deadline(l),
+    };
+    int64_t least = INT64_MAX;
 
-    return least < early ? least : early;
+    for (size_t i = 0; i < ARRAY_LEN(deadlines); i++) {
+        if (deadlines[i] < least)
+            least = deadlines[i];
+    }
+    return least;
 }
 
-void ledger_expire(struct ledger *l, int64_t now_ms, int64_t signals_horizon_ms)
+void ledger_expire(struct ledger *l, int64_t now_ms, int64_t horizon_ms)
 {
-    int64_t until_ms = now_ms < signals_horizon_ms ? now_ms : signals_horizon_ms;
+    int64_t until_ms = now_ms < horizon_ms ? now_ms : horizon_ms;
 
     l->now_ms = now_ms;
+    l->expired_ms = now_ms;
+    l->read_ms = until_ms;
     early_expire(l, until_ms);
-    ended_expire(l, until_ms);
+    ended_expire(l);
 }
 
 size_t ledger_collect_late(const struct ledger *l, int64_t results_horizon_ms, struct stream_id *entries,

@@ -81,7 +81,9 @@ struct ledger {
     struct ledger_options options;
     struct fleet *fleet;
     struct hash_key key;
-    int64_t now_ms; /* the last one that was told */
+    int64_t now_ms;  /* the last one that was told */
+    int64_t expired_ms; /* the last one that was told to ledger_expire */
+    int64_t read_ms; /* up to here signals and results are known to have been read */
 
     struct open_signals open;
     struct early_results early;
@@ -170,8 +172,10 @@ bool ended_find(const struct ledger *l, struct slice id, uint64_t hash, uint64_t
                 enum signal_outcome *ret_outcome);
 /* ID is open again. */
 void ended_forget(struct ledger *l, struct slice id, uint64_t hash);
-/* Forgets what ended dedup_ms before NOW_MS, some at a time. */
-void ended_expire(struct ledger *l, int64_t now_ms);
+/* Forgets what ended dedup_ms before read_ms, some at a time. */
+void ended_expire(struct ledger *l);
+/* When ended_expire is to be called next; INT64_MAX for never. */
+int64_t ended_deadline(const struct ledger *l);
 /* INT64_MAX where nothing is remembered. */
 int64_t ended_oldest_ms(const struct ledger *l);
 /* Tells the sink's journal each id. */

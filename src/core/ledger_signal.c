@@ -76,7 +76,7 @@ static void count_end(struct ledger *l, const struct open_signal *signal, enum s
     l->counts[signal->action].open--;
     counts_add(l, signal->action, totals[outcome], 1);
     if (recents[outcome])
-        recent_add(recents[outcome], open_id(signal), signal->action, 1, now_ms);
+        recent_add(recents[outcome], open_id(signal), outcome == OUTCOME_DROPPED ? 0 : signal->action, 1, now_ms);
 }
 
 void signal_end(struct ledger *l, uint32_t index, uint64_t hash, enum signal_outcome outcome, int64_t now_ms,
@@ -99,7 +99,7 @@ static void observe_latency(struct ledger *l, const struct open_signal *signal, 
     double ms = result_ms > signal->entry.ms ? (double)(result_ms - signal->entry.ms) : 0;
 
     histogram_observe_id(&l->latency_seconds, ms / 1000, open_id(signal), now_ms);
-    recent_add(&l->latency, open_id(signal), signal->action, ms, now_ms);
+    recent_add(&l->latency, open_id(signal), 0, ms, now_ms);
 }
 
 /* What a result does to an open signal; false where that has ended it. */
@@ -189,11 +189,11 @@ static void count_result(struct ledger *l, const struct result_entry *entry, int
     recent_add(&l->result, entry->result_id, label, 1, now_ms);
     if (entry->has_slippage) {
         histogram_observe(&l->slippage, entry->slippage);
-        recent_add(&l->result_slippage, entry->result_id, label, entry->slippage, now_ms);
+        recent_add(&l->result_slippage, entry->result_id, 0, entry->slippage, now_ms);
     }
     if (entry->has_execution_time) {
         histogram_observe(&l->execution_seconds, entry->execution_time_ms / 1000);
-        recent_add(&l->result_execution, entry->result_id, label, entry->execution_time_ms, now_ms);
+        recent_add(&l->result_execution, entry->result_id, 0, entry->execution_time_ms, now_ms);
     }
 }
 

@@ -49,7 +49,6 @@ static void append_item(struct recent *r, uint32_t index)
 {
     struct recent_item *item = &r->items[index];
 
-    item->number = ++r->number;
     item->next = NONE;
     item->prev = r->newest;
     if (r->newest != NONE)
@@ -142,60 +141,50 @@ void recent_resize(struct recent *r, uint32_t capacity, int64_t ttl_ms)
     recent_clear(&old);
 }
 
-static int compare_numbers(const struct recent_item *a, const struct recent_item *b)
+/* Which items have been shown: a table of their indexes, at most half full. */
+struct shown {
+    uint32_t *slots;
+    uint32_t mask;
+};
+
+static bool is_same(const struct recent_item *a, const struct recent_item *b)
 {
-    return a->number > b->number ? -1 : a->number < b->number;
+    return a->label == b->label && slice_equal(ident_slice(&a->id), ident_slice(&b->id));
 }
 
-static int newest_first(const void *a, const void *b)
+/* False where the same id and label has been shown already. */
+static bool mark_shown(struct shown *shown, const struct recent *r, uint32_t index)
 {
-    return compare_numbers(*(const struct recent_item *const *)a, *(const struct recent_item *const *)b);
-}
+    uint64_t hash = map_hash(&r->map, ident_slice(&r->items[index].id)) + r->items[index].label;
+    uint32_t slot = (uint32_t)hash & shown->mask;
 
-static int by_label_and_id(const struct recent_item *a, const struct recent_item *b)
-{
-    if (a->label != b->label)
-        return a->label < b->label ? -1 : 1;
-    if (a->id.len != b->id.len)
-        return a->id.len < b->id.len ? -1 : 1;
-    return memcmp(a->id.text, b->id.text, a->id.len);
-}
-
-static int same_together(const void *a, const void *b)
-{
-    const struct recent_item *x = *(const struct recent_item *const *)a;
-    const struct recent_item *y = *(const struct recent_item *const *)b;
-    int order = by_label_and_id(x, y);
-
-    return order != 0 ? order : compare_numbers(x, y);
-}
-
-/* Keeps the first of those that are the same, in place; returns how many are left. */
-static size_t drop_repeated(const struct recent_item **items, size_t count)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        if (kept == 0 || by_label_and_id(items[kept - 1], items[i]) != 0)
-            items[kept++] = items[i];
+    for (; shown->slots[slot] != NONE; slot = (slot + 1) & shown->mask) {
+        if (is_same(&r->items[shown->slots[slot]], &r->items[index]))
+            return false;
     }
-    return kept;
+    shown->slots[slot] = index;
+    return true;
+}
+
+static struct shown shown_of(const struct recent *r)
+{
+    struct shown shown = {.mask = 1};
+
+    while (shown.mask < r->count * 2)
+        shown.mask = shown.mask * 2 + 1;
+    shown.slots = mem_new((size_t)shown.mask + 1, sizeof(*shown.slots));
+    memset(shown.slots, 0xff, ((size_t)shown.mask + 1) * sizeof(*shown.slots));
+    return shown;
 }
 
 void recent_each(const struct recent *r, int64_t now_ms,
                  void (*fn)(void *ctx, const struct recent_item *item), void *ctx)
 {
-    const struct recent_item **items = mem_new(r->count, sizeof(struct recent_item *));
-    size_t count = 0;
+    struct shown shown = shown_of(r);
 
     for (uint32_t i = r->newest; i != NONE; i = r->items[i].prev) {
-        if (is_young(r, &r->items[i], now_ms))
-            items[count++] = &r->items[i];
+        if (is_young(r, &r->items[i], now_ms) && mark_shown(&shown, r, i))
+            fn(ctx, &r->items[i]);
     }
-    qsort(items, count, sizeof(struct recent_item *), same_together);
-    count = drop_repeated(items, count);
-    qsort(items, count, sizeof(struct recent_item *), newest_first);
-    for (size_t i = 0; i < count; i++)
-        fn(ctx, items[i]);
-    free(items);
+    free(shown.slots);
 }

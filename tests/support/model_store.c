@@ -128,7 +128,7 @@ static void on_index_move(void *ctx, enum index_kind kind, struct slice id, cons
     struct model_store *store = ctx;
     struct model_member *member = from ? member_find(store, kind, from, id) : NULL;
 
-    store->was_wrong |= from && !member;
+    store->was_wrong |= from && to && !member;
     if (member)
         *member = store->members[--store->member_count];
     if (to)
@@ -158,6 +158,13 @@ static void on_event(void *ctx, const struct event *event)
     store->events++;
 }
 
+static void on_seq_set(void *ctx, struct slice instance_id, uint64_t seq)
+{
+    (void)ctx;
+    (void)instance_id;
+    (void)seq;
+}
+
 static void on_seq_forget(void *ctx, struct slice instance_id)
 {
     (void)ctx;
@@ -181,6 +188,7 @@ static const struct sink_ops ops = {
     .load_set = on_load_set,
     .load_remove = on_load_remove,
     .event = on_event,
+    .seq_set = on_seq_set,
     .seq_forget = on_seq_forget,
     .reject = on_reject,
 };

@@ -27,7 +27,8 @@ struct model_store {
     struct model_member *members;
     size_t member_count, member_cap;
     size_t events;
-    bool was_wrong; /* a set was left that the id was not in, or a hash was written with a field twice */
+    /* An id was moved from a set that it was not in, or a hash was written with a field twice. */
+    bool was_wrong;
 };
 
 void model_store_init(struct model_store *store);

@@ -164,6 +164,17 @@ static void on_event(void *ctx, const struct event *event)
     record(ctx, &line);
 }
 
+static void on_seq_set(void *ctx, struct slice instance_id, uint64_t seq)
+{
+    struct buf line = BUF_INIT;
+
+    add_text(&line, "seq");
+    add_word(&line, instance_id);
+    buf_add_char(&line, ' ');
+    buf_add_u64(&line, seq);
+    record(ctx, &line);
+}
+
 static void on_seq_forget(void *ctx, struct slice instance_id)
 {
     struct buf line = BUF_INIT;
@@ -309,6 +320,7 @@ static const struct sink_ops ops = {
     .load_set = on_load_set,
     .load_remove = on_load_remove,
     .event = on_event,
+    .seq_set = on_seq_set,
     .seq_forget = on_seq_forget,
     .reject = on_reject,
     .journal_received = on_journal_received,

@@ -1,17 +1,26 @@
 /* A sink that writes each call down as a line of text, for tests to read:
- *
- *   begin report-1-0
- *   set instance mt5-1 broker_id=b1 state=running
- *   unset metrics mt5-1 cpu_usage
- *   remove health mt5-1
- *   expire trade t1 60
- *   move instance mt5-1 - running                 (set left, set entered; - for none)
- *   load mt5-1 0.5 / unload mt5-1
- *   event instance_started instance_id=mt5-1 seq=1 at=1970-01-01T00:00:01Z to=running
- * correlation_id=report-1-0 forget_seq mt5-1 reject report-1-0 broker_id: required in the first report
- *   journal received s1 1-0 buy mt5-1 / journal accepted s1 5 / journal ended s1 failed / journal early s1
- * executed 2-0 / journal trim 5 drop 1-0 30001 delete signals 1-0 2-0 / trim signals 3-0 / delete results 1-0
- * / trim results 3-0 total received buy 7 */
+ * - begin report-1-0
+ * - set instance mt5-1 broker_id=b1 state=running
+ * - unset metrics mt5-1 cpu_usage
+ * - remove health mt5-1
+ * - expire trade t1 60
+ * - move instance mt5-1 - running (the set left, the set entered; - for none)
+ * - load mt5-1 0.5
+ * - unload mt5-1
+ * - event instance_started instance_id=mt5-1 seq=1 at=1970-01-01T00:00:01Z to=running
+ * correlation_id=report-1-0
+ * - seq mt5-1 2
+ * - forget_seq mt5-1
+ * - reject report-1-0 broker_id: required in the first report
+ * - journal received s1 1-0 buy mt5-1
+ * - journal accepted s1 5
+ * - journal ended s1 failed
+ * - journal early s1 executed 2-0
+ * - journal trim 5
+ * - drop 1-0 30001
+ * - delete signals 1-0 2-0 (or results)
+ * - trim signals 3-0 (or results)
+ * - total received buy 7 */
 #pragma once
 
 #include "core/sink.h"

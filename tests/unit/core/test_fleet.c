@@ -202,7 +202,11 @@ static void test_fleet_write_back_writes_all_that_is_known(void **state)
         "set health mt5-1 uptime_seconds=0 restart_count=1 health_status=healthy last_error= "
         "reported_health=healthy failed_restarts=0 recovery_attempts=0 "
         "last_updated_at=1970-01-01T00:00:02Z\n"
+        "move instance mt5-1 stopped -\n"
+        "move instance mt5-1 crashed -\n"
+        "move instance mt5-1 restarting -\n"
         "move instance mt5-1 - running\n"
+        "seq mt5-1 3\n"
         "load mt5-1 0.5\n");
 }
 
