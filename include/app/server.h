@@ -1,4 +1,5 @@
-/* What is answered over HTTP: health, readiness, metrics. One table of routes; every answer comes from memory. */
+/* What is answered over HTTP: health, readiness, metrics. One table of routes; every answer comes from
+ * memory. */
 #pragma once
 
 #include "app/metrics.h"

@@ -31,6 +31,6 @@ struct journal_reader {
     void *ctx;
 };
 
-/* Tells READER each line of TEXT, in order; all values are valid. TEXT may hold any bytes: a line that is not exactly
- * as above is skipped. Returns how many were. */
+/* Tells READER each line of TEXT, in order; all values are valid. TEXT may hold any bytes: a line that is not
+ * exactly as above is skipped. Returns how many were. */
 size_t journal_read(struct slice text, const struct journal_reader *reader);

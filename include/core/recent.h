@@ -43,5 +43,5 @@ void recent_put(struct recent *r, struct slice id, uint16_t label, double value,
 
 /* Calls FN for each id (with its label) that is not older than ttl_ms, each pair of id and label once, newest
  * first. ITEM is borrowed. FN must not change R. */
-void recent_each(const struct recent *r, int64_t now_ms, void (*fn)(void *ctx, const struct recent_item *item),
-                 void *ctx);
+void recent_each(const struct recent *r, int64_t now_ms,
+                 void (*fn)(void *ctx, const struct recent_item *item), void *ctx);

@@ -100,7 +100,9 @@ struct trade *trade_book_find(const struct trade_book *book, struct slice trade_
  * it already. From then on the book keeps it right. */
 void trade_book_tie_instance(const struct trade_book *book, struct instance *instance);
 
-/* Applies a valid update. STORED is what Redis holds where the trade is not in memory (the caller has looked it up), else ignored. */
+/* Applies a valid update. STORED is what Redis holds where the trade is not in memory (the caller has looked it up; NULL: nothing),
+ * else ignored. What is told to SINK belongs to the group that the caller has begun. An update of a trade that has ended writes its
+ * state and its TTL again: the hash may have expired since, and must not come back without them. */
 void trade_book_on_update(struct trade_book *book, const struct trade_update *update, const struct trade_stored *stored,
                           const struct cause *cause, int64_t at_ms, struct sink *sink);
 

@@ -23,6 +23,7 @@
 #define BACKLOG         128
 #define ACCEPTS_A_TURN  16
 #define PAUSE_MS        100
+#define EVICT_AFTER_MS  1000
 #define UNIX_MODE_UMASK 0117 /* leaves 0660 */
 
 static int new_socket(int family)
@@ -159,21 +160,26 @@ int http_listen(struct http_server *server, const struct http_options *options, 
     return error;
 }
 
+/* Until a connection has ended, or for a moment, whichever comes first. */
 static void pause_accepting(struct http_server *server)
 {
     (void)event_del(server->acceptable); /* cannot fail for an event that was added */
+    loop_timer_set(server->accept_pause, PAUSE_MS);
 }
 
 void http_accept_resume(struct http_server *server)
 {
-    if (server->acceptable && server->stats.connections < server->max_connections &&
-        !loop_timer_is_set(server->accept_pause))
-        (void)event_add(server->acceptable, NULL); /* was added before, so there is room for it */
+    if (!server->acceptable || !loop_timer_is_set(server->accept_pause))
+        return;
+    loop_timer_stop(server->accept_pause);
+    (void)event_add(server->acceptable, NULL); /* was added before, so there is room for it */
 }
 
 static void on_pause_over(void *ctx)
 {
-    http_accept_resume(ctx);
+    struct http_server *server = ctx;
+
+    (void)event_add(server->acceptable, NULL); /* as above */
 }
 
 static void open_reserve(struct http_server *server)
@@ -199,26 +205,21 @@ static void turn_away(struct http_server *server, int error)
     server->stats.out_of_files += fd >= 0;
     LOG_LIMITED(server->log, WARN, slice_text("http"), "cannot accept connections",
                 log_text("error", strerror(error)));
-    if (fd >= 0)
-        return;
-    pause_accepting(server);
-    loop_timer_set(server->accept_pause, PAUSE_MS);
+    if (fd < 0)
+        pause_accepting(server);
 }
 
-/* At the limit the connection that has been idle for longest makes room; accepting goes on when it has ended.
- */
-static bool make_room(struct http_server *server)
+/* Somebody waits and there is no room: the connection that has been idle for longest goes. A young one stays,
+ * its request may be on the way. */
+static void make_room(struct http_server *server)
 {
     struct http_connection *idle = TAILQ_FIRST(&server->lists[HTTP_WAITING]);
 
-    if (server->stats.connections < server->max_connections)
-        return true;
     pause_accepting(server);
-    if (idle) {
-        server->stats.evicted++;
-        http_connection_shut(idle);
-    }
-    return false;
+    if (!idle || loop_now_ms() - idle->entered_ms < EVICT_AFTER_MS)
+        return;
+    server->stats.evicted++;
+    http_connection_shut(idle);
 }
 
 /* False where there is nothing more to accept for now. */
@@ -255,8 +256,14 @@ static void on_acceptable(evutil_socket_t fd, short events, void *ctx)
 
     (void)fd;
     (void)events;
-    for (int i = 0; i < ACCEPTS_A_TURN && make_room(server) && accept_one(server); i++)
-        ;
+    if (server->stats.connections >= server->max_connections) {
+        make_room(server);
+        return;
+    }
+    for (int i = 0; i < ACCEPTS_A_TURN && server->stats.connections < server->max_connections; i++) {
+        if (!accept_one(server))
+            return;
+    }
 }
 
 int http_accept_start(struct http_server *server)

@@ -10,6 +10,8 @@
 struct http_body {
     struct buf content;
     unsigned references;
+    void (*freed)(void *ctx); /* may be NULL */
+    void *ctx;
 };
 
 struct http_body *http_body_new(struct buf *content)
@@ -28,10 +30,18 @@ struct http_body *http_body_ref(struct http_body *body)
     return body;
 }
 
+void http_body_watch(struct http_body *body, void (*freed)(void *ctx), void *ctx)
+{
+    body->freed = freed;
+    body->ctx = ctx;
+}
+
 void http_body_unref(struct http_body *body)
 {
     if (!body || --body->references)
         return;
+    if (body->freed)
+        body->freed(body->ctx);
     buf_clear(&body->content);
     free(body);
 }

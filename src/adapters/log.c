@@ -98,6 +98,8 @@ static void on_drained(void *ctx)
 
 static void write_line(struct log *log)
 {
+    if (!log_sink_has_room(log->sink, log->line.len))
+        log_sink_retry(log->sink);
     tell_dropped(log, log->line.len);
     if (log_sink_has_room(log->sink, log->line.len))
         log_sink_add(log->sink, buf_slice(&log->line));
@@ -255,6 +257,7 @@ void log_free(struct log *log)
     if (!log)
         return;
     forget_repeats(log);
+    tell_dropped(log, 0);
     loop_timer_free(log->timer);
     log_sink_free(log->sink);
     free(log->repeats);

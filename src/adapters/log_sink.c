@@ -220,6 +220,12 @@ static void flush_sink(struct log_sink *sink)
         sink->drained(sink->ctx);
 }
 
+void log_sink_retry(struct log_sink *sink)
+{
+    if (!sink->loop)
+        flush_sink(sink);
+}
+
 void log_sink_add(struct log_sink *sink, struct slice lines)
 {
     bool is_behind = unwritten(sink) > 0;
@@ -230,7 +236,8 @@ void log_sink_add(struct log_sink *sink, struct slice lines)
         sink->written = 0;
     }
     buf_add_slice(&sink->waiting, lines);
-    /* Behind, the event says when to go on; without a loop each line is a try. */
-    if (!is_behind || !sink->loop)
+    if (!is_behind) /* else the event says when to go on */
         flush_sink(sink);
+    else
+        log_sink_retry(sink);
 }

@@ -22,6 +22,8 @@ void log_sink_free(struct log_sink *sink);
 bool log_sink_has_room(const struct log_sink *sink, size_t size);
 /* Takes whole lines that fit, and writes what can be written at once. */
 void log_sink_add(struct log_sink *sink, struct slice lines);
+/* Tries again to write what waits, where no loop does it. */
+void log_sink_retry(struct log_sink *sink);
 /* Lines lost to write errors (a full disk, a reader that is gone). */
 uint64_t log_sink_lost_lines(const struct log_sink *sink);
 /* True where FD is the stream to the journal that $JOURNAL_STREAM names. */

@@ -140,7 +140,7 @@ const struct config_key config_keys[] = {
 
     BOOL("metrics.per_id", metrics.per_id, RELOAD, true,
          "expose the families labelled by signal, trade or result"),
-    INTEGER("metrics.max_ids_per_family", metrics.max_ids_per_family, RELOAD, 200, 0, 1000000,
+    INTEGER("metrics.max_ids_per_family", metrics.max_ids_per_family, RELOAD, 200, 0, 10000,
             "newest ids kept in each of them"),
     INTEGER("metrics.id_ttl_s", metrics.id_ttl_s, RELOAD, 300, 1, TEN_YEARS_S, "and for how long"),
 

@@ -38,8 +38,8 @@ uint32_t id_log_find(const struct id_log *log, struct slice id, uint64_t hash);
 /* The record at an index, borrowed until the log changes. */
 struct id_record id_log_get(const struct id_log *log, uint32_t index);
 
-/* Appends ID (at most IDENT_MAX bytes, copied); where REPLACED is not MAP_NONE it is the record of the same id
- * that was found before, which is forgotten. The empty id is kept but never found. */
+/* Appends ID (at most IDENT_MAX bytes, copied); where REPLACED is not MAP_NONE it is the record of the same
+ * id that was found before, which is forgotten. The empty id is kept but never found. */
 void id_log_push(struct id_log *log, struct slice id, uint64_t hash, unsigned char tag, const void *payload,
                  uint32_t replaced);
 /* ID is no longer found. */

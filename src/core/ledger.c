@@ -13,9 +13,8 @@ static const double execution_bounds[EXECUTION_BUCKETS] = {.001, .0025, .005, .0
 const char *unmatched_reason_name(enum unmatched_reason reason)
 {
     static const char *const names[UNMATCHED_REASONS] = {
-        [UNMATCHED_EARLY] = "early",     [UNMATCHED_FOLLOWUP] = "followup",
-        [UNMATCHED_LATE] = "late",       [UNMATCHED_UNKNOWN] = "unknown",
-        [UNMATCHED_DUPLICATE] = "duplicate",
+        [UNMATCHED_EARLY] = "early",     [UNMATCHED_FOLLOWUP] = "followup",   [UNMATCHED_LATE] = "late",
+        [UNMATCHED_UNKNOWN] = "unknown", [UNMATCHED_DUPLICATE] = "duplicate",
     };
 
     return names[reason];

@@ -1,4 +1,5 @@
-/* The totals of each action and of each status: counted here alone, and told to the sink where they changed. */
+/* The totals of each action and of each status: counted here alone, and told to the sink where they changed.
+ */
 #include "ledger_private.h"
 
 static void mark_dirty(struct ledger *l, uint32_t action)
@@ -84,8 +85,8 @@ static uint64_t balance_action(struct ledger *l, uint32_t action)
 {
     const struct action_counts *counts = &l->counts[action];
     const uint64_t *total = counts->total;
-    uint64_t known = total[TOTAL_PROCESSED] + total[TOTAL_FAILED] + total[TOTAL_DROPPED] +
-                     total[TOTAL_LOST] + counts->open;
+    uint64_t known = total[TOTAL_PROCESSED] + total[TOTAL_FAILED] + total[TOTAL_DROPPED] + total[TOTAL_LOST] +
+                     counts->open;
     uint64_t difference;
 
     if (total[TOTAL_RECEIVED] == known)

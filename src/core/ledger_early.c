@@ -110,10 +110,8 @@ void early_add(struct ledger *l, struct slice id, uint64_t hash, enum result_sta
     while (early->count > 0 && early->count >= l->options.max_tracked)
         give_up_oldest(l);
     index = take_item(early);
-    early->items[index] = (struct early_result){.result = result,
-                                                .status = (unsigned char)status,
-                                                .next_same = NONE,
-                                                .last_same = index};
+    early->items[index] = (struct early_result){
+        .result = result, .status = (unsigned char)status, .next_same = NONE, .last_same = index};
     ident_set(&early->items[index].signal_id, id);
     append(early, index);
     first = map_find_hashed(&early->map, id, hash);
@@ -167,6 +165,7 @@ void early_write_back(const struct ledger *l, struct sink *sink)
         const struct early_result *item = &l->early.items[i];
 
         sink->ops->journal_early(sink->ctx, ident_slice(&item->signal_id),
-                                 slice_text(result_status_name((enum result_status)item->status)), item->result);
+                                 slice_text(result_status_name((enum result_status)item->status)),
+                                 item->result);
     }
 }

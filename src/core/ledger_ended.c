@@ -2,8 +2,8 @@
  * is judged by the time of the entry that asks, so when it is forgotten makes no difference to anybody. */
 #include "ledger_private.h"
 
-#define TIME_BYTES  6U
-#define TIME_MAX    ((UINT64_C(1) << (8 * TIME_BYTES)) - 1)
+#define TIME_BYTES         6U
+#define TIME_MAX           ((UINT64_C(1) << (8 * TIME_BYTES)) - 1)
 #define EXPIRE_STEP        20000 /* ids forgotten in one call, so that none takes long */
 #define EXPIRE_INTERVAL_MS 1000  /* there is no hurry, and what is not read yet may hold it up */
 
@@ -41,19 +41,24 @@ static void evict_oldest(struct ledger *l)
     }
 }
 
-void ended_add(struct ledger *l, struct slice id, uint64_t hash, enum signal_outcome outcome, int64_t ended_ms)
+void ended_add(struct ledger *l, struct slice id, uint64_t hash, enum signal_outcome outcome,
+               int64_t ended_ms)
 {
     unsigned char time[TIME_BYTES];
 
     evict_oldest(l);
     pack_time(time, ended_ms);
-    id_log_push(&l->ended, id, hash, (unsigned char)outcome, time, id_log_find(&l->ended, id, hash));
+    id_log_push(&l->ended, id, hash, (unsigned char)outcome, time, MAP_NONE);
 }
 
-bool ended_find(const struct ledger *l, struct slice id, uint64_t hash, uint64_t at_ms,
-                enum signal_outcome *ret_outcome)
+uint32_t ended_find(const struct ledger *l, struct slice id, uint64_t hash)
 {
-    uint32_t index = id_log_find(&l->ended, id, hash);
+    return id_log_find(&l->ended, id, hash);
+}
+
+bool ended_is_remembered(const struct ledger *l, uint32_t index, uint64_t at_ms,
+                         enum signal_outcome *ret_outcome)
+{
     struct id_record record;
 
     if (index == MAP_NONE)
@@ -65,10 +70,8 @@ bool ended_find(const struct ledger *l, struct slice id, uint64_t hash, uint64_t
     return true;
 }
 
-void ended_forget(struct ledger *l, struct slice id, uint64_t hash)
+void ended_forget(struct ledger *l, uint32_t index)
 {
-    uint32_t index = id_log_find(&l->ended, id, hash);
-
     if (index != MAP_NONE)
         id_log_forget(&l->ended, index);
 }

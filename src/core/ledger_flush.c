@@ -61,8 +61,8 @@ static bool cut_entries(struct entry_list *list, struct stream_id min)
     return was_cut;
 }
 
-/* What was found open in the stream, but not in the journal, at the start. Whatever has been journaled about it
- * since was about a signal that a replay would not know. */
+/* What was found open in the stream, but not in the journal, at the start. Whatever has been journaled about
+ * it since was about a signal that a replay would not know. */
 static void journal_found(struct ledger *l, struct sink *sink)
 {
     struct open_signals *open = &l->open;

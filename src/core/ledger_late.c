@@ -104,8 +104,8 @@ static uint32_t find_late_first(const struct ledger *l, enum signal_list_kind li
     return l->open.lists[list].first;
 }
 
-/* ENTRIES are in the order of the lists, so the next one that is still late is the first of one of them. One that
- * was overtaken meanwhile by what came in between is found the next time. */
+/* ENTRIES are in the order of the lists, so the next one that is still late is the first of one of them. One
+ * that was overtaken meanwhile by what came in between is found the next time. */
 void ledger_end_late(struct ledger *l, const struct stream_id *entries, const bool *present, size_t count,
                      int64_t results_horizon_ms, int64_t now_ms, struct sink *sink)
 {

@@ -1,5 +1,5 @@
-/* What a start finds in Redis: journal, stream and results, read back into a ledger. The journal says what was
- * open, accepted, ended and early; the stream then confirms it. */
+/* What a start finds in Redis: journal, stream and results, read back into a ledger. The journal says what
+ * was open, accepted, ended and early; the stream then confirms it. */
 #include "ledger_private.h"
 
 static uint64_t hash_of(const struct ledger *l, struct slice id)
@@ -14,7 +14,7 @@ static uint32_t add_open(struct ledger *l, struct slice id, uint64_t hash, struc
     uint32_t label = labels_intern(&l->actions, action);
 
     l->open.is_sorted = false;
-    ended_forget(l, id, hash);
+    ended_forget(l, ended_find(l, id, hash));
     return signal_open(l, id, hash, entry, label, instance_id);
 }
 
@@ -53,6 +53,7 @@ void ledger_load_ended(struct ledger *l, struct slice signal_id, enum signal_out
         l->counts[l->open.items[index].action].open--;
         open_remove(&l->open, index);
     }
+    ended_forget(l, ended_find(l, signal_id, hash));
     ended_add(l, signal_id, hash, outcome, time_of(at_ms));
 }
 
@@ -72,7 +73,7 @@ void ledger_load_entry(struct ledger *l, const struct signal_entry *entry)
     if (index != MAP_NONE) {
         if (stream_id_compare(l->open.items[index].entry, entry->id) != 0)
             open_add_duplicate(&l->open, index, entry->id);
-    } else if (ended_find(l, entry->signal_id, hash, entry->id.ms, &outcome)) {
+    } else if (ended_is_remembered(l, ended_find(l, entry->signal_id, hash), entry->id.ms, &outcome)) {
         removed_add(&l->removed_signals, entry->id);
     } else {
         index = add_open(l, entry->signal_id, hash, entry->id, entry->action, entry->instance_id);

@@ -232,8 +232,8 @@ static bool list_is_sorted(const struct open_signals *open, enum signal_list_kin
 
     for (uint32_t next; at != NONE; at = next) {
         next = open->items[at].link[link_of(kind)].next;
-        if (next != NONE && stream_id_compare(sort_key(&open->items[at], kind),
-                                              sort_key(&open->items[next], kind)) > 0)
+        if (next != NONE &&
+            stream_id_compare(sort_key(&open->items[at], kind), sort_key(&open->items[next], kind)) > 0)
             return false;
     }
     return true;

@@ -16,11 +16,11 @@ struct open_signal {
     struct stream_id entry;
     uint64_t accepted_ms; /* of the result that accepted it; meaningless where it was not */
     char id[IDENT_MAX];
-    struct signal_link link[2];     /* in the list of all, and in the one of its deadline */
-    uint32_t duplicates;            /* the first of the entries that wait with it, or NONE */
-    uint32_t instance, generation;  /* the addressee's slot in the fleet, or NONE */
+    struct signal_link link[2];    /* in the list of all, and in the one of its deadline */
+    uint32_t duplicates;           /* the first of the entries that wait with it, or NONE */
+    uint32_t instance, generation; /* the addressee's slot in the fleet, or NONE */
     unsigned char id_len;
-    unsigned char action;           /* number of its label */
+    unsigned char action; /* number of its label */
     bool is_accepted;
     bool is_journaled; /* false for one that only the stream told of at the start */
 };
@@ -49,8 +49,8 @@ struct open_signals {
     bool is_sorted; /* false while loading: what is found is appended, and sorted once at the end */
 };
 
-/* A result whose signal has not been read. Those of one signal are chained in order of arrival, and the first of
- * them is in the map. */
+/* A result whose signal has not been read. Those of one signal are chained in order of arrival, and the first
+ * of them is in the map. */
 struct early_result {
     struct stream_id result;
     struct ident signal_id;
@@ -81,9 +81,9 @@ struct ledger {
     struct ledger_options options;
     struct fleet *fleet;
     struct hash_key key;
-    int64_t now_ms;  /* the last one that was told */
+    int64_t now_ms;     /* the last one that was told */
     int64_t expired_ms; /* the last one that was told to ledger_expire */
-    int64_t read_ms; /* up to here signals and results are known to have been read */
+    int64_t read_ms;    /* up to here signals and results are known to have been read */
 
     struct open_signals open;
     struct early_results early;
@@ -136,7 +136,8 @@ void open_clear(struct open_signals *open);
 void open_release(struct open_signals *open);
 uint32_t open_find(const struct open_signals *open, struct slice id, uint64_t hash);
 /* Adds a signal that is not accepted, without an addressee. Its id is not open. */
-uint32_t open_add(struct open_signals *open, struct slice id, uint64_t hash, struct stream_id entry, uint32_t action);
+uint32_t open_add(struct open_signals *open, struct slice id, uint64_t hash, struct stream_id entry,
+                  uint32_t action);
 /* Its duplicates have been taken. */
 void open_remove(struct open_signals *open, uint32_t index);
 void open_accept(struct open_signals *open, uint32_t index, uint64_t accepted_ms);
@@ -152,26 +153,31 @@ static inline struct slice open_id(const struct open_signal *signal)
 }
 
 /* The first open signal of a list, or NULL. */
-static inline const struct open_signal *open_first(const struct open_signals *open, enum signal_list_kind list)
+static inline const struct open_signal *open_first(const struct open_signals *open,
+                                                   enum signal_list_kind list)
 {
     return open->lists[list].first == NONE ? NULL : &open->items[open->lists[list].first];
 }
 
 /* The one behind SIGNAL in the list of all (0), or in that of its deadline (1), or NULL. */
-static inline const struct open_signal *open_next(const struct open_signals *open, const struct open_signal *signal,
-                                                  unsigned link)
+static inline const struct open_signal *open_next(const struct open_signals *open,
+                                                  const struct open_signal *signal, unsigned link)
 {
     return signal->link[link].next == NONE ? NULL : &open->items[signal->link[link].next];
 }
 
 /* ledger_ended.c: the ids of the dedup window. */
 void ended_init(struct ledger *l);
-void ended_add(struct ledger *l, struct slice id, uint64_t hash, enum signal_outcome outcome, int64_t ended_ms);
-/* True where ID had ended less than dedup_ms before AT_MS. */
-bool ended_find(const struct ledger *l, struct slice id, uint64_t hash, uint64_t at_ms,
-                enum signal_outcome *ret_outcome);
-/* ID is open again. */
-void ended_forget(struct ledger *l, struct slice id, uint64_t hash);
+/* ID is not in the window; whoever adds it again has it forgotten first. */
+void ended_add(struct ledger *l, struct slice id, uint64_t hash, enum signal_outcome outcome,
+               int64_t ended_ms);
+/* The number of an id, to be asked about below, or MAP_NONE. */
+uint32_t ended_find(const struct ledger *l, struct slice id, uint64_t hash);
+/* True where it had ended less than dedup_ms before AT_MS; false for MAP_NONE. */
+bool ended_is_remembered(const struct ledger *l, uint32_t index, uint64_t at_ms,
+                         enum signal_outcome *ret_outcome);
+/* It is open again. Nothing happens for MAP_NONE. */
+void ended_forget(struct ledger *l, uint32_t index);
 /* Forgets what ended dedup_ms before read_ms, some at a time. */
 void ended_expire(struct ledger *l);
 /* When ended_expire is to be called next; INT64_MAX for never. */
@@ -186,8 +192,10 @@ void early_init(struct early_results *early, struct hash_key key);
 void early_clear(struct early_results *early);
 void early_release(struct early_results *early);
 /* Keeps a result; the oldest one leaves, counted as unknown, where there are too many. */
-void early_add(struct ledger *l, struct slice id, uint64_t hash, enum result_status status, struct stream_id result);
-/* Takes the first result for ID; false where there is none. The id in *RET_RESULT is valid for as long as the copy. */
+void early_add(struct ledger *l, struct slice id, uint64_t hash, enum result_status status,
+               struct stream_id result);
+/* Takes the first result for ID; false where there is none. The id in *RET_RESULT is valid for as long as the
+ * copy. */
 bool early_take(struct early_results *early, struct slice id, uint64_t hash, struct early_result *ret_result);
 /* Those whose signal cannot come any more count as unknown. */
 void early_expire(struct ledger *l, int64_t now_ms);
@@ -214,7 +222,6 @@ void counts_flush(struct ledger *l, struct sink *sink);
 void counts_write_back(struct ledger *l, struct sink *sink);
 /* Makes the totals agree with what is open and sets the bases; returns by how much they did not. */
 uint64_t counts_finish_loading(struct ledger *l);
-
 
 /* MS is the time of an entry, from outside: it may be any number. */
 static inline int64_t time_of(uint64_t ms)

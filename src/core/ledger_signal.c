@@ -76,7 +76,8 @@ static void count_end(struct ledger *l, const struct open_signal *signal, enum s
     l->counts[signal->action].open--;
     counts_add(l, signal->action, totals[outcome], 1);
     if (recents[outcome])
-        recent_add(recents[outcome], open_id(signal), outcome == OUTCOME_DROPPED ? 0 : signal->action, 1, now_ms);
+        recent_add(recents[outcome], open_id(signal), outcome == OUTCOME_DROPPED ? 0 : signal->action, 1,
+                   now_ms);
 }
 
 void signal_end(struct ledger *l, uint32_t index, uint64_t hash, enum signal_outcome outcome, int64_t now_ms,
@@ -150,7 +151,6 @@ static void receive_signal(struct ledger *l, const struct signal_entry *entry, u
     uint32_t action = labels_intern(&l->actions, entry->action);
     uint32_t index;
 
-    ended_forget(l, entry->signal_id, hash);
     index = signal_open(l, entry->signal_id, hash, entry->id, action, entry->instance_id);
     counts_add(l, action, TOTAL_RECEIVED, 1);
     sink->ops->journal_received(sink->ctx, entry->signal_id, entry->id, labels_name(&l->actions, action),
@@ -165,6 +165,7 @@ void ledger_on_signal(struct ledger *l, const struct signal_entry *entry, struct
 {
     uint64_t hash = map_hash(&l->open.map, entry->signal_id);
     uint32_t index = open_find(&l->open, entry->signal_id, hash);
+    uint32_t ended;
     enum signal_outcome outcome;
 
     if (index != MAP_NONE) {
@@ -172,10 +173,14 @@ void ledger_on_signal(struct ledger *l, const struct signal_entry *entry, struct
             return;
         count_duplicate(l, entry);
         open_add_duplicate(&l->open, index, entry->id);
-    } else if (ended_find(l, entry->signal_id, hash, entry->id.ms, &outcome)) {
+        return;
+    }
+    ended = ended_find(l, entry->signal_id, hash);
+    if (ended_is_remembered(l, ended, entry->id.ms, &outcome)) {
         count_duplicate(l, entry);
         removed_add(&l->removed_signals, entry->id);
     } else {
+        ended_forget(l, ended);
         receive_signal(l, entry, hash, sink);
     }
 }
@@ -212,16 +217,18 @@ static void take_late_result(struct ledger *l, const struct result_entry *entry,
 
     l->unmatched[UNMATCHED_LATE]++;
     if (result_status_effect(entry->status) == RESULT_PROCESSES)
-        signal_tell(entry->instance_id.len > 0 ? fleet_find(l->fleet, entry->instance_id) : NULL, &event, sink);
+        signal_tell(entry->instance_id.len > 0 ? fleet_find(l->fleet, entry->instance_id) : NULL, &event,
+                    sink);
 }
 
 /* A result whose signal is not open. */
 static void take_unmatched(struct ledger *l, const struct result_entry *entry, uint64_t hash, int64_t now_ms,
                            struct sink *sink)
 {
+    uint32_t ended = ended_find(l, entry->signal_id, hash);
     enum signal_outcome outcome;
 
-    if (!ended_find(l, entry->signal_id, hash, entry->id.ms, &outcome)) {
+    if (!ended_is_remembered(l, ended, entry->id.ms, &outcome)) {
         early_add(l, entry->signal_id, hash, entry->status, entry->id);
         sink->ops->journal_early(sink->ctx, entry->signal_id, slice_text(result_status_name(entry->status)),
                                  entry->id);

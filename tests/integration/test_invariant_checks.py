@@ -3,7 +3,7 @@ the tests play the daemon, rightly once and then wrongly."""
 
 import pytest
 
-from mt5.invariants import Expected, check_invariants, find_faults, read_snapshot
+from mt5.invariants import POSITIONS, Expected, check_invariants, find_faults, read_snapshot
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def store(redis):
 
 
 def move(redis, stream, position):
-    redis.hset("mt5stated:meta", f"pos:{stream}", position)
+    redis.hset("mt5stated:meta", POSITIONS[stream], position)
     redis.xgroup_setid(stream, "mt5stated", position)
 
 

@@ -93,7 +93,8 @@ static void on_event(void *ctx, const struct event *event)
     store->drop_events += event->kind == EVENT_SIGNAL_DROPPED;
 }
 
-static struct stored_line *add_line(struct signal_store *store, enum journal_kind kind, struct slice signal_id)
+static struct stored_line *add_line(struct signal_store *store, enum journal_kind kind,
+                                    struct slice signal_id)
 {
     struct stored_line *line;
 

@@ -2,6 +2,7 @@
 
     redis_server   a RedisServer of the test's own; options by @pytest.mark.redis(aof=True, ...)
     redis          a client of it
+    bus            a Bus: what agents, producers and executors do with it
     daemon         makes daemons: daemon(), daemon({"signals.ttl_ms": 300}), daemon(ready=False, tcp=True)
     expected       an Expected, for what the test does to the account on purpose
     prometheus     prometheus(daemon) makes a real Prometheus that scrapes a daemon made with tcp=True
@@ -16,6 +17,7 @@ import tempfile
 
 import pytest
 
+from mt5.bus import Bus
 from mt5.daemon import Daemon, default_config
 from mt5.invariants import Expected, Watch, check_invariants
 from mt5.prometheus import Prometheus
@@ -52,6 +54,11 @@ def redis_server(request, folder, logs):
 def redis(redis_server):
     with redis_server.client() as client:
         yield client
+
+
+@pytest.fixture
+def bus(redis):
+    return Bus(redis)
 
 
 @pytest.fixture

@@ -16,7 +16,11 @@ SCRIPT = (pathlib.Path(__file__).parent / "snapshot.lua").read_text()
 REPORTS, SIGNALS, RESULTS, TRADES = "instance_reports", "trade_signals", "trade_results", "trade_updates"
 EVENTS = "instance_events"
 STREAMS = (REPORTS, SIGNALS, RESULTS, TRADES)
+# What mt5stated:meta calls them: pos:reports says how far the reports have been handled.
+POSITIONS = {REPORTS: "pos:reports", SIGNALS: "pos:signals", RESULTS: "pos:results", TRADES: "pos:trades"}
 GROUP = "mt5stated"
+TRANSITION_EVENTS = {"instance_started", "instance_stopped", "instance_failed", "instance_recovered",
+                     "instance_restarting"}
 ENDS = ("processed", "failed", "dropped", "lost")
 
 
@@ -45,7 +49,7 @@ class Snapshot:
 
     def position(self, stream):
         """How far the daemon has handled a stream, or None where it has not begun."""
-        text = self.meta.get(f"pos:{stream}")
+        text = self.meta.get(POSITIONS[stream])
         return None if text is None else entry_id(text)
 
     def is_drained(self, stream):
@@ -116,7 +120,7 @@ def check_last_event_is_state(seen, expected):
         if entry.get("f_event") in ("instance_registered", "instance_removed"):
             # One registered as stopped has no further event.
             state_of[instance_id] = "stopped" if entry["f_event"] == "instance_registered" else None
-        elif entry.get("f_to"):
+        elif entry.get("f_event") in TRANSITION_EVENTS:
             before = state_of.get(instance_id)
             if entry.get("f_from") and before and entry["f_from"] not in ("new", before):
                 yield f"instance {instance_id}: event {entry['id']} is from {entry['f_from']}, it was {before}"
@@ -177,7 +181,7 @@ def check_groups_follow(seen, expected):
         if position is None or group is None:
             continue
         if entry_id(group["last_id"]) != position:
-            yield f"{stream}: the group is at {group['last_id']}, stored is {seen.meta[f'pos:{stream}']}"
+            yield f"{stream}: the group is at {group['last_id']}, stored is {seen.meta[POSITIONS[stream]]}"
         if group["pending"]:
             yield f"{stream}: {group['pending']} entries are pending"
 

@@ -104,7 +104,7 @@ class RedisServer:
         argv = ["redis-server", "--port", self.tcp_port, "--bind", "127.0.0.1", "--dir", self.folder,
                 "--unixsocket", self.socket, "--unixsocketperm", "700", "--save", "",
                 "--maxmemory-policy", "noeviction", "--aclfile", self._users_file,
-                "--appendonly", "yes" if self.aof else "no", "--appendfsync", "everysec"]
+                "--appendonly", "yes" if self.aof else "no", "--appendfsync", "always"]
         if self.tls_port:
             argv += ["--tls-port", self.tls_port, "--tls-ca-cert-file", self.ca_file,
                      "--tls-cert-file", self._cert_file, "--tls-key-file", self._key_file,

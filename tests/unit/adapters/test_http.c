@@ -342,10 +342,12 @@ static void test_http_descriptors_are_not_inherited(void **state)
     expect(f, &c, " end\n");
     for (int fd = 0; fd < 64; fd++) {
         int flags = was_open[fd] ? -1 : fcntl(fd, F_GETFD);
-        char name[32], target[128] = "";
+        char name[32], target[128];
+        ssize_t len;
 
         (void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-        (void)readlink(name, target, sizeof(target) - 1);
+        len = readlink(name, target, sizeof(target) - 1);
+        target[len > 0 ? len : 0] = '\0';
         if (flags >= 0 && !(flags & FD_CLOEXEC))
             fail_msg("descriptor %d (%s) would be inherited", fd, target);
     }

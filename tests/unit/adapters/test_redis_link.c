@@ -1,9 +1,12 @@
 /* The link against a real Redis server. */
 #include "redis_fixture.h"
 
+#include "../../../src/adapters/redis_link_internal.h"
+
 #include "util/macros.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <hiredis/sds.h>
 
 static void test_command_gives_every_type_of_answer(void **state)
 {
@@ -200,6 +203,29 @@ static void test_large_values_pass_both_ways(void **state)
     assert_int_equal(f.answers, 6);
     assert_memory_equal(f.last, value, 1); /* a NUL ends the rest as text */
     assert_string_equal(fixture_ask(&f, "STRLEN big"), "3900000");
+    fixture_clear(&f);
+    free(value);
+}
+
+static void test_memory_is_given_back_after_large_traffic(void **state)
+{
+    size_t len = 6000000;
+    char *value = calloc(1, len);
+    struct slice argv[] = {SLICE("SET"), SLICE("big"), {value, len}};
+    struct fixture f;
+
+    UNUSED(state);
+    assert_non_null(value);
+    fixture_init(&f);
+    f.options.max_bytes = 10000000;
+    fixture_connect(&f, NULL);
+    assert_int_equal(redis_link_command(f.link, argv, 3, 0, fixture_on_answer, &f), 0);
+    WAIT(&f, f.answers == 1);
+    assert_int_equal(fixture_send(&f, "GET big", 0), 0);
+    WAIT(&f, f.answers == 2);
+    assert_true(sdsalloc(f.link->wire.reader->buf) < 1000000);
+    assert_true(f.link->wire.out.cap < 1000000);
+    assert_string_equal(fixture_ask(&f, "PING"), "PONG");
     fixture_clear(&f);
     free(value);
 }
@@ -905,6 +931,7 @@ int main(void)
         cmocka_unit_test(test_pipeline_keeps_order_and_bounds),
         cmocka_unit_test(test_send_gives_each_answer_to_the_same_receiver),
         cmocka_unit_test(test_large_values_pass_both_ways),
+        cmocka_unit_test(test_memory_is_given_back_after_large_traffic),
         cmocka_unit_test(test_reply_functions_are_used_from_up_on),
         cmocka_unit_test(test_handshake_selects_the_database_and_sets_the_name),
         cmocka_unit_test(test_handshake_without_name_still_proves_the_server),

@@ -34,7 +34,8 @@ static void on_early(void *ctx, struct slice signal_id, enum result_status statu
     journal_add_early(ctx, signal_id, slice_text(result_status_name(status)), result);
 }
 
-/* Reads TEXT (of exactly its own size, so that a byte too many is noticed) and writes to OUT what was told. */
+/* Reads TEXT (of exactly its own size, so that a byte too many is noticed) and writes to OUT what was told.
+ */
 static size_t read_back(const char *text, size_t len, struct buf *out)
 {
     struct journal_reader reader = {on_received, on_accepted, on_ended, on_early, out};

@@ -48,7 +48,8 @@ static struct entry make_result(const char *const fields[FIELDS_MAX])
 
 static void test_signal_entry_parse_takes_all_fields(void **state)
 {
-    static const char *const fields[FIELDS_MAX] = {"signal_id=s.1_x-Y", "action=Buy_LIMIT", "instance_id=mt5-1"};
+    static const char *const fields[FIELDS_MAX] = {"signal_id=s.1_x-Y", "action=Buy_LIMIT",
+                                                   "instance_id=mt5-1"};
     struct entry entry = make_signal(fields);
     struct signal_entry_scratch scratch;
     struct signal_entry signal;
@@ -91,7 +92,9 @@ static void test_signal_entry_parse_refuses(void **state)
         {{"signal_id=a:b", "action=buy"}, "signal_id", "signal_id: not an id of A-Z a-z 0-9 . _ -"},
         {{"signal_id=" ID_64 "x", "action=buy"}, "signal_id", "signal_id: longer than 64 bytes"},
         {{"signal_id=s1", "action=buy now"}, "action", "action: not an id of A-Z a-z 0-9 . _ -"},
-        {{"signal_id=s1", "action=123456789012345678901234567890123"}, "action", "action: longer than 32 bytes"},
+        {{"signal_id=s1", "action=123456789012345678901234567890123"},
+         "action",
+         "action: longer than 32 bytes"},
         {{"signal_id=s1", "action=buy", "instance_id="},
          "instance_id",
          "instance_id: not an id of A-Z a-z 0-9 . _ -"},
@@ -132,8 +135,8 @@ static void test_signal_entry_parse_refuses_what_was_cut(void **state)
 
 static void test_result_entry_parse_takes_all_fields(void **state)
 {
-    static const char *const fields[FIELDS_MAX] = {"result_id=r1",      "signal_id=s1",   "status=Executed",
-                                                   "trade_id=t1",       "instance_id=i1", "slippage=-0.25",
+    static const char *const fields[FIELDS_MAX] = {"result_id=r1",       "signal_id=s1",   "status=Executed",
+                                                   "trade_id=t1",        "instance_id=i1", "slippage=-0.25",
                                                    "execution_time=12.5"};
     struct entry entry = make_result(fields);
     struct result_entry result;
@@ -183,7 +186,9 @@ static void test_result_entry_parse_refuses(void **state)
         {{RESULT_BASE, "instance_id=a/b"}, "instance_id", "instance_id: not an id of A-Z a-z 0-9 . _ -"},
         {{RESULT_BASE, "slippage=nan"}, "slippage", "slippage: not a finite decimal number"},
         {{RESULT_BASE, "slippage=1.5 "}, "slippage", "slippage: not a finite decimal number"},
-        {{RESULT_BASE, "execution_time=0x10"}, "execution_time", "execution_time: not a finite decimal number"},
+        {{RESULT_BASE, "execution_time=0x10"},
+         "execution_time",
+         "execution_time: not a finite decimal number"},
         {{RESULT_BASE, "execution_time=-1"}, "execution_time", "execution_time: negative"},
     };
 

@@ -101,7 +101,7 @@ static const struct key_row key_rows[] = {
      {"{}", "\"x\"", "[1]", "[{}]", "[{\"name\":\"a\",\"role\":\"read\"}]"}},
     {"http.max_connections", "256", false, {"1", "10000"}, {"0", "10001", "\"1\""}},
     {"metrics.per_id", "true", true, {"false"}, {"0", "\"\"", "[]"}},
-    {"metrics.max_ids_per_family", "200", true, {"0", "1000000"}, {"-1", "1000001", "1.5"}},
+    {"metrics.max_ids_per_family", "200", true, {"0", "10000"}, {"-1", "10001", "1.5"}},
     {"metrics.id_ttl_s", "300", true, {"1", TEN_YEARS_S}, {"0", "315360001", "\"1\""}},
     {"log.level",
      "\"info\"",

@@ -192,7 +192,9 @@ static void test_fleet_write_back_writes_all_that_is_known(void **state)
     assert_true(fixture_report(
         f, 2000, "mt5-1", "state=running host_id=h1 cpu_usage=12.50 load_average=.5 health_status=healthy"));
     recording_sink_reset(&f->recorder);
+    f->fleet.batch = 7;
     fleet_write_back(&f->fleet, instance, f->sink);
+    assert_int_equal(instance->batch, 7);
     assert_recorded(
         &f->recorder,
         "set instance mt5-1 active_connections=0 broker_id=b1 host_id=h1 state=running launch_mode=auto "

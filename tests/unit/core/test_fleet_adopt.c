@@ -1,4 +1,4 @@
-/* What others have written: followed, put back, registered. */
+/* What others have written to a known instance: followed or put back. */
 #include "fleet_fixture.h"
 #include "util/macros.h"
 #include <setjmp.h>
@@ -267,6 +267,7 @@ static void test_adopt_accepts_last_updated_at_and_takes_it_for_a_sample(void **
     assert_recorded(&f->recorder, "");
     assert_int_equal(known(f)->record_updated_s[RECORD_METRICS], 4);
     assert_int_equal(known(f)->sampled_ms[REPORT_CPU_USAGE], 5000);
+    assert_int_equal(known(f)->sampled_ms[REPORT_ACTIVE_CONNECTIONS], 1000);
     assert_int_equal(known(f)->seen_ms, 5000);
 }
 
@@ -320,52 +321,6 @@ static void test_adopt_at_start_takes_over_what_changed_meanwhile(void **state)
     assert_non_null(recording_sink_find(&f->recorder, "move instance mt5-1 running crashed"));
 }
 
-static void test_adopt_registers_an_unknown_instance_and_writes_what_is_missing(void **state)
-{
-    struct fleet_fixture *f = *state;
-    struct instance_record record = record_empty();
-
-    record_write(&record, "broker_id=b1 state=running active_connections=5 cpu_usage=30 restart_count=2");
-    record.updated_s[RECORD_INSTANCE] = 4;
-    assert_int_equal(adopt(f, &record, true), ADOPT_REGISTERED);
-    assert_recorded(&f->recorder,
-                    "event instance_registered instance_id=mt5-1 seq=1 at=1970-01-01T00:00:05Z "
-                    "correlation_id=adopted-5000-1\n"
-                    "move instance mt5-1 - running\n"
-                    "event instance_started instance_id=mt5-1 seq=2 at=1970-01-01T00:00:05Z to=running "
-                    "correlation_id=adopted-5000-1\n"
-                    "load mt5-1 0.3\n"
-                    "set instance mt5-1 launch_mode=auto state_changed_at=1970-01-01T00:00:05Z\n"
-                    "set metrics mt5-1 last_updated_at=1970-01-01T00:00:05Z\n"
-                    "set health mt5-1 uptime_seconds=0 health_status=healthy last_error= failed_restarts=0 "
-                    "recovery_attempts=0 last_updated_at=1970-01-01T00:00:05Z\n");
-    assert_true(known(f)->restarts_reported);
-    assert_false(known(f)->uptime_reported);
-    assert_int_equal(f->fleet.stats.registered, 1);
-}
-
-static void test_adopt_refuses_what_cannot_be_registered(void **state)
-{
-    static const char *const texts[] = {"state=running", "broker_id=b1", "cpu_usage=5"};
-    struct fleet_fixture *f = *state;
-    struct instance_record record;
-
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        record = record_empty();
-        record_write(&record, texts[i]);
-        assert_int_equal(adopt(f, &record, true), ADOPT_REFUSED);
-    }
-    record = record_empty();
-    record_write(&record, "broker_id=b1 state=running");
-    assert_int_equal(adopt(f, &record, false), ADOPT_REFUSED);
-    assert_int_equal(fleet_adopt(&f->fleet, slice_text("a:b"), &record, true, &cause, 5000, f->sink),
-                     ADOPT_REFUSED);
-    f->fleet.options.max = 0;
-    assert_int_equal(adopt(f, &record, true), ADOPT_REFUSED);
-    assert_recorded(&f->recorder, "");
-    assert_int_equal(f->fleet.count, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,9 +344,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_adopt_counts_a_restart_that_is_not_reported, setup, teardown),
         cmocka_unit_test_setup_teardown(test_adopt_at_start_takes_over_what_changed_meanwhile, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_adopt_registers_an_unknown_instance_and_writes_what_is_missing,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(test_adopt_refuses_what_cannot_be_registered, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* Instances made known at start, as Redis holds them. */
+/* Instances made known by what Redis holds: loaded at start, or registered because others have written them.
+ */
 #include "fleet_fixture.h"
 #include "util/macros.h"
 #include <setjmp.h>
@@ -166,6 +167,86 @@ static void test_fleet_load_knows_what_is_in_the_load_index(void **state)
     assert_recorded_only(&f->recorder, "unload", "unload a\n");
 }
 
+static struct cause cause = {CAUSE_ADOPTED, {5000, 1}};
+
+static enum adopt_result adopt(struct fleet_fixture *f, const struct instance_record *record, bool follow)
+{
+    return fleet_adopt(&f->fleet, slice_text("mt5-1"), record, follow, &cause, 5000, f->sink);
+}
+
+static struct instance *known(struct fleet_fixture *f)
+{
+    return fleet_find(&f->fleet, slice_text("mt5-1"));
+}
+
+static void test_adopt_registers_an_unknown_instance_and_writes_what_is_missing(void **state)
+{
+    struct fleet_fixture *f = *state;
+    struct instance_record record = record_empty();
+
+    record_write(&record, "broker_id=b1 state=running active_connections=5 cpu_usage=30 restart_count=2");
+    record.updated_s[RECORD_INSTANCE] = 4;
+    assert_int_equal(adopt(f, &record, true), ADOPT_REGISTERED);
+    assert_recorded(&f->recorder,
+                    "event instance_registered instance_id=mt5-1 seq=1 at=1970-01-01T00:00:05Z "
+                    "correlation_id=adopted-5000-1\n"
+                    "move instance mt5-1 - running\n"
+                    "event instance_started instance_id=mt5-1 seq=2 at=1970-01-01T00:00:05Z to=running "
+                    "correlation_id=adopted-5000-1\n"
+                    "load mt5-1 0.3\n"
+                    "set instance mt5-1 launch_mode=auto state_changed_at=1970-01-01T00:00:05Z\n"
+                    "set metrics mt5-1 last_updated_at=1970-01-01T00:00:05Z\n"
+                    "set health mt5-1 uptime_seconds=0 health_status=healthy last_error= failed_restarts=0 "
+                    "recovery_attempts=0 last_updated_at=1970-01-01T00:00:05Z\n");
+    assert_true(known(f)->restarts_reported);
+    assert_false(known(f)->uptime_reported);
+    assert_int_equal(f->fleet.stats.registered, 1);
+}
+
+static void test_adopt_refuses_what_cannot_be_registered(void **state)
+{
+    static const char *const texts[] = {"state=running", "broker_id=b1", "cpu_usage=5"};
+    struct fleet_fixture *f = *state;
+    struct instance_record record;
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        record = record_empty();
+        record_write(&record, texts[i]);
+        assert_int_equal(adopt(f, &record, true), ADOPT_REFUSED);
+    }
+    record = record_empty();
+    record_write(&record, "broker_id=b1 state=running");
+    assert_int_equal(adopt(f, &record, false), ADOPT_REFUSED);
+    assert_int_equal(fleet_adopt(&f->fleet, slice_text("a:b"), &record, true, &cause, 5000, f->sink),
+                     ADOPT_REFUSED);
+    f->fleet.options.max = 0;
+    assert_int_equal(adopt(f, &record, true), ADOPT_REFUSED);
+    assert_recorded(&f->recorder, "");
+    assert_int_equal(f->fleet.count, 0);
+}
+
+/* The health of a hash that the daemon itself has written is not what the agent reported. */
+static void test_adopt_of_an_unknown_instance_takes_the_health_of_others_as_reported(void **state)
+{
+    struct fleet_fixture *f = *state;
+    struct instance_record record = record_empty();
+
+    record_write(&record, "broker_id=b1 state=running health_status=critical");
+    assert_int_equal(adopt(f, &record, true), ADOPT_REGISTERED);
+    assert_int_equal(known(f)->reported_health, HEALTH_CRITICAL);
+    assert_int_equal(known(f)->health, HEALTH_CRITICAL);
+    fleet_reset(&f->fleet);
+    record.has_failed_restarts = true;
+    assert_int_equal(adopt(f, &record, true), ADOPT_REGISTERED);
+    assert_int_equal(known(f)->health, HEALTH_HEALTHY);
+    fleet_reset(&f->fleet);
+    record.has_failed_restarts = false;
+    record.has_reported_health = true;
+    record.reported_health = HEALTH_WARNING;
+    assert_int_equal(adopt(f, &record, true), ADOPT_REGISTERED);
+    assert_int_equal(known(f)->health, HEALTH_WARNING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +257,11 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_fleet_load_takes_no_time_to_come, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fleet_load_knows_what_is_in_the_load_index, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_adopt_registers_an_unknown_instance_and_writes_what_is_missing,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_adopt_refuses_what_cannot_be_registered, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_adopt_of_an_unknown_instance_takes_the_health_of_others_as_reported, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

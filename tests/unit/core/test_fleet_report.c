@@ -175,15 +175,24 @@ static void test_uptime_is_derived_and_stored_each_ten_seconds(void **state)
 
     assert_true(fixture_report(f, 10999, "mt5-1", ""));
     assert_int_equal(recording_sink_count(&f->recorder, "set health"), 0);
-    assert_true(fixture_report(f, 12500, "mt5-1", ""));
-    assert_non_null(recording_sink_find(&f->recorder, "set health mt5-1 uptime_seconds=11 last_updated_at"));
+    assert_true(fixture_report(f, 11000, "mt5-1", ""));
+    assert_non_null(recording_sink_find(&f->recorder, "set health mt5-1 uptime_seconds=10 last_updated_at"));
     recording_sink_reset(&f->recorder);
-    assert_true(fixture_report(f, 22499, "mt5-1", ""));
+    assert_true(fixture_report(f, 20999, "mt5-1", ""));
     assert_int_equal(recording_sink_count(&f->recorder, "set health"), 0);
-    assert_true(instance_uptime_seconds(instance, 22499) == 21);
+    assert_true(fixture_report(f, 22499, "mt5-1", ""));
+    assert_non_null(recording_sink_find(&f->recorder, "set health mt5-1 uptime_seconds=21 last_updated_at"));
+    recording_sink_reset(&f->recorder);
+    assert_true(instance_uptime_seconds(instance, 22600) == 21);
     assert_true(fixture_report(f, 22600, "mt5-1", "state=stopped"));
-    assert_non_null(recording_sink_find(&f->recorder, "set health mt5-1 uptime_seconds=0 last_updated_at"));
+    assert_non_null(recording_sink_find(&f->recorder, "set health mt5-1 uptime_seconds=0"));
     assert_true(instance_uptime_seconds(instance, 99999) == 0);
+    recording_sink_reset(&f->recorder);
+    assert_true(fixture_report(f, 30000, "mt5-1", "state=running"));
+    assert_true(fixture_report(f, 39999, "mt5-1", ""));
+    assert_int_equal(recording_sink_count(&f->recorder, "set health"), 0);
+    assert_true(fixture_report(f, 40000, "mt5-1", ""));
+    assert_non_null(recording_sink_find(&f->recorder, "set health mt5-1 uptime_seconds=10"));
 }
 
 static void test_uptime_that_is_reported_is_not_derived(void **state)

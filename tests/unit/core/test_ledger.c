@@ -31,8 +31,9 @@ static void test_ledger_on_result_ends_by_status(void **state)
     static const struct {
         const char *status, *outcome;
     } rows[] = {
-        {"executed", "processed"}, {"partially_filled", "processed"}, {"closed", "processed"},
-        {"failed", "failed"},      {"rejected", "failed"},            {"cancelled", "failed"},
+        {"executed", "processed"}, {"partially_filled", "processed"},
+        {"closed", "processed"},   {"failed", "failed"},
+        {"rejected", "failed"},    {"cancelled", "failed"},
         {"expired", "failed"},
     };
     struct ledger_fixture *f = *state;
@@ -48,9 +49,10 @@ static void test_ledger_on_result_ends_by_status(void **state)
         (void)snprintf(expected, sizeof(expected), "journal ended s1 %s\n", rows[i].outcome);
         assert_recorded(&f->sink, expected);
         flush(f, "1000-0", 1010);
-        (void)snprintf(expected, sizeof(expected),
-                       "total received buy 1\ntotal %s buy 1\ntotal result %s 1\ntrim signals 1000-1\njournal trim 10\n",
-                       rows[i].outcome, rows[i].status);
+        (void)snprintf(
+            expected, sizeof(expected),
+            "total received buy 1\ntotal %s buy 1\ntotal result %s 1\ntrim signals 1000-1\njournal trim 10\n",
+            rows[i].outcome, rows[i].status);
         assert_recorded(&f->sink, expected);
         assert_false(is_open(f, "s1"));
     }
@@ -67,7 +69,7 @@ static void test_ledger_on_result_accepted_keeps_it_open(void **state)
     feed_result(f, "2500-0", "r2", "s1", "accepted");
     assert_int_equal(ledger_next_deadline(f->ledger), 4500);
     feed_result(f, "2600-0", "r3", "s1", "executed");
-    assert_int_equal(ledger_next_deadline(f->ledger), INT64_MAX);
+    assert_int_equal(ledger_next_deadline(f->ledger), 7600); /* the id leaves the window */
     assert_totals(f, "buy", 1, 1, 0, 0, 0, 0);
     assert_unmatched(f, 0, 0, 0, 0, 0);
 }
@@ -107,7 +109,8 @@ static void test_ledger_on_signal_takes_the_same_id_once(void **state)
     feed_signal(f, "1000-0", "s1", "buy", NULL);
     feed_signal(f, "1001-0", "s1", "sell", NULL);
     feed_signal(f, "1002-0", "s2", "buy", NULL);
-    assert_recorded_only(&f->sink, "journal", "journal received s1 1000-0 buy\njournal received s2 1002-0 buy\n");
+    assert_recorded_only(&f->sink, "journal",
+                         "journal received s1 1000-0 buy\njournal received s2 1002-0 buy\n");
     flush(f, "1002-0", 1002);
     assert_recorded(&f->sink, "total received buy 2\ntotal duplicate sell 1\n");
     assert_totals(f, "sell", 0, 0, 0, 0, 0, 1);
@@ -364,6 +367,37 @@ static void test_ledger_observes_what_results_say(void **state)
     assert_int_equal(f->view.received->count, 1);
     assert_int_equal(f->view.processed->count, 1);
     assert_int_equal(f->view.failed->count, 0);
+}
+
+static void count_item(void *ctx, const struct recent_item *item)
+{
+    size_t *count = ctx;
+
+    UNUSED(item);
+    (*count)++;
+}
+
+static size_t count_shown(const struct recent *recent, int64_t now_ms)
+{
+    size_t count = 0;
+
+    recent_each(recent, now_ms, count_item, &count);
+    return count;
+}
+
+/* Families labelled by the id alone must not show it twice. */
+static void test_ledger_shows_an_id_used_again_once(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_signal(f, "1000-0", "s1", "buy", NULL);
+    feed_result(f, "1001-0", "r1", "s1", "executed");
+    feed_signal(f, "9000-0", "s1", "sell", NULL);
+    feed_result(f, "9001-0", "r2", "s1", "executed");
+    ledger_view(f->ledger, &f->view);
+    assert_int_equal(f->view.latency->count, 2);
+    assert_int_equal(count_shown(f->view.latency, 9001), 1);
+    assert_int_equal(count_shown(f->view.processed, 9001), 2);
 }
 
 static void test_ledger_view_shows_the_oldest_open(void **state)

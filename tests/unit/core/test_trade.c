@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "core/trade.h"
-#include "util/buf.h"
+#include "recording_sink.h"
 #include "util/macros.h"
 
 #define AT_MS   1742638530987 /* 2025-03-22T10:15:30.987Z */
@@ -17,52 +17,13 @@
 #define TTL_S   2592000
 #define TEXT(t) slice_text(t)
 
-/* What was said to the sink, a line each. */
 struct world {
     struct fleet fleet;
     struct trade_book book;
-    struct buf said;
-    struct sink sink;
+    struct recording_sink said;
     unsigned refusals;
     enum trade_state refused_to;
 };
-
-static void say_set(void *ctx, enum record_kind kind, struct slice id, const struct record_field *fields,
-                    size_t count)
-{
-    struct world *w = ctx;
-
-    assert_int_equal(kind, RECORD_TRADE);
-    buf_add_text(&w->said, "set ");
-    buf_add_slice(&w->said, id);
-    for (size_t i = 0; i < count; i++) {
-        buf_add_char(&w->said, ' ');
-        buf_add_slice(&w->said, fields[i].name);
-        buf_add_char(&w->said, '=');
-        buf_add_slice(&w->said, fields[i].value);
-    }
-    buf_add_char(&w->said, '\n');
-}
-
-static void say_move(void *ctx, enum index_kind kind, struct slice id, const char *from, const char *to)
-{
-    struct world *w = ctx;
-
-    assert_int_equal(kind, INDEX_TRADE_STATE);
-    buf_add_text(&w->said, "move ");
-    buf_add_slice(&w->said, id);
-    buf_add_format(&w->said, " %s>%s\n", from ? from : "", to ? to : "");
-}
-
-static void say_expire(void *ctx, enum record_kind kind, struct slice id, int64_t ttl_s)
-{
-    struct world *w = ctx;
-
-    assert_int_equal(kind, RECORD_TRADE);
-    buf_add_text(&w->said, "expire ");
-    buf_add_slice(&w->said, id);
-    buf_add_format(&w->said, " %lld\n", (long long)ttl_s);
-}
 
 static void note_refusal(void *ctx, const struct trade *trade, enum trade_state to)
 {
@@ -72,9 +33,6 @@ static void note_refusal(void *ctx, const struct trade *trade, enum trade_state 
     w->refusals++;
     w->refused_to = to;
 }
-
-static const struct sink_ops say_ops = {
-    .record_set = say_set, .index_move = say_move, .record_expire = say_expire};
 
 static int set_up(void **state)
 {
@@ -87,7 +45,7 @@ static int set_up(void **state)
     trade_book_init(&world.book, &world.fleet, TTL_S, key);
     world.book.on_refused = note_refusal;
     world.book.ctx = &world;
-    world.sink = (struct sink){&say_ops, &world};
+    recording_sink_init(&world.said);
     *state = &world;
     return 0;
 }
@@ -98,7 +56,7 @@ static int tear_down(void **state)
 
     trade_book_clear(&w->book);
     fleet_clear(&w->fleet);
-    buf_clear(&w->said);
+    recording_sink_clear(&w->said);
     return 0;
 }
 
@@ -127,16 +85,16 @@ static void apply_stored(struct world *w, struct trade_update update, enum trade
     const struct cause cause = {CAUSE_TRADE, {1742638530987, 0}};
     const struct trade_stored stored = {state, TEXT(instance_id)};
 
-    buf_reset(&w->said, SIZE_MAX);
-    trade_book_on_update(&w->book, &update, &stored, &cause, AT_MS, &w->sink);
+    recording_sink_reset(&w->said);
+    trade_book_on_update(&w->book, &update, &stored, &cause, AT_MS, &w->said.sink);
 }
 
 static void apply(struct world *w, struct trade_update update)
 {
     const struct cause cause = {CAUSE_TRADE, {1742638530987, 0}};
 
-    buf_reset(&w->said, SIZE_MAX);
-    trade_book_on_update(&w->book, &update, NULL, &cause, AT_MS, &w->sink);
+    recording_sink_reset(&w->said);
+    trade_book_on_update(&w->book, &update, NULL, &cause, AT_MS, &w->said.sink);
 }
 
 static void load_instance(struct world *w, const char *id)
@@ -217,9 +175,9 @@ static void test_trade_book_on_update_every_transition(void **state)
             assert_int_equal(state_of(w, "t1"), moves ? to : from);
             assert_int_equal(w->book.refused[from][to], expected == 'n');
             assert_int_equal(w->refusals, expected == 'n');
-            assert_int_equal(strstr(buf_text(&w->said), "move t1 ") != NULL, moves);
-            assert_non_null(strstr(buf_text(&w->said), "balance=5"));
-            assert_int_equal(strstr(buf_text(&w->said), "expire t1 ") != NULL,
+            assert_int_equal(recording_sink_find(&w->said, "move trade t1 ") != NULL, moves);
+            assert_non_null(strstr(recording_sink_find(&w->said, "set trade t1 "), "balance=5"));
+            assert_int_equal(recording_sink_find(&w->said, "expire trade t1 ") != NULL,
                              !trade_state_is_open(state_of(w, "t1")));
             assert_int_equal(w->book.by_state[state_of(w, "t1")], 1);
             assert_int_equal(w->book.open_count + w->book.other_count, 1);
@@ -234,14 +192,18 @@ static void test_trade_book_on_update_first_carries_any_state(void **state)
         enum trade_state carried;
         const char *said;
     } rows[] = {
-        {TRADE_NONE, "set t1 trade_id=t1 state=pending last_updated_at=" AT "\nmove t1 >pending\n"},
-        {TRADE_PENDING, "set t1 trade_id=t1 state=pending last_updated_at=" AT "\nmove t1 >pending\n"},
-        {TRADE_EXECUTING, "set t1 trade_id=t1 state=executing last_updated_at=" AT "\nmove t1 >executing\n"},
-        {TRADE_EXECUTED, "set t1 trade_id=t1 state=executed last_updated_at=" AT "\nmove t1 >executed\n"},
-        {TRADE_FAILED,
-         "set t1 trade_id=t1 state=failed last_updated_at=" AT "\nmove t1 >failed\nexpire t1 2592000\n"},
-        {TRADE_CLOSED,
-         "set t1 trade_id=t1 state=closed last_updated_at=" AT "\nmove t1 >closed\nexpire t1 2592000\n"},
+        {TRADE_NONE,
+         "set trade t1 trade_id=t1 state=pending last_updated_at=" AT "\nmove trade t1 - pending\n"},
+        {TRADE_PENDING,
+         "set trade t1 trade_id=t1 state=pending last_updated_at=" AT "\nmove trade t1 - pending\n"},
+        {TRADE_EXECUTING,
+         "set trade t1 trade_id=t1 state=executing last_updated_at=" AT "\nmove trade t1 - executing\n"},
+        {TRADE_EXECUTED,
+         "set trade t1 trade_id=t1 state=executed last_updated_at=" AT "\nmove trade t1 - executed\n"},
+        {TRADE_FAILED, "set trade t1 trade_id=t1 state=failed last_updated_at=" AT
+                       "\nmove trade t1 - failed\nexpire trade t1 2592000\n"},
+        {TRADE_CLOSED, "set trade t1 trade_id=t1 state=closed last_updated_at=" AT
+                       "\nmove trade t1 - closed\nexpire trade t1 2592000\n"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -251,7 +213,7 @@ static void test_trade_book_on_update_first_carries_any_state(void **state)
         (void)set_up(state);
         w = *state;
         apply(w, update_of("t1", rows[i].carried));
-        assert_string_equal(buf_text(&w->said), rows[i].said);
+        assert_recorded(&w->said, rows[i].said);
         assert_int_equal(w->refusals, 0);
     }
 }
@@ -262,10 +224,9 @@ static void test_trade_book_on_update_writes_only_what_was_reported(void **state
 
     apply(w, update_of("t1", TRADE_PENDING));
     apply(w, with(with(update_of("t1", TRADE_NONE), TRADE_EXECUTION_PRICE, "1.10"), TRADE_SYMBOL, "EURUSD"));
-    assert_string_equal(buf_text(&w->said),
-                        "set t1 symbol=EURUSD execution_price=1.10 last_updated_at=" AT "\n");
+    assert_recorded(&w->said, "set trade t1 symbol=EURUSD execution_price=1.10 last_updated_at=" AT "\n");
     apply(w, update_of("t1", TRADE_PENDING));
-    assert_string_equal(buf_text(&w->said), "set t1 last_updated_at=" AT "\n");
+    assert_recorded(&w->said, "set trade t1 last_updated_at=" AT "\n");
     assert_int_equal(trade_book_find(&w->book, TEXT("t1"))->updated_ms, AT_MS);
 }
 
@@ -275,7 +236,7 @@ static void test_trade_book_on_update_refused_state_leaves_rest(void **state)
 
     apply(w, update_of("t1", TRADE_EXECUTED));
     apply(w, with(update_of("t1", TRADE_PENDING), TRADE_POSITION, "-2"));
-    assert_string_equal(buf_text(&w->said), "set t1 position=-2 last_updated_at=" AT "\n");
+    assert_recorded(&w->said, "set trade t1 position=-2 last_updated_at=" AT "\n");
     assert_int_equal(w->refusals, 1);
     assert_int_equal(w->refused_to, TRADE_PENDING);
 }
@@ -286,8 +247,8 @@ static void test_trade_book_on_update_of_ended_trade_restores_state_and_ttl(void
 
     apply(w, update_of("t1", TRADE_CLOSED));
     apply(w, with(update_of("t1", TRADE_NONE), TRADE_BALANCE, "7"));
-    assert_string_equal(buf_text(&w->said),
-                        "set t1 balance=7 state=closed last_updated_at=" AT "\nexpire t1 2592000\n");
+    assert_recorded(&w->said,
+                    "set trade t1 balance=7 state=closed last_updated_at=" AT "\nexpire trade t1 2592000\n");
 }
 
 static void test_trade_book_on_update_knows_what_redis_holds(void **state)
@@ -297,14 +258,14 @@ static void test_trade_book_on_update_knows_what_redis_holds(void **state)
     apply_stored(w, update_of("t1", TRADE_PENDING), TRADE_CLOSED, "i1");
     assert_int_equal(state_of(w, "t1"), TRADE_CLOSED);
     assert_int_equal(w->book.refused[TRADE_CLOSED][TRADE_PENDING], 1);
-    assert_null(strstr(buf_text(&w->said), "move"));
+    assert_null(recording_sink_find(&w->said, "move"));
     assert_true(slice_is(ident_slice(&trade_book_find(&w->book, TEXT("t1"))->instance_id), "i1"));
 
     apply_stored(w, update_of("t2", TRADE_CLOSED), TRADE_EXECUTED, "");
-    assert_non_null(strstr(buf_text(&w->said), "move t2 executed>closed\n"));
+    assert_non_null(recording_sink_find(&w->said, "move trade t2 executed closed"));
 
     apply_stored(w, update_of("t3", TRADE_NONE), TRADE_NONE, "");
-    assert_non_null(strstr(buf_text(&w->said), "move t3 >pending\n"));
+    assert_non_null(recording_sink_find(&w->said, "move trade t3 - pending"));
 
     apply_stored(w, update_of("t3", TRADE_EXECUTING), TRADE_CLOSED, "");
     assert_int_equal(state_of(w, "t3"), TRADE_EXECUTING);
@@ -377,7 +338,7 @@ static void test_trade_book_load_tells_nobody(void **state)
     load_instance(w, "i1");
     trade_book_load(&w->book, TEXT("t1"), TEXT("i1"), TRADE_EXECUTING, 7);
     trade_book_load(&w->book, TEXT("t1"), TEXT("i1"), TRADE_EXECUTING, 7);
-    assert_int_equal(w->said.len, 0);
+    assert_int_equal(w->said.count, 0);
     assert_int_equal(open_trades_of(w, "i1"), 1);
     assert_int_equal(w->book.by_state[TRADE_EXECUTING], 1);
     assert_int_equal(w->book.updates, 0);
@@ -392,10 +353,10 @@ static void test_trade_book_forget_leaves_no_trace(void **state)
     apply(w, with(update_of("t1", TRADE_NONE), TRADE_INSTANCE_ID, "i1"));
     apply(w, with(update_of("t2", TRADE_NONE), TRADE_INSTANCE_ID, "i1"));
     apply(w, with(update_of("t3", TRADE_NONE), TRADE_INSTANCE_ID, "i1"));
-    buf_reset(&w->said, SIZE_MAX);
+    recording_sink_reset(&w->said);
     trade_book_forget(&w->book, trade_book_find(&w->book, TEXT("t2")));
     assert_null(trade_book_find(&w->book, TEXT("t2")));
-    assert_int_equal(w->said.len, 0);
+    assert_int_equal(w->said.count, 0);
     assert_int_equal(open_trades_of(w, "i1"), 2);
     assert_int_equal(w->book.open_count, 2);
     trade_book_forget(&w->book, trade_book_find(&w->book, TEXT("t1")));

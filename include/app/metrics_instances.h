@@ -1,0 +1,47 @@
+/* The families by instance (SPEC §9.2), mt5_instance_*: copied from the fleet and written in pieces.
+ *
+ * First every instance is copied (instance_rows_gather, until it says that it is done), then all is written
+ * from the copy, family by family: so a page shows each instance once and with values of one moment, whatever
+ * happens to the fleet meanwhile. What was never reported, or is too old, is not written; a family without
+ * any series is left out. */
+#pragma once
+
+#include "codec/prom_text.h"
+#include "core/fleet.h"
+
+#define INSTANCE_FAMILIES 19
+
+/* One instance. NAN: no series. */
+struct instance_row {
+    uint32_t slot, generation;   /* where it was copied from */
+    uint32_t labels;             /* offset of its labels in instance_rows.labels */
+    uint16_t id_len, info_len;   /* instance_id="…" alone, and with what info adds */
+    unsigned char state, health; /* enum instance_state, enum health */
+    double value[INSTANCE_FAMILIES];
+};
+
+struct instance_rows {
+    struct instance_row *rows;
+    uint32_t count, cap;
+    struct buf labels;
+    uint32_t next_slot; /* of the fleet, to be copied */
+    double memory_limit_mb;
+    int64_t now_ms;
+    uint32_t family, next_row; /* to be written */
+    bool has_begun;            /* the family */
+    struct buf state_labels[INSTANCE_STATES], health_labels[HEALTHS];
+};
+
+/* Values are judged by NOW_MS of the Redis clock; MEMORY_LIMIT_MB stands in for agents that report none, 0
+ * for nothing. */
+void instance_rows_init(struct instance_rows *rows, double memory_limit_mb, int64_t now_ms);
+void instance_rows_clear(struct instance_rows *rows);
+
+/* Looks at up to MAX further slots of FLEET and copies the instances in them; true once there are no more.
+ * FLEET is the same in all calls, and may change between them: an instance that goes meanwhile is left out.
+ */
+bool instance_rows_gather(struct instance_rows *rows, const struct fleet *fleet, uint32_t max);
+/* Writes up to MAX further rows of a family; true once all is written. */
+bool instance_rows_write(struct instance_rows *rows, struct prom_writer *writer, uint32_t max);
+/* The names of the families, NULL behind the last. */
+const char *instance_family_name(uint32_t family);

@@ -1,0 +1,91 @@
+/* Families of the Redis server and its streams, from what was polled last: a scrape asks Redis for nothing.
+ * What is not known, because the link is away, has no series. */
+#include "metrics_private.h"
+
+#include "adapters/redis_link.h"
+#include "adapters/redis_stream.h"
+
+static void write_server(const struct scrape *s, double value)
+{
+    prom_sample(s->writer, scrape_label(s, "instance_id", slice_text(s->d->config->redis.instance_id)),
+                value);
+}
+
+static bool is_known(const struct scrape *s, enum info_field field)
+{
+    return s->d->poll.info_known & 1U << field;
+}
+
+void metrics_write_info(const struct scrape *s, int info_field)
+{
+    if (is_known(s, (enum info_field)info_field))
+        write_server(s, s->d->poll.info[info_field]);
+}
+
+void metrics_write_hit_ratio(const struct scrape *s, int which)
+{
+    double hits = s->d->poll.info[INFO_HITS], misses = s->d->poll.info[INFO_MISSES];
+
+    UNUSED(which);
+    if (is_known(s, INFO_HITS) && is_known(s, INFO_MISSES) && hits + misses > 0)
+        write_server(s, hits / (hits + misses));
+}
+
+static void write_stream(const struct scrape *s, const char *label, int stream, double value)
+{
+    prom_sample(s->writer, scrape_label(s, label, slice_text(s->d->names.stream[stream])), value);
+}
+
+static void write_lengths(const struct scrape *s, const char *label)
+{
+    for (int k = 0; k < STREAM_KINDS; k++) {
+        if (s->d->poll.streams[k].known)
+            write_stream(s, label, k, (double)s->d->poll.streams[k].length);
+    }
+}
+
+void metrics_write_stream_size(const struct scrape *s, int which)
+{
+    UNUSED(which);
+    write_lengths(s, "stream_id");
+}
+
+void metrics_write_stream_length(const struct scrape *s, int which)
+{
+    UNUSED(which);
+    write_lengths(s, "stream");
+}
+
+void metrics_write_stream_lag(const struct scrape *s, int which)
+{
+    UNUSED(which);
+    for (int k = 0; k < STREAM_KINDS; k++) {
+        if (s->d->poll.streams[k].known)
+            write_stream(s, "stream", k, s->d->poll.streams[k].lag);
+    }
+}
+
+void metrics_write_pending(const struct scrape *s, int which)
+{
+    UNUSED(which);
+    write_stream(s, "stream_id", STREAM_SIGNALS, (double)s->view.open);
+}
+
+static uint64_t count_errors(struct redis_link *link)
+{
+    struct redis_link_stats stats;
+
+    redis_link_get_stats(link, &stats);
+    return stats.connect_failures + stats.losses;
+}
+
+void metrics_write_connection_errors(const struct scrape *s, int which)
+{
+    const struct daemon *d = s->d;
+    uint64_t errors = count_errors(d->link) + count_errors(redis_stream_link(d->ingest.reader)) +
+                      count_errors(d->follow.link);
+
+    UNUSED(which);
+    for (int k = 0; k < STREAM_KINDS; k++)
+        write_stream(s, "stream_id", k, (double)errors);
+}

@@ -1,0 +1,131 @@
+/* Families without labels, and those that describe the process. */
+#include "metrics_private.h"
+
+#include "adapters/http.h"
+#include "adapters/log.h"
+#include "adapters/redis_link.h"
+
+static const struct slice no_labels = {NULL, 0};
+
+static double age_seconds(const struct scrape *s, uint64_t then_ms)
+{
+    uint64_t now_ms = (uint64_t)s->now_ms;
+
+    return then_ms && now_ms > then_ms ? (double)(now_ms - then_ms) / 1000 : 0;
+}
+
+/* Times the link came up, but for the first. */
+static double count_reconnects(const struct scrape *s)
+{
+    struct redis_link_stats stats;
+
+    redis_link_get_stats(s->d->link, &stats);
+    return stats.connects ? (double)(stats.connects - 1) : 0;
+}
+
+/* While it reads the state it holds the lease as well. */
+static bool holds_lease(const struct lead *lead)
+{
+    return lead->phase != PHASE_CONNECTING && lead->phase != PHASE_STANDBY;
+}
+
+static double value_of(const struct scrape *s, enum scalar scalar)
+{
+    const struct daemon *d = s->d;
+
+    switch (scalar) {
+    case SCALAR_SIGNALS_OPEN:
+        return (double)s->view.open;
+    case SCALAR_OLDEST_OPEN:
+        return age_seconds(s, s->view.oldest_open_ms);
+    case SCALAR_DEDUP_ENTRIES:
+        return (double)s->view.ended_remembered;
+    case SCALAR_DEDUP_EVICTED:
+        return (double)s->view.ended_evicted;
+    case SCALAR_EARLY_WAITING:
+        return (double)s->view.early_waiting;
+    case SCALAR_TRADE_UPDATES:
+        return (double)d->trades.updates;
+    case SCALAR_REDIS_UP:
+        return redis_link_is_up(d->link);
+    case SCALAR_RECONNECTS:
+        return count_reconnects(s);
+    case SCALAR_LEADER:
+        return holds_lease(&d->lead);
+    case SCALAR_RELOAD_OK:
+        return d->reload_ok;
+    case SCALAR_RELOAD_TIME:
+        return (double)d->reload_at_s;
+    case SCALAR_BATCHES:
+        return (double)d->commit.batches;
+    case SCALAR_FAILED_OPERATIONS:
+        return (double)d->commit.failed_operations;
+    case SCALAR_BLOCKED:
+        return d->follow.blocked_count;
+    case SCALAR_LOG_DROPPED:
+        return (double)log_dropped_lines(d->log);
+    case SCALAR_CONNECTIONS:
+        return (double)http_server_stats(d->server.http).connections;
+    case SCALAR_SCRAPES:
+        return (double)d->server.metrics.scrapes;
+    case SCALAR_SCRAPES_REFUSED:
+        return (double)d->server.metrics.refused;
+    case SCALAR_START_TIME:
+        return (double)d->started_wall_ms / 1000;
+    }
+    return 0;
+}
+
+void metrics_write_scalar(const struct scrape *s, int scalar)
+{
+    prom_sample(s->writer, no_labels, value_of(s, (enum scalar)scalar));
+}
+
+static const struct histogram *histogram_of(const struct scrape *s, enum histogram_family family)
+{
+    switch (family) {
+    case HISTOGRAM_SIGNAL_LATENCY:
+        return s->view.latency_seconds;
+    case HISTOGRAM_SLIPPAGE:
+        return s->view.slippage;
+    case HISTOGRAM_EXECUTION:
+        return s->view.execution_seconds;
+    case HISTOGRAM_TRADE_WRITE:
+        return &s->d->trade_io.write_seconds;
+    case HISTOGRAM_TRADE_READ:
+        return &s->d->trade_io.read_seconds;
+    case HISTOGRAM_ROUNDTRIP:
+        return &s->d->commit.roundtrip;
+    case HISTOGRAM_LOOP_DELAY:
+        break;
+    }
+    return &s->d->loop_delay;
+}
+
+void metrics_write_histogram(const struct scrape *s, int histogram)
+{
+    prom_histogram(s->writer, no_labels, histogram_of(s, (enum histogram_family)histogram), "signal_id");
+}
+
+void metrics_write_process(const struct scrape *s, int process)
+{
+    const struct process_stats *stats = &s->process;
+
+    if (process == PROCESS_CPU)
+        prom_sample(s->writer, no_labels, stats->cpu_seconds);
+    else if (process == PROCESS_RESIDENT && stats->has_memory)
+        prom_sample_u64(s->writer, no_labels, stats->resident_bytes);
+    else if (process == PROCESS_VIRTUAL && stats->has_memory)
+        prom_sample_u64(s->writer, no_labels, stats->virtual_bytes);
+    else if (process == PROCESS_OPEN_FDS && stats->has_open_fds)
+        prom_sample_u64(s->writer, no_labels, stats->open_fds);
+    else if (process == PROCESS_MAX_FDS && stats->has_max_fds)
+        prom_sample_u64(s->writer, no_labels, stats->max_fds);
+}
+
+void metrics_write_build(const struct scrape *s, int which)
+{
+    UNUSED(which);
+    prom_sample(s->writer,
+                scrape_labels(s, "version", slice_text(MT5_VERSION), "commit", slice_text(MT5_COMMIT)), 1);
+}

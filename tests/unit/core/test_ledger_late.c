@@ -1,0 +1,278 @@
+/* core/ledger.h: what time does to signals, to results that wait, and to the journal. */
+#include "ledger_fixture.h"
+#include "util/macros.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void test_ledger_end_late_drops_what_is_in_the_stream(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_signal(f, "1000-0", "s1", "buy", "mt5-1");
+    flush(f, "1000-0", 1000);
+    recording_sink_reset(&f->sink);
+    assert_int_equal(end_late(f, 1999, 1999, true), 0);
+    assert_recorded(&f->sink, "");
+    assert_int_equal(end_late(f, 2000, 2005, true), 1);
+    assert_recorded(&f->sink, "begin timer-2005-0\n"
+                              "drop 1000-0 1005\n"
+                              "event signal_dropped instance_id=mt5-1 seq=1 at=1970-01-01T00:00:02Z "
+                              "reason=no result came in time signal_id=s1 correlation_id=timer-2005-0\n"
+                              "journal ended s1 dropped\n");
+    flush(f, "1000-0", 2005);
+    assert_recorded_only(&f->sink, "t", "total dropped buy 1\ntrim signals 1000-1\n");
+    assert_totals(f, "buy", 1, 0, 0, 1, 0, 0);
+    assert_int_equal(f->view.dropped->count, 1);
+}
+
+static void test_ledger_end_late_calls_lost_what_is_gone(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_signal(f, "1000-0", "s1", "buy", "mt5-1");
+    flush(f, "1000-0", 1000);
+    recording_sink_reset(&f->sink);
+    assert_int_equal(end_late(f, 2000, 2000, false), 1);
+    assert_recorded(&f->sink, "begin timer-2000-0\njournal ended s1 lost\n");
+    assert_totals(f, "buy", 1, 0, 0, 0, 1, 0);
+}
+
+static void test_ledger_end_late_without_addressee_names_none(void **state)
+{
+    static const char *const addressees[] = {NULL, "mt5-9"};
+    struct ledger_fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(addressees); i++) {
+        struct ledger_options options = ledger_fixture_options();
+
+        ledger_fixture_restart(f, &options);
+        feed_signal(f, "1000-0", "s1", "buy", addressees[i]);
+        f->fleet.timers = 7;
+        end_late(f, 2000, 2000, true);
+        assert_recorded_only(&f->sink, "event",
+                             "event signal_dropped at=1970-01-01T00:00:02Z reason=no result came in time "
+                             "signal_id=s1 correlation_id=timer-2000-7\n");
+    }
+}
+
+static void test_ledger_end_late_does_not_name_an_addressee_that_left(void **state)
+{
+    struct ledger_fixture *f = *state;
+    struct instance_record record = {
+        .exists = {true, true, true},
+        .values = {.present = 1U << REPORT_BROKER_ID, .broker_id = SLICE("b1")},
+    };
+
+    feed_signal(f, "1000-0", "s1", "buy", "mt5-1");
+    fleet_forget(&f->fleet, fleet_find(&f->fleet, slice_text("mt5-1")));
+    assert_true(fleet_load(&f->fleet, slice_text("mt5-2"), &record, STATE_RUNNING, 0, 0));
+    end_late(f, 2000, 2000, true);
+    assert_null(recording_sink_find(&f->sink, "event signal_dropped instance_id"));
+    assert_int_equal(recording_sink_count(&f->sink, "event signal_dropped"), 1);
+}
+
+static void test_ledger_end_late_counts_from_the_acceptance(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_signal(f, "1000-0", "s1", "buy", NULL);
+    feed_result(f, "1500-0", "r1", "s1", "accepted");
+    assert_int_equal(end_late(f, 3499, 3499, true), 0);
+    assert_int_equal(end_late(f, 3500, 3500, true), 1);
+    assert_non_null(recording_sink_find(&f->sink, "event signal_dropped at=1970-01-01T00:00:03Z "
+                                                  "reason=accepted, but no result came in time"));
+}
+
+static void test_ledger_collect_late_gives_the_oldest_deadline_first(void **state)
+{
+    struct ledger_fixture *f = *state;
+    struct stream_id entries[4];
+
+    feed_signal(f, "1000-0", "s1", "buy", NULL);
+    feed_signal(f, "1100-0", "s2", "buy", NULL);
+    feed_signal(f, "2400-0", "s3", "buy", NULL);
+    feed_signal(f, "2600-0", "s4", "buy", NULL);
+    feed_result(f, "1500-0", "r1", "s2", "accepted");
+    assert_int_equal(ledger_next_deadline(f->ledger), 2000);
+    assert_int_equal(ledger_collect_late(f->ledger, 3500, entries, 4), 3);
+    assert_int_equal(entries[0].ms, 1000);
+    assert_int_equal(entries[1].ms, 2400);
+    assert_int_equal(entries[2].ms, 1100);
+    assert_int_equal(ledger_collect_late(f->ledger, 3500, entries, 2), 2);
+    assert_int_equal(ledger_collect_late(f->ledger, 1999, entries, 4), 0);
+}
+
+static void test_ledger_end_late_leaves_what_came_alive_meanwhile(void **state)
+{
+    struct ledger_fixture *f = *state;
+    const bool present[3] = {true, true, true};
+    struct stream_id entries[3];
+
+    feed_signal(f, "1000-0", "s1", "buy", NULL);
+    feed_signal(f, "1000-1", "s2", "buy", NULL);
+    feed_signal(f, "1000-2", "s3", "buy", NULL);
+    assert_int_equal(ledger_collect_late(f->ledger, 2000, entries, 3), 3);
+    feed_result(f, "1999-0", "r1", "s1", "executed");
+    feed_result(f, "1999-1", "r2", "s2", "accepted");
+    ledger_end_late(f->ledger, entries, present, 3, 2000, 2001, &f->sink.sink);
+    assert_totals(f, "buy", 3, 1, 0, 1, 0, 0);
+    assert_true(is_open(f, "s2"));
+    assert_int_equal(ledger_next_deadline(f->ledger), 3999);
+}
+
+static void test_ledger_end_late_judges_no_further_than_the_horizon(void **state)
+{
+    struct ledger_fixture *f = *state;
+    const struct stream_id entry = {1000, 0};
+    const bool present = true;
+
+    feed_signal(f, "1000-0", "s1", "buy", NULL);
+    ledger_end_late(f->ledger, &entry, &present, 1, 1999, 5000, &f->sink.sink);
+    assert_true(is_open(f, "s1"));
+    ledger_end_late(f->ledger, &entry, &present, 1, 5000, 1999, &f->sink.sink);
+    assert_true(is_open(f, "s1"));
+}
+
+static void test_ledger_on_result_for_a_dead_signal_is_late(void **state)
+{
+    static const struct {
+        const char *status;
+        bool in_stream, is_known, has_event;
+    } rows[] = {
+        {"executed", true, true, true},   {"executed", true, false, true}, {"closed", false, false, true},
+        {"accepted", true, false, false}, {"failed", false, false, false},
+    };
+    struct ledger_fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct ledger_options options = ledger_fixture_options();
+        struct result_entry result = {
+            .id = {2500, 0},
+            .result_id = SLICE("r1"),
+            .signal_id = SLICE("s1"),
+            .instance_id = slice_text(rows[i].is_known ? "mt5-1" : "mt5-9"),
+        };
+
+        ledger_fixture_restart(f, &options);
+        assert_true(result_status_parse(slice_text(rows[i].status), &result.status));
+        feed_signal(f, "1000-0", "s1", "buy", NULL);
+        end_late(f, 2000, 2000, rows[i].in_stream);
+        recording_sink_reset(&f->sink);
+        ledger_on_result(f->ledger, &result, 2501, &f->sink.sink);
+        assert_unmatched(f, 0, 0, 1, 0, 0);
+        assert_int_equal(f->sink.count, rows[i].has_event);
+        if (rows[i].has_event && !rows[i].is_known)
+            assert_non_null(
+                recording_sink_find(&f->sink, "event late_execution at=1970-01-01T00:00:02Z reason=executed "
+                                              "after the signal was "));
+        if (rows[i].is_known)
+            assert_recorded(&f->sink, "event late_execution instance_id=mt5-1 seq=1 "
+                                      "at=1970-01-01T00:00:02Z reason=executed after the signal was dropped "
+                                      "signal_id=s1 correlation_id=result-2500-0\n");
+    }
+}
+
+static void test_ledger_expire_counts_results_without_signal(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_result(f, "1000-0", "r1", "s1", "executed");
+    feed_result(f, "1001-0", "r2", "s2", "executed");
+    assert_int_equal(ledger_next_deadline(f->ledger), 2001);
+    ledger_expire(f->ledger, 2000, 9000);
+    assert_unmatched(f, 0, 0, 0, 0, 0);
+    ledger_expire(f->ledger, 9000, 2000);
+    assert_unmatched(f, 0, 0, 0, 0, 0);
+    ledger_expire(f->ledger, 2001, 2001);
+    assert_unmatched(f, 0, 0, 0, 1, 0);
+    assert_int_equal(ledger_next_deadline(f->ledger), 2002);
+    ledger_expire(f->ledger, 9000, 9000);
+    assert_unmatched(f, 0, 0, 0, 2, 0);
+    assert_int_equal(f->view.early_waiting, 0);
+}
+
+static void test_ledger_next_deadline_does_not_press_for_the_window(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_signal(f, "1000-0", "s1", "buy", NULL);
+    feed_result(f, "1500-0", "r1", "s1", "executed");
+    assert_int_equal(ledger_next_deadline(f->ledger), 6500);
+    ledger_expire(f->ledger, 6500, 4000); /* not read so far yet */
+    assert_int_equal(ledger_next_deadline(f->ledger), 7500);
+    ledger_expire(f->ledger, 7500, 7500);
+    assert_int_equal(ledger_next_deadline(f->ledger), INT64_MAX);
+}
+
+static void test_ledger_survives_entries_of_the_far_future(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_result(f, "18446744073709551614-0", "r1", "s0", "executed");
+    feed_signal(f, "18446744073709551614-0", "s1", "buy", NULL);
+    feed_signal(f, "18446744073709551615-18446744073709551615", "s2", "buy", NULL);
+    assert_int_equal(ledger_next_deadline(f->ledger), INT64_MAX);
+    assert_int_equal(end_late(f, 5000, 5000, true), 0);
+    feed_result(f, "18446744073709551615-1", "r2", "s1", "accepted");
+    feed_result(f, "18446744073709551615-2", "r3", "s2", "executed");
+    flush(f, "18446744073709551615-18446744073709551615", 5000);
+    assert_totals(f, "buy", 2, 1, 0, 0, 0, 0);
+}
+
+static void test_ledger_flush_trims_the_journal_behind_what_is_remembered(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_signal(f, "10000-0", "s1", "buy", NULL);
+    flush(f, "10000-0", 10000);
+    assert_recorded_only(&f->sink, "journal trim", "journal trim 9000\n");
+    feed_signal(f, "10400-0", "s2", "buy", NULL);
+    feed_result(f, "10500-0", "r1", "s1", "executed");
+    flush(f, "10400-0", 10999);
+    assert_recorded_only(&f->sink, "journal trim", "");
+    flush(f, "10400-0", 11000); /* s2 is open */
+    assert_recorded_only(&f->sink, "journal trim", "journal trim 9400\n");
+    feed_result(f, "11100-0", "r2", "s2", "executed");
+    flush(f, "10400-0", 12000); /* the end of s1 is remembered */
+    assert_recorded_only(&f->sink, "journal trim", "journal trim 9500\n");
+    ledger_expire(f->ledger, 15500, 15500);
+    feed_result(f, "15500-0", "r3", "s3", "executed");
+    flush(f, "10400-0", 15500); /* the end of s2 is */
+    assert_recorded_only(&f->sink, "journal trim", "journal trim 10100\n");
+    ledger_expire(f->ledger, 16200, 16200);
+    flush(f, "10400-0", 16600); /* r3 waits */
+    assert_recorded_only(&f->sink, "journal trim", "journal trim 14500\n");
+    ledger_expire(f->ledger, 17000, 17000);
+    flush(f, "10400-0", 18000);
+    assert_recorded_only(&f->sink, "journal trim", "journal trim 17000\n");
+    flush(f, "10400-0", 28000); /* nothing was written since */
+    assert_recorded_only(&f->sink, "journal trim", "");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, ledger_fixture_setup, ledger_fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_ledger_end_late_drops_what_is_in_the_stream),
+        TEST(test_ledger_end_late_calls_lost_what_is_gone),
+        TEST(test_ledger_end_late_without_addressee_names_none),
+        TEST(test_ledger_end_late_does_not_name_an_addressee_that_left),
+        TEST(test_ledger_end_late_counts_from_the_acceptance),
+        TEST(test_ledger_collect_late_gives_the_oldest_deadline_first),
+        TEST(test_ledger_end_late_leaves_what_came_alive_meanwhile),
+        TEST(test_ledger_end_late_judges_no_further_than_the_horizon),
+        TEST(test_ledger_on_result_for_a_dead_signal_is_late),
+        TEST(test_ledger_expire_counts_results_without_signal),
+        TEST(test_ledger_next_deadline_does_not_press_for_the_window),
+        TEST(test_ledger_survives_entries_of_the_far_future),
+        TEST(test_ledger_flush_trims_the_journal_behind_what_is_remembered),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,320 @@
+/* core/ledger.h: a start from what Redis holds, and the way back after a wipe. */
+#include "ledger_fixture.h"
+#include "util/macros.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void load_total(struct ledger_fixture *f, enum total_kind kind, const char *label, uint64_t value)
+{
+    ledger_load_total(f->ledger, kind, slice_text(label), value);
+}
+
+static void load_received(struct ledger_fixture *f, const char *signal_id, const char *entry,
+                          const char *action)
+{
+    ledger_load_received(f->ledger, slice_text(signal_id), entry_id(entry), slice_text(action),
+                         slice_text("mt5-1"));
+}
+
+static void load_ended(struct ledger_fixture *f, const char *signal_id, enum signal_outcome outcome,
+                       uint64_t at_ms)
+{
+    ledger_load_ended(f->ledger, slice_text(signal_id), outcome, at_ms);
+}
+
+static void load_entry(struct ledger_fixture *f, const char *entry, const char *signal_id, const char *action)
+{
+    struct signal_entry signal = {
+        .id = entry_id(entry),
+        .signal_id = slice_text(signal_id),
+        .action = slice_text(action),
+    };
+
+    ledger_load_entry(f->ledger, &signal);
+}
+
+static void load_early(struct ledger_fixture *f, const char *signal_id, enum result_status status,
+                       const char *result)
+{
+    ledger_load_early(f->ledger, slice_text(signal_id), status, entry_id(result));
+}
+
+static void test_ledger_load_finish_of_nothing_yields_nothing(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    assert_int_equal(ledger_load_finish(f->ledger, 5000), 0);
+    flush(f, "0-0", 9000);
+    assert_recorded(&f->sink, "");
+}
+
+static void test_ledger_load_finds_what_was_open(void **state)
+{
+    struct ledger_fixture *f = *state;
+    const struct action_counts *counts;
+
+    load_total(f, TOTAL_RECEIVED, "buy", 10);
+    load_total(f, TOTAL_PROCESSED, "buy", 5);
+    load_total(f, TOTAL_DROPPED, "buy", 3);
+    load_total(f, TOTAL_RESULT, "executed", 6);
+    load_received(f, "s1", "1000-0", "buy");
+    load_received(f, "s2", "1001-0", "buy");
+    load_received(f, "s3", "1002-0", "buy");
+    ledger_load_accepted(f->ledger, slice_text("s2"), 1500);
+    load_ended(f, "s1", OUTCOME_PROCESSED, 1600);
+    load_entry(f, "1001-0", "s2", "buy");
+    load_entry(f, "1002-0", "s3", "buy");
+    assert_int_equal(ledger_load_finish(f->ledger, 1700), 0);
+    assert_totals(f, "buy", 10, 5, 0, 3, 0, 0);
+    counts = look(f, "buy");
+    assert_int_equal(counts->total[TOTAL_RECEIVED] - counts->base[TOTAL_RECEIVED], 2);
+    assert_int_equal(counts->total[TOTAL_PROCESSED] - counts->base[TOTAL_PROCESSED], 0);
+    assert_int_equal(f->view.results[STATUS_EXECUTED], 0);
+    assert_false(is_open(f, "s1"));
+    assert_int_equal(ledger_next_deadline(f->ledger), 2002);
+    flush(f, "1002-0", 1700);
+    assert_recorded(&f->sink, "journal trim 1\n");
+    feed_result(f, "1800-0", "r1", "s2", "executed");
+    feed_signal(f, "1800-1", "s1", "buy", NULL);
+    assert_totals(f, "buy", 10, 6, 0, 3, 0, 1);
+    flush(f, "1800-1", 1800);
+    assert_non_null(recording_sink_find(&f->sink, "total result executed 7"));
+}
+
+static void test_ledger_load_tells_the_addressee(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    load_received(f, "s1", "1000-0", "buy");
+    ledger_load_finish(f->ledger, 1700);
+    end_late(f, 2000, 2000, true);
+    assert_non_null(recording_sink_find(&f->sink, "event signal_dropped instance_id=mt5-1"));
+}
+
+static void test_ledger_load_entry_opens_what_the_journal_does_not_know(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    load_total(f, TOTAL_RECEIVED, "buy", 1);
+    load_received(f, "s2", "1001-0", "buy");
+    load_entry(f, "1000-0", "s1", "buy");
+    load_entry(f, "1001-0", "s2", "buy");
+    load_entry(f, "1002-0", "s3", "sell");
+    assert_int_equal(ledger_load_finish(f->ledger, 1700), 2);
+    assert_totals(f, "buy", 2, 0, 0, 0, 0, 0);
+    assert_totals(f, "sell", 1, 0, 0, 0, 0, 0);
+    assert_int_equal(f->view.oldest_open_ms, 1000);
+    assert_int_equal(ledger_next_deadline(f->ledger), 2000);
+    feed_result(f, "1800-0", "r1", "s3", "accepted");
+    recording_sink_reset(&f->sink);
+    flush(f, "1002-0", 1800);
+    /* the next start is to know them, the acceptance too */
+    assert_recorded_only(&f->sink, "journal r",
+                         "journal received s1 1000-0 buy\njournal received s3 1002-0 sell\n");
+    flush(f, "1002-0", 1800);
+    assert_recorded_only(&f->sink, "journal r", "");
+}
+
+static void test_ledger_load_journals_an_acceptance_behind_what_it_found(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    load_entry(f, "1000-0", "s1", "buy");
+    load_entry(f, "1001-0", "s2", "buy");
+    ledger_load_finish(f->ledger, 1700);
+    feed_result(f, "1800-0", "r1", "s1", "accepted");
+    feed_result(f, "1800-1", "r2", "s2", "executed");
+    flush(f, "1001-0", 1800);
+    assert_recorded_only(&f->sink, "journal ",
+                         "journal accepted s1 1800\njournal ended s2 processed\n"
+                         "journal received s1 1000-0 buy\njournal accepted s1 1800\n");
+}
+
+static void test_ledger_load_entry_of_the_same_id_waits_with_its_first(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    load_total(f, TOTAL_RECEIVED, "buy", 2);
+    load_total(f, TOTAL_DUPLICATE, "buy", 1);
+    load_received(f, "s1", "1000-0", "buy");
+    load_received(f, "s2", "1002-0", "buy");
+    load_entry(f, "1000-0", "s1", "buy");
+    load_entry(f, "1001-0", "s1", "buy");
+    load_entry(f, "1002-0", "s2", "buy");
+    assert_int_equal(ledger_load_finish(f->ledger, 1700), 0);
+    assert_totals(f, "buy", 2, 0, 0, 0, 0, 1);
+    feed_result(f, "1800-0", "r1", "s1", "executed");
+    flush(f, "1002-0", 1800);
+    assert_recorded_only(&f->sink, "trim", "trim signals 1002-0\n");
+}
+
+static void test_ledger_load_entry_of_an_ended_id_is_removed(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    load_received(f, "s1", "1000-0", "buy");
+    load_ended(f, "s1", OUTCOME_DROPPED, 1500);
+    load_received(f, "s2", "1001-0", "buy");
+    load_total(f, TOTAL_RECEIVED, "buy", 2);
+    load_total(f, TOTAL_DROPPED, "buy", 1);
+    load_entry(f, "1001-0", "s2", "buy");
+    load_entry(f, "1600-0", "s1", "buy");
+    assert_int_equal(ledger_load_finish(f->ledger, 1700), 0);
+    flush(f, "1600-0", 1700);
+    assert_recorded_only(&f->sink, "delete", "delete signals 1600-0\n");
+}
+
+static void test_ledger_load_keeps_open_what_left_the_stream(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    load_total(f, TOTAL_RECEIVED, "buy", 1);
+    load_received(f, "s1", "1000-0", "buy");
+    assert_int_equal(ledger_load_finish(f->ledger, 1700), 0);
+    assert_true(is_open(f, "s1"));
+    end_late(f, 2000, 2000, false);
+    assert_totals(f, "buy", 1, 0, 0, 0, 1, 0);
+}
+
+static void test_ledger_load_finish_books_what_is_missing(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    load_total(f, TOTAL_RECEIVED, "buy", 10);
+    load_total(f, TOTAL_PROCESSED, "buy", 6);
+    load_total(f, TOTAL_RECEIVED, "sell", 1);
+    load_total(f, TOTAL_FAILED, "sell", 3);
+    load_received(f, "s1", "1000-0", "buy");
+    assert_int_equal(ledger_load_finish(f->ledger, 1700), 5);
+    assert_totals(f, "buy", 10, 6, 0, 0, 3, 0);
+    assert_totals(f, "sell", 3, 0, 3, 0, 0, 0);
+    flush(f, "1000-0", 1700);
+    assert_recorded_only(&f->sink, "total", "total lost buy 3\ntotal received sell 3\n");
+}
+
+static void test_ledger_load_total_ignores_what_is_no_total(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    load_total(f, TOTAL_RECEIVED, "b u y", 10);
+    load_total(f, TOTAL_RECEIVED, "", 10);
+    load_total(f, TOTAL_RESULT, "done", 10);
+    assert_int_equal(ledger_load_finish(f->ledger, 1700), 0);
+    assert_totals(f, "other", 0, 0, 0, 0, 0, 0);
+    assert_int_equal(f->view.actions->count, 0);
+}
+
+static void test_ledger_load_total_goes_on_with_other(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    load_total(f, TOTAL_RECEIVED, "other", 4);
+    load_total(f, TOTAL_LOST, "other", 4);
+    assert_int_equal(ledger_load_finish(f->ledger, 1700), 0);
+    assert_totals(f, "other", 4, 0, 0, 0, 4, 0);
+}
+
+static void test_ledger_load_early_waits_on(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    load_early(f, "s1", STATUS_ACCEPTED, "1500-0");
+    load_early(f, "s1", STATUS_EXECUTED, "1501-0");
+    load_early(f, "s2", STATUS_EXECUTED, "1502-0");
+    load_received(f, "s2", "1510-0", "buy"); /* it had found its signal */
+    load_ended(f, "s2", OUTCOME_PROCESSED, 1520);
+    load_total(f, TOTAL_RECEIVED, "buy", 1);
+    load_total(f, TOTAL_PROCESSED, "buy", 1);
+    assert_int_equal(ledger_load_finish(f->ledger, 1700), 0);
+    ledger_view(f->ledger, &f->view);
+    assert_int_equal(f->view.early_waiting, 2);
+    feed_signal(f, "1800-0", "s1", "buy", NULL);
+    assert_totals(f, "buy", 2, 2, 0, 0, 0, 0);
+    assert_unmatched(f, 2, 0, 0, 0, 0);
+}
+
+static void test_ledger_load_early_does_not_count_twice_what_was_due(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    load_early(f, "s1", STATUS_EXECUTED, "1500-0");
+    load_early(f, "s2", STATUS_EXECUTED, "2000-0");
+    load_early(f, "s3", STATUS_EXECUTED, "1500-1");
+    assert_int_equal(ledger_load_finish(f->ledger, 2600), 0);
+    feed_signal(f, "2450-0", "s3", "buy", NULL); /* read late */
+    ledger_expire(f->ledger, 4000, 4000);
+    assert_unmatched(f, 1, 0, 0, 1, 0);
+    assert_totals(f, "buy", 1, 1, 0, 0, 0, 0);
+}
+
+static void test_ledger_load_result_knows_its_id_again(void **state)
+{
+    struct ledger_options options = ledger_fixture_options();
+    struct ledger_fixture *f = *state;
+
+    options.results_max_len = 2;
+    ledger_fixture_restart(f, &options);
+    ledger_load_result(f->ledger, entry_id("1000-0"), slice_text("r1"));
+    ledger_load_result(f->ledger, entry_id("1001-0"), slice_of(NULL, 0));
+    ledger_load_result(f->ledger, entry_id("1002-0"), slice_text("r2"));
+    assert_int_equal(ledger_load_finish(f->ledger, 1700), 0);
+    feed_result(f, "1800-0", "r2", "s1", "executed");
+    assert_unmatched(f, 0, 0, 0, 0, 1);
+    flush(f, "0-0", 1800);
+    assert_recorded_only(&f->sink, "trim", "trim results 1002-0\n");
+    feed_result(f, "1801-0", "r1", "s1", "executed");
+    assert_unmatched(f, 0, 0, 0, 0, 1);
+}
+
+static void test_ledger_write_back_tells_all_that_a_start_needs(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_signal(f, "1000-0", "s1", "buy", "mt5-1");
+    feed_signal(f, "1001-0", "s2", "buy", NULL);
+    feed_signal(f, "1002-0", "s3", "sell", NULL);
+    feed_result(f, "1500-0", "r1", "s1", "accepted");
+    feed_result(f, "1500-1", "r2", "s2", "failed");
+    feed_result(f, "1500-2", "r3", "s4", "executed");
+    flush(f, "1002-0", 1500);
+    recording_sink_reset(&f->sink);
+    ledger_write_back(f->ledger, &f->sink.sink);
+    assert_recorded(&f->sink, "total received buy 2\ntotal failed buy 1\ntotal received sell 1\n"
+                              "total result accepted 1\ntotal result executed 1\ntotal result failed 1\n"
+                              "journal ended s2 failed\n"
+                              "journal received s1 1000-0 buy mt5-1\njournal accepted s1 1500\n"
+                              "journal received s3 1002-0 sell\n"
+                              "journal early s4 executed 1500-2\n");
+    flush(f, "1002-0", 1500);
+    assert_recorded_only(&f->sink, "total", "");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, ledger_fixture_setup, ledger_fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_ledger_load_finish_of_nothing_yields_nothing),
+        TEST(test_ledger_load_finds_what_was_open),
+        TEST(test_ledger_load_tells_the_addressee),
+        TEST(test_ledger_load_entry_opens_what_the_journal_does_not_know),
+        TEST(test_ledger_load_journals_an_acceptance_behind_what_it_found),
+        TEST(test_ledger_load_entry_of_the_same_id_waits_with_its_first),
+        TEST(test_ledger_load_entry_of_an_ended_id_is_removed),
+        TEST(test_ledger_load_keeps_open_what_left_the_stream),
+        TEST(test_ledger_load_finish_books_what_is_missing),
+        TEST(test_ledger_load_total_ignores_what_is_no_total),
+        TEST(test_ledger_load_total_goes_on_with_other),
+        TEST(test_ledger_load_early_waits_on),
+        TEST(test_ledger_load_early_does_not_count_twice_what_was_due),
+        TEST(test_ledger_load_result_knows_its_id_again),
+        TEST(test_ledger_write_back_tells_all_that_a_start_needs),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
