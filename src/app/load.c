@@ -272,6 +272,15 @@ static void scan(struct load *load)
 
 static void look(struct load *load);
 
+/* It was registered: a set names it, or it has had events. Any other hash is one that others wrote meanwhile. */
+static bool was_known(const struct looked *looked)
+{
+    bool known = looked->seq > 0;
+    for (int s = 0; s < INSTANCE_STATES; s++)
+        known = known || looked->member[s];
+    return known && !looked->wrong_type[0] && !looked->wrong_type[1] && !looked->wrong_type[2];
+}
+
 static void on_looked(struct load *load, const redisReply *reply, int arg)
 {
     UNUSED(arg);
@@ -280,7 +289,7 @@ static void on_looked(struct load *load, const redisReply *reply, int arg)
     for (size_t i = 0; i < reply->elements; i++) {
         if (!look_parse(reply, i, &looked))
             continue;
-        if (!looked.wrong_type[0] && !looked.wrong_type[1] && !looked.wrong_type[2])
+        if (was_known(&looked))
             (void)fleet_load(&d->fleet, looked.id, &looked.record, looked_index_state(&looked), looked.seq, daemon_now_ms(d));
         reconcile_take(&d->reconcile, &looked);
     }

@@ -90,14 +90,17 @@ void reconcile_look(struct reconcile *r, struct slice id)
     look_on(r);
 }
 
-/* The ids of the sets and of the load index that nobody knows: sets hold whatever others put there. */
+/* Sets and load index hold whatever others put there. STATE is NULL for the load index. */
 static void remove_stray(struct reconcile *r, struct slice id, const char *state)
 {
     struct sink *sink = commit_sink(&r->d->commit);
     struct cause cause = {CAUSE_RECONCILE, {(uint64_t)daemon_now_ms(r->d), r->repairs[REPAIR_INDEX]}};
     sink->ops->begin(sink->ctx, &cause);
-    sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, id, state, NULL);
-    reconcile_count(r, REPAIR_INDEX);
+    if (state)
+        sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, id, state, NULL);
+    else
+        sink->ops->load_remove(sink->ctx, id);
+    reconcile_count(r, state ? REPAIR_INDEX : REPAIR_LOAD);
 }
 
 static void fix_indexes(struct reconcile *r, const struct looked *looked, const struct instance *instance)
@@ -153,8 +156,9 @@ void reconcile_take(struct reconcile *r, const struct looked *looked)
         trade_book_tie_instance(&d->trades, fleet_find(&d->fleet, looked->id));
     if (result == ADOPT_FOLLOWED || result == ADOPT_REGISTERED)
         reconcile_count(r, REPAIR_ADOPTED);
-    if (result == ADOPT_REPAIRED) {
+    if (result == ADOPT_REPAIRED)
         reconcile_count(r, REPAIR_HASH);
+    if (result == ADOPT_REPAIRED || (looked->record.invalid && result != ADOPT_NOTHING)) {
         LOG_LIMITED(d->log, WARN, looked->id, "a hash that others changed is put back", log_slice("instance_id", looked->id));
     }
     /* A state that was followed has moved the index already, as far as memory knew it. */
@@ -244,7 +248,7 @@ static void on_members(void *ctx, void *object)
                 struct slice id = slice_of(reply->element[i]->str, reply->element[i]->len);
                 if (ident_is_valid(id, IDENT_MAX))
                     reconcile_look(r, id);
-                else if (g->state)
+                else
                     remove_stray(r, id, g->state);
             }
         } else if (reply && redis_error_classify(slice_of(reply->str, reply->len)) == REDIS_ERROR_WRONGTYPE) {

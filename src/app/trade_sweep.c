@@ -18,6 +18,20 @@ struct swept {
     struct ident id;
 };
 
+/* Takes ID out of the sets of ended trades, but for the one that it belongs to: its hash is GONE, or its id has been given to a new
+ * trade. What was touched a moment ago is left to the next pass. */
+static void sweep(struct daemon *d, struct slice id, bool gone, struct sink *sink)
+{
+    static const enum trade_state ended[] = {TRADE_CLOSED, TRADE_FAILED};
+    const struct trade *trade = trade_book_find(&d->trades, id);
+    if (trade ? trade->batch == d->trades.batch : !gone)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(ended); i++)
+        if (gone || trade->state != ended[i])
+            sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, id, trade_state_name(ended[i]), NULL);
+    reconcile_count(&d->reconcile, REPAIR_TRADE);
+}
+
 /* TTL of a trade that is due: -2 where it is gone. */
 static void on_ttl(void *ctx, void *object)
 {
@@ -26,7 +40,6 @@ static void on_ttl(void *ctx, void *object)
     const redisReply *reply = object;
     struct slice id = ident_slice(&swept->id);
     if (reply && reply->type == REDIS_REPLY_INTEGER && swept->generation == swept->io->generation) {
-        const struct trade *trade = trade_book_find(&d->trades, id);
         int64_t now_s = daemon_now_ms(d) / 1000;
         struct sink *sink = commit_sink(&d->commit);
         struct cause cause = {CAUSE_RECONCILE, {(uint64_t)daemon_now_ms(d), 0}};
@@ -35,11 +48,7 @@ static void on_ttl(void *ctx, void *object)
             batch_expect_expiry(d->commit.filling, id, now_s + reply->integer + 1);
         } else {
             batch_forget_expiry(d->commit.filling, id);
-            if (reply->integer == -2 && !(trade && trade->batch == d->trades.batch)) {
-                sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, id, trade_state_name(TRADE_CLOSED), NULL);
-                sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, id, trade_state_name(TRADE_FAILED), NULL);
-                reconcile_count(&d->reconcile, REPAIR_TRADE);
-            }
+            sweep(d, id, reply->integer == -2, sink);
         }
         commit_kick(&d->commit);
     }
