@@ -150,13 +150,10 @@ static bool on_reply(void *ctx, void *reply)
     return link->state == LINK_UP ? redis_command_take(link, reply) : take_greeting(link, reply);
 }
 
-bool redis_link_receive(struct redis_link *link)
+static void receive_input(struct redis_link *link)
 {
-    enum redis_wire_result result = redis_wire_receive(&link->wire);
-
-    if (result == REDIS_WIRE_BROKEN)
+    if (redis_wire_receive(&link->wire) == REDIS_WIRE_BROKEN)
         redis_link_end(link, link->wire.error.text, true);
-    return result == REDIS_WIRE_GOT;
 }
 
 static void send_output(struct redis_link *link)
@@ -167,7 +164,7 @@ static void send_output(struct redis_link *link)
     struct errmsg why = link->wire.error;
 
     /* A server that closes says why before. */
-    (void)redis_link_receive(link);
+    receive_input(link);
     if (!is_gone(link) && is_connected(link))
         redis_link_end(link, why.text, true);
 }
@@ -195,7 +192,7 @@ static void on_ready(int fd, short what, void *arg)
         return;
     hold_link(link);
     if (what & EV_READ)
-        (void)redis_link_receive(link);
+        receive_input(link);
     if ((what & EV_WRITE) && !is_gone(link))
         send_output(link);
     release_link(link);

@@ -63,8 +63,6 @@ void redis_link_tend_soon(struct redis_link *link);
 /* Ends the connection, answers what is in flight with NULL and tells the owner, who may free the link in
  * here. */
 void redis_link_end(struct redis_link *link, const char *reason, bool reconnect);
-/* Reads once and hands the replies over. False where nothing came, or the connection has ended, or is_gone. */
-bool redis_link_receive(struct redis_link *link);
 
 /* Hands an answer to the command that it is for. False where the connection has ended, or is_gone. */
 bool redis_command_take(struct redis_link *link, void *answer);

@@ -132,7 +132,7 @@ static enum redis_wire_result take_replies(struct redis_wire *wire)
             return REDIS_WIRE_BROKEN;
         }
         if (!reply)
-            return REDIS_WIRE_GOT;
+            return REDIS_WIRE_FINE;
         wire->reply_bytes = wire->reader->len - wire->reader->pos;
         if (!wire->on_reply(wire->ctx, reply))
             return REDIS_WIRE_STOPPED;
@@ -156,19 +156,17 @@ static enum redis_wire_result feed_input(struct redis_wire *wire, const char *da
 
         enum redis_wire_result result = take_replies(wire);
 
-        if (result != REDIS_WIRE_GOT)
+        if (result != REDIS_WIRE_FINE)
             return result;
         data += part;
         len -= part;
     }
     give_back_memory(wire);
-    return REDIS_WIRE_GOT;
+    return REDIS_WIRE_FINE;
 }
 
 enum redis_wire_result redis_wire_receive(struct redis_wire *wire)
 {
-    bool has_got = false;
-
     for (;;) {
         ssize_t n = redis_socket_receive(&wire->socket, wire->input, INPUT_BYTES);
 
@@ -177,13 +175,12 @@ enum redis_wire_result redis_wire_receive(struct redis_wire *wire)
             return REDIS_WIRE_BROKEN;
         }
         if (n == 0)
-            return has_got ? REDIS_WIRE_GOT : REDIS_WIRE_NOTHING;
+            return REDIS_WIRE_FINE;
         wire->bytes_in += (uint64_t)n;
-        has_got = true;
 
         enum redis_wire_result result = feed_input(wire, wire->input, (size_t)n);
 
-        if (result != REDIS_WIRE_GOT || !wire->socket.ended)
+        if (result != REDIS_WIRE_FINE || !wire->socket.ended)
             return result;
     }
 }

@@ -52,8 +52,7 @@ void redis_wire_set_functions(struct redis_wire *wire, const struct redisReplyOb
                               void *privdata);
 
 enum redis_wire_result {
-    REDIS_WIRE_NOTHING, /* no bytes arrived */
-    REDIS_WIRE_GOT,     /* bytes arrived; the replies that they completed were handed over */
+    REDIS_WIRE_FINE, /* what arrived, if anything, was taken, and the replies that it completed handed over */
     REDIS_WIRE_STOPPED, /* on_reply said so */
     REDIS_WIRE_BROKEN,  /* closed by the server, or what came is not Redis; see error */
 };

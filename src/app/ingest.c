@@ -389,9 +389,10 @@ void ingest_judge(struct ingest *in)
     if (!lead_is_active(&d->lead))
         return;
     int64_t now_ms = daemon_now_ms(d);
+    int64_t signals_ms = in->streams[STREAM_SIGNALS].horizon_ms, results_ms = in->streams[STREAM_RESULTS].horizon_ms;
     if (next_deadline(in) <= now_ms) {
         fleet_on_timer(&d->fleet, now_ms, in->streams[STREAM_REPORTS].horizon_ms, commit_sink(&d->commit));
-        ledger_expire(d->ledger, now_ms, in->streams[STREAM_SIGNALS].horizon_ms);
+        ledger_expire(d->ledger, now_ms, signals_ms < results_ms ? signals_ms : results_ms);
         late_look(in);
     }
 }

@@ -264,6 +264,7 @@ uint32_t batch_cut(struct batch *b, bool is_trade, struct slice id, struct slice
     for (uint32_t i = 0; i < b->key_count; i++)
         if (b->keys[i].is_record && key_is_of(b, i, is_trade, id))
             b->keys[i] = (struct batch_key){b->keys[i].offset, b->keys[i].len, '-', 0, true};
-    remove_cut(b);
+    if (cut)
+        remove_cut(b);
     return cut;
 }

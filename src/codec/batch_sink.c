@@ -8,6 +8,7 @@ static uint64_t use_record(struct batch *b, enum record_kind kind, struct slice 
 {
     struct key key = key_record(kind, id);
     uint64_t number = batch_add_key(b, key_slice(&key), 'h', true);
+    b->keys[number - BATCH_FIRST_KEY].type = 'h'; /* a cut may have made it any */
     if (b->group_count) {
         GROW(b->uses, b->use_count, b->use_cap);
         b->uses[b->use_count++] = (struct batch_use){b->group_count - 1, (uint32_t)(number - BATCH_FIRST_KEY)};

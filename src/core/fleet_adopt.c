@@ -66,6 +66,7 @@ bool fleet_load(struct fleet *fleet, struct slice id, const struct instance_reco
         return true;
     instance = fleet_add(fleet, id, now_ms);
     take_record(instance, record);
+    instance->batch = 0; /* this is what is stored: nothing of it is on its way */
     instance->seq = seq;
     instance->was_crashed = state == STATE_RESTARTING && instance->previous_state == STATE_CRASHED;
     fleet_place(fleet, instance, state, entered_at(record, now_ms));

@@ -36,7 +36,7 @@ def test_a_state_written_by_others_is_followed_by_reconciling(daemon, bus):
     wait_member(bus, "stopped", ["mt5-1"])
     bus.wait_event(event="instance_stopped", instance_id="mt5-1")
     # That the server does not let notifications be switched on is said once, over restarts of the link too.
-    assert len(one.log_lines(level="warn", msg="redis does not let its keyspace notifications be switched on; "
+    assert len(one.log_lines(level="warning", msg="redis does not let its keyspace notifications be switched on; "
                                                "writes by others are found by reconciling")) == 1
 
 
@@ -137,7 +137,7 @@ def test_an_invalid_value_is_put_back_with_a_warning(daemon, bus, key, field, va
     bus.register("mt5-1", cpu_usage="12")
     bus.client.hset(key, field, value)
     wait_until(lambda: bus.client.hget(key, field) == good, "the good value to be back")
-    wait_until(lambda: one.log_lines(level="warn", instance_id="mt5-1"), "the warning")
+    wait_until(lambda: one.log_lines(level="warning", instance_id="mt5-1"), "the warning")
 
 
 def test_a_field_that_others_took_away_comes_back(daemon, bus):
@@ -248,7 +248,9 @@ def test_an_index_that_others_changed_is_repaired(daemon, bus, command):
 
 
 @pytest.mark.parametrize("command", PLANTED.values(), ids=PLANTED.keys())
-def test_an_index_changed_while_the_daemon_was_away_is_repaired_at_start(daemon, bus, command):
+def test_an_index_changed_while_the_daemon_was_away_is_repaired_at_start(daemon, bus, expected, command):
+    # Where only the set is wrong, nobody can tell the two apart: it looks as if the hash had been changed.
+    expected.skip = {"check_last_event_is_state"} if command[0] == "SMOVE" else expected.skip
     one = daemon(SOON)
     bus.register("mt5-1", load_average="0.25")
     bus.register("mt5-2", state="stopped")

@@ -183,7 +183,7 @@ def test_stopped_to_crashed_is_refused_and_the_rest_applies(daemon, bus):
     assert bus.health("mt5-1")["last_error"] == "gone"
     assert bus.rejected(REPORTS) == []
     assert [event[0] for event in bus.transitions("mt5-1")] == ["instance_registered"]
-    assert len(one.log_lines(level="warn", msg="transition refused", instance_id="mt5-1")) == 1
+    assert len(one.log_lines(level="warning", msg="transition refused", instance_id="mt5-1")) == 1
     assert one.metrics().value("mt5stated_transitions_refused_total", **{"from": "stopped", "to": "crashed"}) == 3
 
 

@@ -10,14 +10,22 @@ class Metrics:
     def __init__(self, text, is_openmetrics=False):
         parse = openmetrics.text_string_to_metric_families if is_openmetrics else text_string_to_metric_families
         self.text = text
-        self.families = {family.name: family for family in parse(text)}
+        self.families = {}
         self._samples = {}
-        for family in self.families.values():
+        for family in parse(text):
+            if family.name in self.families:
+                raise ValueError(f"the family {family.name} is there twice")
+            self.families[family.name] = family
             for sample in family.samples:
-                key = (sample.name, frozenset(sample.labels.items()))
+                key = (self._name_in_text(sample.name), frozenset(sample.labels.items()))
                 if key in self._samples:
                     raise ValueError(f"the series {sample.name}{sample.labels} is there twice")
                 self._samples[key] = sample
+
+    def _name_in_text(self, name):
+        """The parser of 0.0.4 gives every counter a _total; the samples keep the name that they are shown by."""
+        bare = name.removesuffix("_total")
+        return bare if bare != name and f"\n# TYPE {bare} counter\n" in self.text else name
 
     def sample(self, name, **labels):
         """The sample of exactly these labels, or None."""

@@ -20,11 +20,19 @@ scrape_configs:
 """
 
 
+# Names that came with the task and are binding, and what promtool would rather have: units in full, `_total`.
+NAMED_OTHERWISE = {
+    "commands_processed_per_sec", "trade_state_updates_per_sec", "latency_us", "retrieval_latency_us",
+    "set_latency_us", "keyspace_hits", "keyspace_misses", "expired_keys", "evicted_keys", "redis_trade_result",
+}
+
+
 def promtool_check(text):
-    """Fails with what `promtool check metrics` has to say about a 0.0.4 exposition, if it says anything."""
+    """Fails with what `promtool check metrics` has to say about a 0.0.4 exposition, but for NAMED_OTHERWISE."""
     done = subprocess.run(["promtool", "check", "metrics"], input=text.encode(), capture_output=True)
-    said = (done.stdout + done.stderr).decode()
-    assert done.returncode == 0 and not said, said
+    said = [line for line in (done.stdout + done.stderr).decode().splitlines()
+            if line.split(" ", 1)[0] not in NAMED_OTHERWISE]
+    assert done.returncode in (0, 3) and not said, "\n".join(said) or f"exit code {done.returncode}"
 
 
 class Prometheus:

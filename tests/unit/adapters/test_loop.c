@@ -19,7 +19,7 @@ struct probe {
     struct loop_timer *timer;
     struct loop_signal *handler;
     struct loop_lookup *lookup;
-    int64_t at_us;
+    int64_t begin_us, at_us;
     int calls;
     size_t count;
     char first[INET6_ADDRSTRLEN];
@@ -78,6 +78,34 @@ static void test_timer_fires_never_early(void **state)
         loop_timer_free(p.timer);
         loop_free(p.loop);
     }
+}
+
+/* The loop's own clock stands still while a callback runs. */
+static void set_timer_late(void *ctx)
+{
+    struct probe *p = ctx;
+    int64_t begin_us = loop_now_us();
+
+    while (loop_now_us() - begin_us < 30000)
+        continue;
+    loop_timer_set(p->timer, 20);
+    p->begin_us = loop_now_us();
+}
+
+static void test_timer_set_after_long_work_fires_never_early(void **state)
+{
+    struct probe p = {.loop = loop_new()};
+    struct loop_timer *worker = loop_timer_new(p.loop, set_timer_late, &p);
+
+    UNUSED(state);
+    p.timer = loop_timer_new(p.loop, note_call, &p);
+    loop_timer_set(worker, 0);
+    assert_int_equal(loop_run(p.loop), 0);
+    assert_int_equal(p.calls, 1);
+    assert_true(p.at_us - p.begin_us >= 19900);
+    loop_timer_free(worker);
+    loop_timer_free(p.timer);
+    loop_free(p.loop);
 }
 
 static void test_timer_set_replaces_earlier_delay(void **state)
@@ -290,6 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_timer_fires_never_early),
+        cmocka_unit_test(test_timer_set_after_long_work_fires_never_early),
         cmocka_unit_test(test_timer_set_replaces_earlier_delay),
         cmocka_unit_test(test_timer_stop_prevents_call),
         cmocka_unit_test(test_timer_may_be_freed_in_its_callback),

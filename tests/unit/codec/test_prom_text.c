@@ -124,10 +124,14 @@ static void test_prom_sample_forms(void **state)
     prom_sample(&writer, slice_text("a=\"1\",b=\"2\""), 3);
     prom_sample_u64(&writer, slice_text("a=\"1\""), UINT64_MAX);
     prom_sample_u64(&writer, slice_of(NULL, 0), 0);
+    prom_sample_more(&writer, slice_text("a=\"1\""), slice_text("b=\"2\""), 4);
+    prom_sample_more(&writer, slice_of(NULL, 0), slice_text("b=\"2\""), 5);
     prom_sample_label(&writer, "id", slice_text("q\"q"), 0.5);
     expect_text(&out, "x_total{a=\"1\",b=\"2\"} 3\n"
                       "x_total{a=\"1\"} 18446744073709551615\n"
                       "x_total 0\n"
+                      "x_total{a=\"1\",b=\"2\"} 4\n"
+                      "x_total{b=\"2\"} 5\n"
                       "x_total{id=\"q\\\"q\"} 0.5\n");
 }
 

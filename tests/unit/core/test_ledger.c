@@ -492,6 +492,7 @@ int main(void)
         TEST(test_ledger_on_rejected_removes_with_the_next_flush),
         TEST(test_ledger_calls_the_65th_action_other),
         TEST(test_ledger_observes_what_results_say),
+        TEST(test_ledger_shows_an_id_used_again_once),
         TEST(test_ledger_view_shows_the_oldest_open),
         TEST(test_ledger_reset_forgets_everything),
         TEST(test_ledger_remembers_many_and_gives_back),

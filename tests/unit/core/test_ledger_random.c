@@ -106,11 +106,12 @@ static unsigned number_of(const struct ident *signal_id)
 
 static unsigned action_of(const struct stored_entry *entry)
 {
-    unsigned i = 0;
-
-    while (strcmp(action_names[i], entry->action) != 0)
-        i++;
-    return i;
+    for (unsigned i = 0; i < ACTIONS; i++) {
+        if (strcmp(action_names[i], entry->action) == 0)
+            return i;
+    }
+    fail_msg("no action is called %s", entry->action);
+    return 0;
 }
 
 /* The model: one function for each thing that happens. */

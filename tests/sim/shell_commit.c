@@ -1,0 +1,185 @@
+/* The one way out. Stands for commit.c. */
+#include "shell_private.h"
+
+#include <inttypes.h>
+
+#define RETRY_MS 200
+
+static void send_batch(struct shell *sh)
+{
+    struct call *call;
+
+    if (!sh->has_sent || sh->in_flight || !lead_may_write(sh))
+        return;
+    call = call_send(sh, CALL_BATCH);
+    if (!call) {
+        sh->commit_retry_ms = sh->store->now_ms + RETRY_MS;
+        return;
+    }
+    call->number = sh->sent->number;
+    batch_render(sh->sent, slice_text(sh->token), slice_text(sh->epoch), rng_chance(&sh->sim->rng, 10), &call->bytes);
+    sh->in_flight = true;
+}
+
+void commit_reset(struct shell *sh, uint64_t applied)
+{
+    batch_reset(sh->filling, 0);
+    batch_reset(sh->sent, 0);
+    sh->has_sent = sh->in_flight = false;
+    sh->applied = applied;
+    sh->commit_retry_ms = 0;
+}
+
+bool commit_is_full(const struct shell *sh)
+{
+    return batch_bytes(sh->filling) >= sh->sim->settings.full_bytes;
+}
+
+void commit_hold(struct shell *sh, bool hold)
+{
+    sh->is_held = hold;
+    if (!hold)
+        commit_kick(sh);
+}
+
+static void on_stored(struct shell *sh)
+{
+    sh->applied = sh->sent->number;
+    sh->has_sent = false;
+    batch_reset(sh->sent, 0);
+    commit_kick(sh);
+    reconcile_on_settled(sh);
+    ingest_go_on(sh);
+}
+
+static void displace(struct shell *sh, struct slice key)
+{
+    struct call *call = call_send(sh, CALL_MOVE_ASIDE);
+
+    sim_note(sh->sim, "%s: %.*s is moved aside", sh->name, (int)key.len, key.data);
+    if (!call)
+        return;
+    call->key.len = key.len;
+    memcpy(call->key.text, key.data, key.len);
+}
+
+static void cut_record(struct shell *sh, struct slice key)
+{
+    enum record_kind kind;
+    struct slice id;
+    struct ident owner;
+    struct buf reason = BUF_INIT;
+    uint32_t cut;
+    bool is_trade;
+
+    if (!key_parse_record(key, &kind, &id))
+        return;
+    is_trade = kind == RECORD_TRADE;
+    ident_set(&owner, id);
+    buf_add_format(&reason, "%.*s: wrong type in Redis", (int)key.len, key.data);
+    cut = batch_cut(sh->sent, is_trade, ident_slice(&owner), buf_slice(&reason));
+    cut += batch_cut(sh->filling, is_trade, ident_slice(&owner), buf_slice(&reason));
+    sim_note(sh->sim, "%s: %.*s cannot be stored, %u groups cut", sh->name, (int)owner.len, owner.text, cut);
+    if (is_trade) {
+        struct trade *trade = trade_book_find(&sh->trades, ident_slice(&owner));
+
+        if (trade)
+            trade_book_forget(&sh->trades, trade);
+    } else {
+        follow_block(sh, ident_slice(&owner), buf_text(&reason));
+    }
+    buf_clear(&reason);
+}
+
+static bool is_read(struct slice key)
+{
+    for (int k = 0; k < STREAM_KINDS; k++) {
+        if (slice_is(key, sim_streams[k]))
+            return true;
+    }
+    return false;
+}
+
+static void on_wrong_types(struct shell *sh, const struct commit_answer *answer)
+{
+    for (size_t i = 0; i < answer->bad_count; i++) {
+        struct slice name;
+        bool is_record;
+        struct key key;
+
+        if (!batch_key_by_number(sh->sent, answer->bad[i], &name, &is_record)) {
+            sim_fail(sh->sim, "%s: key %" PRIu64 " is none of the batch", sh->name, answer->bad[i]);
+            continue;
+        }
+        key.len = name.len;
+        memcpy(key.text, name.data, name.len);
+        if (is_record)
+            cut_record(sh, key_slice(&key));
+        else if (is_read(name))
+            batch_ignore_key(sh->sent, key_slice(&key));
+        else
+            displace(sh, key_slice(&key));
+    }
+    send_batch(sh);
+}
+
+void commit_on_answer(struct shell *sh, const struct call *call)
+{
+    const struct commit_answer *answer = &call->commit;
+
+    sh->in_flight = false;
+    if (!sh->has_sent)
+        return;
+    if (call->is_refused) {
+        sh->commit_retry_ms = sh->store->now_ms + RETRY_MS;
+        return;
+    }
+    switch (answer->word) {
+    case COMMIT_OK:
+    case COMMIT_AGAIN:
+        on_stored(sh);
+        break;
+    case COMMIT_TYPES:
+        on_wrong_types(sh, answer);
+        break;
+    case COMMIT_FENCED:
+        sim_note(sh->sim, "%s: batch %" PRIu64 " is fenced", sh->name, call->number);
+        lead_on_fenced(sh);
+        break;
+    case COMMIT_BEHIND:
+        sim_note(sh->sim, "%s: batch %" PRIu64 " does not fit the data", sh->name, call->number);
+        lead_on_behind(sh);
+        break;
+    case COMMIT_MALFORMED:
+        sim_fail(sh->sim, "%s: batch %" PRIu64 " cannot be read", sh->name, call->number);
+        break;
+    }
+}
+
+void commit_kick(struct shell *sh)
+{
+    struct batch *full = sh->filling;
+
+    if (sh->has_sent || sh->is_held || !lead_may_write(sh))
+        return;
+    ingest_finish_batch(sh, full);
+    if (batch_is_empty(full))
+        return;
+    batch_seal(full);
+    sh->filling = sh->sent;
+    sh->sent = full;
+    sh->sent->number = sh->applied + 1;
+    sh->has_sent = true;
+    sh->fleet.batch++;
+    sh->trades.batch++;
+    send_batch(sh);
+}
+
+void commit_resume(struct shell *sh)
+{
+    sh->in_flight = false;
+    if (sh->has_sent)
+        send_batch(sh);
+    else
+        commit_kick(sh);
+}

@@ -1,0 +1,355 @@
+/* What others did to the hashes and sets of instances. Stands for reconcile.c, look.c and follow.c. */
+#include "shell_private.h"
+
+#include "util/alloc.h"
+#include "util/number.h"
+#include <math.h>
+#include <stdio.h>
+
+#define GATHER_MS  50
+#define BLOCKED_MS 1000
+
+void id_list_add(struct id_list *list, struct slice id)
+{
+    if (!ident_is_valid(id, IDENT_MAX))
+        return;
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (slice_equal(ident_slice(&list->ids[i]), id))
+            return;
+    }
+    if (list->count == list->cap) {
+        list->cap = list->cap ? list->cap * 2 : 16;
+        list->ids = mem_resize(list->ids, list->cap, sizeof(*list->ids));
+    }
+    ident_set(&list->ids[list->count++], id);
+}
+
+void look_at(const struct store *store, struct slice id, struct look *ret)
+{
+    const struct store_key *load = store_find_text(store, KEY_LOAD);
+    const struct store_key *seq = store_find_text(store, KEY_SEQ);
+    const struct store_pair *score = load && load->type == STORE_SORTED ? key_find_pair(load, id) : NULL;
+    const struct store_pair *last = seq && seq->type == STORE_HASH ? key_find_pair(seq, id) : NULL;
+
+    ident_set(&ret->id, id);
+    for (int k = 0; k < 3; k++) {
+        struct key name = key_record((enum record_kind)k, id);
+        const struct store_key *key = store_find(store, key_slice(&name));
+
+        ret->is_wrong[k] = key && key->type != STORE_HASH;
+        ret->hash[k] = key_copy(ret->is_wrong[k] ? NULL : key);
+    }
+    for (int s = 0; s < INSTANCE_STATES; s++) {
+        struct key name = key_index(INDEX_INSTANCE_STATE, instance_state_name((enum instance_state)s));
+        const struct store_key *set = store_find(store, key_slice(&name));
+
+        ret->member[s] = set && set->type == STORE_SET && key_find_pair(set, id);
+    }
+    ret->has_score = score && number_parse_decimal(pair_value(score), &ret->score);
+    ret->seq = 0;
+    if (last)
+        (void)number_parse_u64(pair_value(last), UINT64_MAX, &ret->seq); /* none: no event yet */
+}
+
+void look_clear(struct look *look)
+{
+    for (int k = 0; k < 3; k++)
+        key_clear(&look->hash[k]);
+}
+
+void look_read(const struct look *look, struct instance_record *ret, char scratch[REPORT_TEXT_MAX])
+{
+    instance_record_init(ret);
+    for (int k = 0; k < 3; k++) {
+        for (uint32_t i = 0; i < look->hash[k].pair_count; i++)
+            instance_record_parse_field(ret, (enum record_kind)k, pair_name(&look->hash[k].pairs[i]),
+                                        pair_value(&look->hash[k].pairs[i]), scratch);
+    }
+}
+
+enum instance_state look_index_state(const struct look *look)
+{
+    enum instance_state state = STATE_NONE;
+
+    for (int s = 0; s < INSTANCE_STATES; s++) {
+        if (!look->member[s])
+            continue;
+        if (state != STATE_NONE)
+            return STATE_NONE;
+        state = (enum instance_state)s;
+    }
+    return state;
+}
+
+static struct blocked *find_blocked(const struct shell *sh, struct slice id)
+{
+    for (uint32_t i = 0; i < sh->blocked_count; i++) {
+        if (slice_equal(ident_slice(&sh->blocked[i].id), id))
+            return &sh->blocked[i];
+    }
+    return NULL;
+}
+
+const char *follow_blocked(const struct shell *sh, struct slice id)
+{
+    const struct blocked *blocked = find_blocked(sh, id);
+
+    return blocked ? blocked->reason : NULL;
+}
+
+void follow_block(struct shell *sh, struct slice id, const char *reason)
+{
+    struct instance *instance = fleet_find(&sh->fleet, id);
+
+    if (!find_blocked(sh, id)) {
+        if (sh->blocked_count == sh->blocked_cap) {
+            sh->blocked_cap = sh->blocked_cap ? sh->blocked_cap * 2 : 8;
+            sh->blocked = mem_resize(sh->blocked, sh->blocked_cap, sizeof(*sh->blocked));
+        }
+        ident_set(&sh->blocked[sh->blocked_count].id, id);
+        (void)snprintf(sh->blocked[sh->blocked_count++].reason, sizeof(sh->blocked[0].reason), "%s", reason);
+    }
+    if (instance)
+        fleet_forget(&sh->fleet, instance);
+    if (!sh->follow_at_ms)
+        sh->follow_at_ms = sh->store->now_ms + BLOCKED_MS;
+}
+
+static void follow_unblock(struct shell *sh, struct slice id)
+{
+    struct blocked *blocked = find_blocked(sh, id);
+
+    if (blocked)
+        *blocked = sh->blocked[--sh->blocked_count];
+}
+
+void follow_mark(struct shell *sh, struct slice id)
+{
+    id_list_add(&sh->marked, id);
+    if (!sh->follow_at_ms)
+        sh->follow_at_ms = sh->store->now_ms + GATHER_MS;
+}
+
+void shell_notify(struct shell *sh, struct slice id)
+{
+    if (sh->is_running && sh->is_up && sh->sim->settings.adopts)
+        follow_mark(sh, id);
+}
+
+static void look_on(struct shell *sh)
+{
+    struct call *call;
+    uint32_t left = sh->queue.count - sh->done;
+
+    if (sh->is_looking || left == 0 || !lead_is_active(sh) || !sh->is_up)
+        return;
+    commit_hold(sh, true);
+    if (sh->has_sent)
+        return;
+    sh->asked = left < LOOK_MAX ? left : LOOK_MAX;
+    call = call_send(sh, CALL_LOOK);
+    sh->is_looking = call != NULL;
+    if (!call) {
+        commit_hold(sh, false);
+        return;
+    }
+    for (uint32_t i = 0; i < sh->asked; i++)
+        call_add_id(call, ident_slice(&sh->queue.ids[sh->done + i]), 0);
+    call->count = sh->asked;
+}
+
+static void reconcile_look(struct shell *sh, struct slice id)
+{
+    id_list_add(&sh->queue, id);
+    look_on(sh);
+}
+
+void reconcile_on_settled(struct shell *sh)
+{
+    if (sh->is_held && !sh->is_looking)
+        look_on(sh);
+}
+
+static void fix_indexes(struct shell *sh, const struct look *look, const struct instance *instance)
+{
+    struct sink *sink = commit_sink(sh);
+    struct slice id = ident_slice(&look->id);
+    bool is_scored = instance && !isnan(instance->load_score);
+
+    for (int s = 0; s < INSTANCE_STATES; s++) {
+        bool belongs = instance && instance->state == (enum instance_state)s;
+        const char *name = instance_state_name((enum instance_state)s);
+
+        if (look->member[s] == belongs)
+            continue;
+        sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, id, belongs ? NULL : name, belongs ? name : NULL);
+        sh->repairs++;
+    }
+    if (is_scored && (!look->has_score || look->score != instance->load_score)) {
+        sink->ops->load_set(sink->ctx, id, instance->load_score);
+        sh->repairs++;
+    } else if (!is_scored && look->has_score) {
+        sink->ops->load_remove(sink->ctx, id);
+        sh->repairs++;
+    }
+}
+
+void reconcile_take(struct shell *sh, const struct look *look)
+{
+    struct slice id = ident_slice(&look->id);
+    int64_t now_ms = shell_now_ms(sh);
+    char scratch[REPORT_TEXT_MAX];
+    struct instance_record record;
+    struct instance *instance;
+    struct cause cause = {CAUSE_ADOPTED, {(uint64_t)now_ms, sh->passes}};
+    struct sink *sink = commit_sink(sh);
+    enum adopt_result result;
+
+    if (look->is_wrong[0] || look->is_wrong[1] || look->is_wrong[2]) {
+        follow_block(sh, id, "wrong type in Redis");
+        return;
+    }
+    look_read(look, &record, scratch);
+    instance = fleet_find(&sh->fleet, id);
+    if (follow_blocked(sh, id)) {
+        follow_unblock(sh, id);
+        if (fleet_load(&sh->fleet, id, &record, look_index_state(look), look->seq, now_ms)) {
+            instance = fleet_find(&sh->fleet, id);
+            trade_book_tie_instance(&sh->trades, instance);
+        }
+    }
+    if (instance && instance->batch == sh->fleet.batch)
+        return;
+    sink->ops->begin(sink->ctx, &cause);
+    result = fleet_adopt(&sh->fleet, id, &record, sh->sim->settings.adopts, &cause, now_ms, sink);
+    instance = fleet_find(&sh->fleet, id);
+    if (result == ADOPT_REGISTERED)
+        trade_book_tie_instance(&sh->trades, instance);
+    if (result == ADOPT_REPAIRED)
+        sh->repairs++;
+    if (!instance || result == ADOPT_NOTHING || result == ADOPT_REPAIRED)
+        fix_indexes(sh, look, instance);
+    else
+        follow_mark(sh, id);
+}
+
+void reconcile_reset(struct shell *sh)
+{
+    sh->queue.count = sh->done = sh->asked = 0;
+    sh->is_looking = sh->is_walking = false;
+    sh->is_held = false;
+    sh->reconcile_at_ms = 0;
+}
+
+void reconcile_start(struct shell *sh)
+{
+    sh->is_looking = sh->is_walking = false;
+    commit_hold(sh, false);
+    sh->reconcile_at_ms = sh->store->now_ms + sh->sim->settings.reconcile_ms;
+    look_on(sh);
+}
+
+void reconcile_on_looked(struct shell *sh, const struct call *call, bool lost)
+{
+    if (!sh->is_looking)
+        return;
+    sh->is_looking = false;
+    for (size_t i = 0; !lost && i < call->count; i++)
+        reconcile_take(sh, &call->looks[i]);
+    if (!lost)
+        sh->done += sh->asked;
+    if (sh->done == sh->queue.count)
+        sh->queue.count = sh->done = 0;
+    commit_hold(sh, false);
+    if (!lost)
+        look_on(sh);
+}
+
+void reconcile_gather(const struct store *store, struct call *call)
+{
+    for (int s = 0; s <= INSTANCE_STATES; s++) {
+        struct key name = {.len = sizeof(KEY_LOAD) - 1, .text = KEY_LOAD};
+        const struct store_key *key;
+
+        if (s < INSTANCE_STATES)
+            name = key_index(INDEX_INSTANCE_STATE, instance_state_name((enum instance_state)s));
+        key = store_find(store, key_slice(&name));
+        call->wrong_sets[s] = key && key->type != (s < INSTANCE_STATES ? STORE_SET : STORE_SORTED);
+        for (uint32_t i = 0; key && !call->wrong_sets[s] && i < key->pair_count; i++)
+            call_add_id(call, pair_name(&key->pairs[i]), 0);
+    }
+    for (uint32_t i = 0; i < store->count; i++) {
+        const struct store_key *key = &store->keys[i];
+        enum record_kind kind;
+        struct slice id;
+
+        if (key->type == STORE_HASH && key_parse_record(slice_of(key->name, key->name_len), &kind, &id) &&
+            kind == RECORD_INSTANCE)
+            call_add_id(call, id, 0);
+    }
+}
+
+void reconcile_on_gathered(struct shell *sh, const struct call *call)
+{
+    if (!sh->is_walking)
+        return;
+    for (uint32_t i = 0; i < call->id_count; i++)
+        id_list_add(&sh->queue, ident_slice(&call->ids[i]));
+    for (int s = 0; s <= INSTANCE_STATES; s++) {
+        struct call *aside = call->wrong_sets[s] ? call_send(sh, CALL_MOVE_ASIDE) : NULL;
+
+        if (!aside)
+            continue;
+        aside->key = (struct key){.len = sizeof(KEY_LOAD) - 1, .text = KEY_LOAD};
+        if (s < INSTANCE_STATES)
+            aside->key = key_index(INDEX_INSTANCE_STATE, instance_state_name((enum instance_state)s));
+    }
+    sh->is_walking = false;
+    sh->passes++;
+    look_on(sh);
+}
+
+void reconcile_on_timer(struct shell *sh)
+{
+    const struct fleet *fleet = &sh->fleet;
+    struct call *call;
+
+    sh->reconcile_at_ms = sh->store->now_ms + sh->sim->settings.reconcile_ms;
+    if (sh->is_walking || !lead_is_active(sh))
+        return;
+    for (struct instance *i = fleet_next(fleet, 0); i; i = fleet_next(fleet, fleet_index_of(fleet, i) + 1))
+        reconcile_look(sh, ident_slice(&i->id));
+    sh->is_walking = call_send(sh, CALL_GATHER) != NULL;
+    call = call_send(sh, CALL_DUE);
+    if (call)
+        call->generation = sh->trade_generation;
+}
+
+void follow_on_timer(struct shell *sh)
+{
+    if (!lead_is_active(sh))
+        return;
+    for (uint32_t i = 0; i < sh->blocked_count; i++)
+        reconcile_look(sh, ident_slice(&sh->blocked[i].id));
+    for (uint32_t i = 0; i < sh->marked.count; i++)
+        reconcile_look(sh, ident_slice(&sh->marked.ids[i]));
+    sh->marked.count = 0;
+    if (sh->blocked_count)
+        sh->follow_at_ms = sh->store->now_ms + BLOCKED_MS;
+}
+
+void reconcile_write_back(struct shell *sh)
+{
+    const struct fleet *fleet = &sh->fleet;
+    struct sink *sink = commit_sink(sh);
+    struct cause cause = {CAUSE_RECONCILE, {(uint64_t)shell_now_ms(sh), 0}};
+
+    for (struct instance *i = fleet_next(fleet, 0); i; i = fleet_next(fleet, fleet_index_of(fleet, i) + 1)) {
+        sink->ops->begin(sink->ctx, &cause);
+        fleet_write_back(&sh->fleet, i, sink);
+    }
+    sink->ops->begin(sink->ctx, &cause);
+    ledger_write_back(sh->ledger, sink);
+    for (int k = 0; k < STREAM_KINDS; k++)
+        sh->streams[k].stored = (struct stream_id){0, 1};
+}
