@@ -41,10 +41,10 @@ struct poll {
     struct daemon *d;
     struct loop_timer *timer;
     bool asking;
-    uint32_t pending;
     uint32_t info_known; /* bits of enum info_field */
     double info[INFO_FIELDS];
     bool policy_told;
+    struct stream_id asked_at[STREAM_KINDS]; /* how far each had been read when it was asked for */
     struct poll_stream streams[STREAM_KINDS];
     uint32_t trades_known; /* bits of enum trade_state */
     uint64_t trades[TRADE_STATES];

@@ -43,5 +43,7 @@ void trade_io_go_on(struct trade_io *io);
 bool trade_io_is_full(const struct trade_io *io);
 /* An update's batch is stored. All in monotonic microseconds. */
 void trade_io_stored(struct trade_io *io, struct slice trade_id, int64_t read_us, int64_t sent_us, int64_t stored_us);
+/* Takes a trade out of every set: its hash is not there, something else is. */
+void trade_io_unindex(struct trade_io *io, struct slice trade_id);
 /* Takes trades whose hash has expired out of their sets (trade_sweep.c). */
 void trade_sweep_start(struct trade_io *io);

@@ -1,8 +1,9 @@
 /* The event base, clocks, timers and signals.
  *
- * libevent reckons time by a coarse clock that it reads once a turn, so its timers may come some milliseconds
- * early. Ours compare with the exact clock and wait for the rest: whoever asks loop_now_ms in a timer finds
- * the time to have passed. */
+ * libevent's clock is coarse (4 ms), so a timer may come early where something else wakes the loop. Ours
+ * compare with the exact clock and wait for the rest: whoever asks loop_now_ms in a timer finds the time to
+ * have passed. Its cache of the time is off: with it, all timers are late by what the callbacks of a turn
+ * took. */
 #include "loop_internal.h"
 
 #include "util/alloc.h"
@@ -50,7 +51,8 @@ struct loop *loop_new(void)
         errno = ENOMEM;
         return NULL;
     }
-    (void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
+    (void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV |
+                                            EVENT_BASE_FLAG_NO_CACHE_TIME);
 
     struct event_base *base = event_base_new_with_config(config);
 

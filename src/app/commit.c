@@ -191,6 +191,7 @@ static void cut_record(struct commit *c, struct slice key, struct slice type)
         struct trade *trade = trade_book_find(&c->d->trades, ident_slice(&owner));
         if (trade)
             trade_book_forget(&c->d->trades, trade);
+        trade_io_unindex(&c->d->trade_io, ident_slice(&owner));
     } else {
         follow_block(&c->d->follow, ident_slice(&owner), buf_slice(&reason));
     }

@@ -60,7 +60,7 @@ void ingest_reset(struct ingest *in)
         struct ingest_stream *s = &in->streams[k];
         s->read = s->handled = s->stored = (struct stream_id){0, 0};
         s->horizon_ms = 0;
-        s->at_end = s->wrong_type = false;
+        s->at_end = false; /* wrong_type is about Redis: the next poll tells */
         s->marks.count = s->marks.first = 0;
         s->marks.handled = 0;
     }

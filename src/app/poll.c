@@ -4,10 +4,10 @@
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
 #include "codec/keys.h"
-#include "util/alloc.h"
+#include "codec/resp.h"
+#include "codec/scripts.h"
 #include "util/number.h"
 #include <hiredis/hiredis.h>
-#include <stdlib.h>
 
 static const char *const info_names[INFO_FIELDS] = {
     "instantaneous_ops_per_sec", "used_memory",           "maxmemory",       "mem_fragmentation_ratio",
@@ -31,7 +31,6 @@ void poll_clear(struct poll *p)
 void poll_reset(struct poll *p)
 {
     p->info_known = p->trades_known = 0;
-    p->pending = 0;
     for (int k = 0; k < STREAM_KINDS; k++)
         p->streams[k].known = p->streams[k].based = false;
 }
@@ -76,19 +75,6 @@ static void on_info(void *ctx, void *object)
     }
 }
 
-struct polled {
-    struct poll *p;
-    int which; /* stream, or trade state */
-    struct stream_id read; /* of the stream, when it was asked for */
-};
-
-static struct polled *polled(struct poll *p, int which)
-{
-    struct polled *one = mem_new(1, sizeof *one);
-    *one = (struct polled){.p = p, .which = which};
-    return one;
-}
-
 /* The lag is what was added less what was handled. Redis' own is wrong after XDEL and XTRIM; ours is set right whenever
  * a read finds the end. */
 static void take_lag(struct poll *p, int k)
@@ -105,90 +91,85 @@ static void take_lag(struct poll *p, int k)
     s->lag = lag > 0 ? lag : 0;
 }
 
-static void on_stream(void *ctx, void *object)
+static struct slice text_of(const redisReply *reply)
 {
-    struct polled *one = ctx;
-    struct poll *p = one->p;
-    int k = one->which;
+    return reply->type == REDIS_REPLY_STRING ? slice_of(reply->str, reply->len) : slice_of("", 0);
+}
+
+/* One stream's {type, length, added, last ID}. */
+static void take_stream(struct poll *p, int k, const redisReply *one)
+{
+    struct poll_stream *s = &p->streams[k];
+    struct slice type = text_of(one->element[0]), key = slice_text(p->d->names.stream[k]);
+    struct stream_id last = {0, 0};
+    s->known = true;
+    s->length = (uint64_t)one->element[1]->integer;
+    s->added = (uint64_t)one->element[2]->integer;
+    (void)stream_id_parse(text_of(one->element[3]), &last); /* 0-0 where there is none */
+    if (!slice_is(type, "stream") && !slice_is(type, "none")) {
+        ingest_stream_is_wrong(&p->d->ingest, key, type);
+        return;
+    }
+    ingest_stream_is_right(&p->d->ingest, (enum stream_kind)k);
+    if (!lead_is_active(&p->d->lead) || slice_is(type, "none"))
+        return;
+    /* Nothing was ever added since it was made anew: then there is nothing to be read from its beginning either. */
+    bool unused = last.ms == 0 && last.seq == 0;
+    if (!unused && stream_id_compare(last, p->asked_at[k]) < 0) {
+        reconcile_count(&p->d->reconcile, REPAIR_STREAM);
+        ingest_stream_restarted(&p->d->ingest, (enum stream_kind)k);
+    }
+    take_lag(p, k);
+}
+
+static void on_sizes(void *ctx, void *object)
+{
+    struct poll *p = ctx;
     const redisReply *reply = object;
-    struct stream_id read = one->read;
-    free(one);
     if (!reply)
         return;
-    struct poll_stream *s = &p->streams[k];
-    if (reply->type == REDIS_REPLY_ERROR) {
-        struct slice text = slice_of(reply->str, reply->len);
-        s->known = true;
-        s->length = 0;
-        s->lag = 0;
-        if (redis_error_classify(text) == REDIS_ERROR_WRONGTYPE)
-            ingest_stream_is_wrong(&p->d->ingest, slice_text(p->d->names.stream[k]), slice_text("not a stream"));
-        else
-            ingest_stream_is_right(&p->d->ingest, (enum stream_kind)k);
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != STREAM_KINDS + TRADE_STATES) {
+        LOG_LIMITED(p->d->log, ERROR, slice_text("sizes"), "cannot ask for the sizes of the streams",
+                    log_slice("error", slice_of(reply->str, reply->type == REDIS_REPLY_ERROR ? reply->len : 0)));
         return;
     }
-    struct stream_id last = {UINT64_MAX, 0};
-    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
-        struct slice name = slice_of(reply->element[i]->str, reply->element[i]->len);
-        const redisReply *value = reply->element[i + 1];
-        if (slice_is(name, "length"))
-            s->length = (uint64_t)value->integer;
-        else if (slice_is(name, "entries-added"))
-            s->added = (uint64_t)value->integer;
-        else if (slice_is(name, "last-generated-id") && value->type == REDIS_REPLY_STRING)
-            (void)stream_id_parse(slice_of(value->str, value->len), &last);
-    }
-    s->known = true;
-    ingest_stream_is_right(&p->d->ingest, (enum stream_kind)k);
-    if (lead_is_active(&p->d->lead)) {
-        bool empty_again = last.ms == 0 && last.seq == 0;
-        if (!empty_again && stream_id_compare(last, read) < 0) {
-            reconcile_count(&p->d->reconcile, REPAIR_STREAM);
-            ingest_stream_restarted(&p->d->ingest, (enum stream_kind)k);
-        }
-        take_lag(p, k);
-    }
+    for (int k = 0; k < STREAM_KINDS; k++)
+        if (reply->element[k]->elements == 4)
+            take_stream(p, k, reply->element[k]);
+    for (int s = 0; s < TRADE_STATES; s++)
+        p->trades[s] = (uint64_t)reply->element[STREAM_KINDS + s]->integer;
 }
 
-static void on_set_size(void *ctx, void *object)
+static void ask_sizes(struct poll *p)
 {
-    struct polled *one = ctx;
-    const redisReply *reply = object;
-    if (reply && reply->type == REDIS_REPLY_INTEGER) {
-        one->p->trades[one->which] = (uint64_t)reply->integer;
-        one->p->trades_known |= 1U << one->which;
-    }
-    free(one);
-}
-
-static void ask_streams(struct poll *p)
-{
+    struct buf command = BUF_INIT;
+    resp_add_head(&command, 3 + STREAM_KINDS + TRADE_STATES + 1);
+    resp_add_text(&command, "EVAL");
+    resp_add(&command, script_word(&script_poll, true));
+    resp_add_u64(&command, STREAM_KINDS + TRADE_STATES);
     for (int k = 0; k < STREAM_KINDS; k++) {
-        struct slice words[] = {slice_text("XINFO"), slice_text("STREAM"), slice_text(p->d->names.stream[k])};
-        struct polled *one = polled(p, k);
-        one->read = p->d->ingest.streams[k].read;
-        if (redis_link_command(p->d->link, words, ARRAY_LEN(words), 0, on_stream, one))
-            free(one);
+        p->asked_at[k] = p->d->ingest.streams[k].read;
+        resp_add_text(&command, p->d->names.stream[k]);
     }
+    for (int s = 0; s < TRADE_STATES; s++) {
+        struct key key = key_index(INDEX_TRADE_STATE, trade_state_name((enum trade_state)s));
+        resp_add(&command, key_slice(&key));
+    }
+    resp_add_u64(&command, STREAM_KINDS);
+    (void)redis_link_send(p->d->link, buf_slice(&command), 1, 0, on_sizes, p); /* the next interval asks again */
+    buf_clear(&command);
 }
 
 void poll_stream_types(struct poll *p)
 {
-    ask_streams(p);
+    ask_sizes(p);
 }
 
 static void ask(struct poll *p)
 {
     struct slice info[] = {slice_text("INFO")};
     p->asking = redis_link_command(p->d->link, info, 1, 0, on_info, p) == 0;
-    ask_streams(p);
-    for (int s = 0; s < TRADE_STATES; s++) {
-        struct key key = key_index(INDEX_TRADE_STATE, trade_state_name((enum trade_state)s));
-        struct slice words[] = {slice_text("SCARD"), key_slice(&key)};
-        struct polled *one = polled(p, s);
-        if (redis_link_command(p->d->link, words, ARRAY_LEN(words), 0, on_set_size, one))
-            free(one);
-    }
+    ask_sizes(p);
 }
 
 static void on_timer(void *ctx)

@@ -382,6 +382,20 @@ static struct cause own_cause(const struct reconcile *r)
     return (struct cause){CAUSE_RECONCILE, {(uint64_t)daemon_now_ms(r->d), r->passes}};
 }
 
+/* The ids that belong into KEY, where that is the set of a trade state: of the trades in memory. */
+static void write_back_trade_set(const struct trade_book *book, struct slice key, struct sink *sink)
+{
+    for (int s = 0; s < TRADE_STATES; s++) {
+        const char *name = trade_state_name((enum trade_state)s);
+        struct key set = key_index(INDEX_TRADE_STATE, name);
+        if (!slice_equal(key, key_slice(&set)))
+            continue;
+        for (uint32_t i = 0; i < book->slot_count; i++)
+            if (book->slots[i].used && book->slots[i].state == (enum trade_state)s)
+                sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, ident_slice(&book->slots[i].id), NULL, name);
+    }
+}
+
 void reconcile_write_back_key(struct reconcile *r, struct slice key)
 {
     struct daemon *d = r->d;
@@ -396,6 +410,8 @@ void reconcile_write_back_key(struct reconcile *r, struct slice key)
         for (struct instance *i = fleet_next(&d->fleet, 0); i; i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1))
             if (i->seq)
                 sink->ops->seq_set(sink->ctx, ident_slice(&i->id), i->seq);
+    } else {
+        write_back_trade_set(&d->trades, key, sink);
     }
 }
 

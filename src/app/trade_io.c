@@ -194,6 +194,15 @@ static bool look_up(struct trade_io *io, uint32_t i, struct slice trade_id)
     return true;
 }
 
+void trade_io_unindex(struct trade_io *io, struct slice trade_id)
+{
+    struct sink *sink = commit_sink(&io->d->commit);
+    struct cause cause = {CAUSE_RECONCILE, {(uint64_t)daemon_now_ms(io->d), 0}};
+    sink->ops->begin(sink->ctx, &cause);
+    for (int s = 0; s < TRADE_STATES; s++)
+        sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, trade_id, trade_state_name((enum trade_state)s), NULL);
+}
+
 static void apply(struct trade_io *io, struct trade_item *item)
 {
     struct daemon *d = io->d;
@@ -211,6 +220,7 @@ static void apply(struct trade_io *io, struct trade_item *item)
         buf_add_format(&reason, "trade:%.*s: wrong type in Redis", (int)id.len, id.data);
         ingest_reject(&d->ingest, &item->entry, "wrong_type", buf_slice(&reason));
         buf_clear(&reason);
+        trade_io_unindex(io, id);
         return;
     }
     struct cause cause = {CAUSE_TRADE, item->entry.id};

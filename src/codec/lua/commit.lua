@@ -40,6 +40,44 @@ if #bad > 1 then
     return bad
 end
 
+-- A right that is missing must not show in the middle: every command is asked for before the first write.
+local needed = {
+    ['!reject'] = function(key, i)
+        return redis.acl_check_cmd('XRANGE', KEYS[tonumber(ARGV[i])], '-', '+') and redis.acl_check_cmd('XADD', key, '*', 'f', 'v')
+    end,
+    ['!drop'] = function(key, i)
+        return redis.acl_check_cmd('XRANGE', KEYS[tonumber(ARGV[i])], '-', '+') and redis.acl_check_cmd('XADD', key, '*', 'f', 'v')
+    end,
+    ['!position'] = function(key)
+        return redis.acl_check_cmd('XGROUP', 'SETID', key, 'g', '0') and redis.acl_check_cmd('XGROUP', 'CREATE', key, 'g', '0')
+    end,
+    ['!trim'] = function(key)
+        return redis.acl_check_cmd('XINFO', 'STREAM', key) and redis.acl_check_cmd('XTRIM', key, 'MINID', '0')
+    end,
+}
+local asked = {}
+local at = 6 + tonumber(ARGV[5])
+while at <= #ARGV do
+    local command = ARGV[at + 1]
+    local key = KEYS[tonumber(ARGV[at + 2])]
+    if not asked[command] then
+        asked[command] = true
+        local allowed
+        if needed[command] then
+            allowed = needed[command](key, at + 3)
+        else
+            allowed = redis.acl_check_cmd(command, key or ARGV[at + 3], 'a', 'b')
+        end
+        if not allowed then
+            return redis.error_reply('NOPERM this user may not do ' .. command .. ' ' .. (key or ARGV[at + 3]))
+        end
+    end
+    at = at + 3 + tonumber(ARGV[at])
+end
+if not redis.acl_check_cmd('HSET', KEYS[2], 'f', 'v') then
+    return redis.error_reply('NOPERM this user may not do HSET ' .. KEYS[2])
+end
+
 -- The most fields of a foreign entry that are copied: what one call can take.
 local most = 3900
 

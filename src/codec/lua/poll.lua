@@ -1,0 +1,27 @@
+#!lua flags=no-writes
+-- Sizes that a scrape shows. KEYS: streams, then sets; ARGV[1] how many are streams. For each stream answers {type, length,
+-- entries ever added, last ID}, for each set its size. Entries themselves stay here, whatever their size.
+
+local answer = {}
+for i = 1, #KEYS do
+    local kind = redis.call('TYPE', KEYS[i]).ok
+    if i <= tonumber(ARGV[1]) then
+        local one = {kind, 0, 0, '0-0'}
+        if kind == 'stream' then
+            local info = redis.call('XINFO', 'STREAM', KEYS[i])
+            for n = 1, #info, 2 do
+                if info[n] == 'length' then
+                    one[2] = info[n + 1]
+                elseif info[n] == 'entries-added' then
+                    one[3] = info[n + 1]
+                elseif info[n] == 'last-generated-id' then
+                    one[4] = info[n + 1]
+                end
+            end
+        end
+        answer[i] = one
+    else
+        answer[i] = kind == 'set' and redis.call('SCARD', KEYS[i]) or 0
+    end
+end
+return answer
