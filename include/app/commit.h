@@ -1,6 +1,7 @@
 /* The one way out: fills a batch, sends it, keeps it until there is a definite answer (docs/ARCHITECTURE.md).
  *
- * One batch is under way at a time; the next is filled meanwhile. What is stored is then told: log, counters. */
+ * One batch is under way at a time; the next is filled meanwhile. What is stored is then told: log, counters.
+ */
 #pragma once
 
 #include "codec/batch.h"
@@ -29,7 +30,7 @@ struct commit {
     bool has_sent;  /* sent holds a batch without a definite answer */
     bool in_flight; /* and it is on its way */
     bool whole_script;
-    bool held;      /* nothing new is sent: the reconciler is looking */
+    bool held;        /* nothing new is sent: the reconciler is looking */
     uint64_t applied; /* number of the last batch that is stored */
     int64_t sent_us;
     struct buf rendered;
@@ -55,7 +56,8 @@ void commit_resume(struct commit *c);
 void commit_link_lost(struct commit *c);
 /* Nothing filled and nothing under way. */
 bool commit_is_idle(const struct commit *c);
-/* Nothing under way: what Redis holds is what was told to the sink, but for the batch that is being filled. */
+/* Nothing under way: what Redis holds is what was told to the sink, but for the batch that is being filled.
+ */
 bool commit_is_settled(const struct commit *c);
 /* The batch that is filled has grown to where reading should wait. */
 bool commit_is_full(const struct commit *c);

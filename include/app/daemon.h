@@ -1,7 +1,7 @@
 /* The daemon: what there is of it and how it hangs together. One of these per process, made by daemon_new.
  *
- * Each part (commit, ingest, …) owns one job and its own struct; they reach each other through this one. Nothing here
- * decides about instances, signals or trades: that is core's. */
+ * Each part (commit, ingest, …) owns one job and its own struct; they reach each other through this one.
+ * Nothing here decides about instances, signals or trades: that is core's. */
 #pragma once
 
 #include "app/commit.h"
@@ -31,7 +31,7 @@ struct daemon {
     struct config_source source;
     struct config *config;
     struct config *boot_config; /* the first one: links and names keep pointing into it */
-    struct key_names names; /* of the streams, as configured */
+    struct key_names names;     /* of the streams, as configured */
     int64_t started_wall_ms;
     bool stopping;
     struct loop_signal *signals[4];
@@ -62,10 +62,10 @@ struct daemon {
     int64_t delay_due_us;
 };
 
-/* SOURCE is borrowed for the life of the daemon, CONFIG is taken over. NULL where the HTTP address cannot be bound (ret_error says why)
- * or the system refuses (70): *ret_exit then holds the exit code. */
-struct daemon *daemon_new(const struct config_source *source, struct config *config, struct log *log, struct loop *loop,
-                          int *ret_exit);
+/* SOURCE is borrowed for the life of the daemon, CONFIG is taken over. NULL where the HTTP address cannot be
+ * bound (ret_error says why) or the system refuses (70): *ret_exit then holds the exit code. */
+struct daemon *daemon_new(const struct config_source *source, struct config *config, struct log *log,
+                          struct loop *loop, int *ret_exit);
 void daemon_free(struct daemon *d);
 /* Runs until it is told to stop; returns the exit code. */
 int daemon_run(struct daemon *d);

@@ -1,8 +1,8 @@
-/* Writes of others to the hashes of instances (SPEC §5.4): hears of them by keyspace notifications, reads the hashes and lets
- * the fleet follow. Also keeps the instances aside whose records cannot be stored.
+/* Writes of others to the hashes of instances (SPEC §5.4): hears of them by keyspace notifications, reads the
+ * hashes and lets the fleet follow. Also keeps the instances aside whose records cannot be stored.
  *
- * Notifications are hints only: what they miss is found by the reconciler. Our own writes cause them as well; each
- * instance counts those that are still to come (instance.own_writes). */
+ * Notifications are hints only: what they miss is found by the reconciler. Our own writes cause them as well;
+ * each instance counts those that are still to come (instance.own_writes). */
 #pragma once
 
 #include "core/fleet.h"

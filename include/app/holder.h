@@ -1,4 +1,5 @@
-/* Who holds the lease: a token that names the process, so that one on the same host can be told to be dead. */
+/* Who holds the lease: a token that names the process, so that one on the same host can be told to be dead.
+ */
 #pragma once
 
 #include <stdbool.h>

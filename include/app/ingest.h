@@ -1,8 +1,8 @@
 /* Taking in: keeps one read of the streams under way, hands each entry to the core, and judges what time
  * has done once it is known what was waiting.
  *
- * A position is what has been taken in; it goes out with the batch that holds the effects. A horizon is the Redis time up to which a stream is
- * known to have been read to its end: nothing is judged late beyond it. */
+ * A position is what has been taken in; it goes out with the batch that holds the effects. A horizon is the
+ * Redis time up to which a stream is known to have been read to its end: nothing is judged late beyond it. */
 #pragma once
 
 #include "adapters/redis_stream.h"
@@ -35,9 +35,9 @@ struct ingest_stream {
     struct stream_id stored;  /* as it stands in the batches so far */
     int64_t horizon_ms;
     uint64_t entries;
-    bool at_end;              /* the last read found nothing further */
-    bool wrong_type;          /* not a stream: left out until that is mended */
-    struct id_marks marks;    /* reports and trades */
+    bool at_end;           /* the last read found nothing further */
+    bool wrong_type;       /* not a stream: left out until that is mended */
+    struct id_marks marks; /* reports and trades */
 };
 
 struct ingest {
@@ -46,8 +46,8 @@ struct ingest {
     struct redis_stream_names names[STREAM_KINDS];
     struct ingest_stream streams[STREAM_KINDS];
     uint32_t asked_mask;
-    int64_t asked_ms;  /* Redis time when the read under way was sent */
-    int64_t quick_ms;  /* monotonic: the last read that did not wait */
+    int64_t asked_ms; /* Redis time when the read under way was sent */
+    int64_t quick_ms; /* monotonic: the last read that did not wait */
     struct loop_timer *retry;
     bool probing;
     struct stream_id *late;
@@ -56,7 +56,7 @@ struct ingest {
     bool probe_whole_script;
     struct ingest_reason reasons[INGEST_REASONS_MAX];
     uint32_t reason_count;
-    const char *trouble;
+    const char *trouble; /* why the streams cannot be read; NULL while they can */
 };
 
 void ingest_init(struct ingest *in, struct daemon *d);

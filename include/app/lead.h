@@ -1,8 +1,8 @@
 /* Who is active: the link's life, the lease, and whether Redis still holds the data that we left (SPEC §10).
  *
- * Phases: connecting → (lease held by another: standby) → loading → active. A link that comes back leads from connecting straight to
- * active where lease, epoch and applied_seq are as we left them; to a write-back where the data is gone or
- * older; else to loading. */
+ * Phases: connecting → (lease held by another: standby) → loading → active. A link that comes back leads from
+ * connecting straight to active where lease, epoch and applied_seq are as we left them; to a write-back where
+ * the data is gone or older; else to loading. */
 #pragma once
 
 #include "util/slice.h"
@@ -29,7 +29,7 @@ struct lead {
     char epoch[LEAD_EPOCH_LEN + 1];
     char dead_holder[LEAD_TOKEN_MAX]; /* a holder whose process is gone */
     char holder[LEAD_TOKEN_MAX];
-    uint64_t beat;       /* the last that was seen */
+    uint64_t beat;                    /* the last that was seen */
     int64_t asked_ms, lease_until_ms; /* monotonic */
     struct loop_timer *timer;
     uint64_t rollbacks[ROLLBACK_KINDS];

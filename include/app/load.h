@@ -14,10 +14,10 @@ struct load {
     void (*const *steps)(struct load *load); /* ends with NULL */
     bool rescanning;
     int step;
-    uint32_t pending;      /* answers that this step still waits for */
-    uint64_t generation;   /* answers of an abandoned load are ignored */
-    struct load_ids *ids;  /* instances and open trades found */
-    uint32_t positions; /* bits of the streams whose position meta has */
+    uint32_t pending;     /* answers that this step still waits for */
+    uint64_t generation;  /* answers of an abandoned load are ignored */
+    struct load_ids *ids; /* instances and open trades found */
+    uint32_t positions;   /* bits of the streams whose position meta has */
     char cursor[32];
     struct stream_id next; /* where the next page of a stream begins */
     int64_t started_ms;

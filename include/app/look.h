@@ -1,4 +1,5 @@
-/* Looking at instances as Redis holds them, all of each at one moment (look.lua): for loading and for reconciling. */
+/* Looking at instances as Redis holds them, all of each at one moment (look.lua): for loading and for
+ * reconciling. */
 #pragma once
 
 #include "core/fleet.h"

@@ -41,6 +41,8 @@ void instance_rows_clear(struct instance_rows *rows);
  * FLEET is the same in all calls, and may change between them: an instance that goes meanwhile is left out.
  */
 bool instance_rows_gather(struct instance_rows *rows, const struct fleet *fleet, uint32_t max);
+/* About how many bytes will be written, rather too many: for whoever wants to make room for them at once. */
+size_t instance_rows_bytes(const struct instance_rows *rows);
 /* Writes up to MAX further rows of a family; true once all is written. */
 bool instance_rows_write(struct instance_rows *rows, struct prom_writer *writer, uint32_t max);
 /* The names of the families, NULL behind the last. */

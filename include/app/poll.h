@@ -1,4 +1,5 @@
-/* What is read from Redis at an interval, so that a scrape never has to: INFO, lengths and lags of the streams, sizes of sets. */
+/* What is read from Redis at an interval, so that a scrape never has to: INFO, lengths and lags of the
+ * streams, sizes of sets. */
 #pragma once
 
 #include "core/stream.h"
@@ -30,9 +31,9 @@ enum info_field {
 struct poll_stream {
     bool known;
     uint64_t length;
-    uint64_t added;    /* entries ever added, as Redis counts them */
+    uint64_t added; /* entries ever added, as Redis counts them */
     bool based;
-    double base;       /* added, less what was handled since: what had been handled when counting began */
+    double base; /* added, less what was handled since: what had been handled when counting began */
     uint64_t handled_at_base;
     double lag;
 };
@@ -46,7 +47,7 @@ struct poll {
     bool policy_told;
     struct stream_id asked_at[STREAM_KINDS]; /* how far each had been read when it was asked for */
     struct poll_stream streams[STREAM_KINDS];
-    uint32_t trades_known; /* bits of enum trade_state */
+    bool trades_known;
     uint64_t trades[TRADE_STATES];
 };
 

@@ -1,5 +1,6 @@
-/* Holding indexes and hashes against what is known (SPEC §4, §5.4): all of it at start and periodically, single instances when
- * somebody may have written to them. Looks only while no batch is under way, so that what it sees is what was told. */
+/* Holding indexes and hashes against what is known (SPEC §4, §5.4): all of it at start and periodically,
+ * single instances when somebody may have written to them. Looks only while no batch is under way, so that
+ * what it sees is what was told. */
 #pragma once
 
 #include "app/follow.h"
@@ -24,13 +25,13 @@ const char *repair_kind_name(enum repair_kind kind);
 struct reconcile {
     struct daemon *d;
     struct loop_timer *timer;
-    struct id_queue queue;   /* to be looked at */
-    uint32_t done;           /* of it */
-    bool looking, wants;     /* a look is under way / waits for the batch */
-    uint32_t asked;          /* ids of the look under way */
+    struct id_queue queue; /* to be looked at */
+    uint32_t done;         /* of it */
+    bool looking, wants;   /* a look is under way / waits for the batch */
+    uint32_t asked;        /* ids of the look under way */
     uint64_t generation;
-    bool walking;            /* a full pass gathers ids */
-    uint32_t pending;        /* answers that gathering waits for */
+    bool walking;     /* a full pass gathers ids */
+    uint32_t pending; /* answers that gathering waits for */
     char cursor[32];
     uint64_t repairs[REPAIR_KINDS];
     uint64_t passes;

@@ -1,4 +1,5 @@
-/* The Redis server's clock as seen from here: entry IDs, deadlines and ages are all in its milliseconds (SPEC §3). */
+/* The Redis server's clock as seen from here: entry IDs, deadlines and ages are all in its milliseconds (SPEC
+ * §3). */
 #pragma once
 
 #include <stdbool.h>

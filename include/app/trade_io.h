@@ -1,5 +1,5 @@
-/* Trade updates on their way to the core: in order, each once it is known what Redis holds about a trade that is not in memory. Also the
- * read-backs that measure how long reading takes (SPEC §5.3, §9.1). */
+/* Trade updates on their way to the core: in order, each once it is known what Redis holds about a trade that
+ * is not in memory. Also the read-backs that measure how long reading takes (SPEC §5.3, §9.1). */
 #pragma once
 
 #include "core/histogram.h"
@@ -17,7 +17,7 @@ struct trade_io {
     struct trade_item *items; /* a ring */
     uint32_t cap, first, count;
     uint32_t looking; /* look-ups under way */
-    uint64_t taken; /* ever */
+    uint64_t taken;   /* ever */
     uint64_t generation;
     struct trade_stats stats;
     struct histogram write_seconds, read_seconds;
@@ -42,7 +42,8 @@ void trade_io_go_on(struct trade_io *io);
 /* Reading should wait. */
 bool trade_io_is_full(const struct trade_io *io);
 /* An update's batch is stored. All in monotonic microseconds. */
-void trade_io_stored(struct trade_io *io, struct slice trade_id, int64_t read_us, int64_t sent_us, int64_t stored_us);
+void trade_io_stored(struct trade_io *io, struct slice trade_id, int64_t read_us, int64_t sent_us,
+                     int64_t stored_us);
 /* Takes a trade out of every set: its hash is not there, something else is. */
 void trade_io_unindex(struct trade_io *io, struct slice trade_id);
 /* Takes trades whose hash has expired out of their sets (trade_sweep.c). */

@@ -1,8 +1,9 @@
 /* A batch: everything that a run of inputs brings about, as the one script call that stores it (commit.lua).
  *
  * Filled through its sink, sealed once, rendered as often as it must be sent; the rendering is the same each
- * time. Holds no pointers into what was handed over. A group (between two `begin`s) can be cut out again where Redis
- * holds a foreign type on a record that it writes. What is added before any `begin` belongs to no group and is never cut. */
+ * time. Holds no pointers into what was handed over. A group (between two `begin`s) can be cut out again
+ * where Redis holds a foreign type on a record that it writes. What is added before any `begin` belongs to no
+ * group and is never cut. */
 #pragma once
 
 #include "codec/keys.h"
@@ -103,14 +104,16 @@ void batch_forget_expiry(struct batch *batch, struct slice trade_id);
 void batch_seal(struct batch *batch);
 
 /* The command: EVALSHA, or EVAL with the whole script. Sealed batches only. */
-void batch_render(const struct batch *batch, struct slice token, struct slice epoch, bool whole_script, struct buf *out);
+void batch_render(const struct batch *batch, struct slice token, struct slice epoch, bool whole_script,
+                  struct buf *out);
 
 /* The key that the script calls NUMBER (as in its answer 'types'); false for none of ours. */
-bool batch_key_by_number(const struct batch *batch, uint64_t number, struct slice *ret_key, bool *ret_is_record);
+bool batch_key_by_number(const struct batch *batch, uint64_t number, struct slice *ret_key,
+                         bool *ret_is_record);
 
 /* What KEY holds does not matter: the operations on it fail one by one and are told in the answer. */
 void batch_ignore_key(struct batch *batch, struct slice key);
 
-/* Cuts every group that writes a record of object ID (of an instance: any of its three hashes), and rejects the entries
- * behind them with REASON. Returns how many were cut. Works on sealed and unsealed batches. */
+/* Cuts every group that writes a record of object ID (of an instance: any of its three hashes), and rejects
+ * the entries behind them with REASON. Returns how many were cut. Works on sealed and unsealed batches. */
 uint32_t batch_cut(struct batch *batch, bool is_trade, struct slice id, struct slice reason);

@@ -23,16 +23,16 @@ static inline struct slice key_slice(const struct key *key)
     return slice_of(key->text, key->len);
 }
 
-#define KEY_LEADER  "mt5stated:leader"
-#define KEY_META    "mt5stated:meta"
-#define KEY_TOTALS  "mt5stated:totals"
-#define KEY_JOURNAL "mt5stated:journal"
-#define KEY_SEQ     "mt5stated:seq"
+#define KEY_LEADER       "mt5stated:leader"
+#define KEY_META         "mt5stated:meta"
+#define KEY_TOTALS       "mt5stated:totals"
+#define KEY_JOURNAL      "mt5stated:journal"
+#define KEY_SEQ          "mt5stated:seq"
 #define KEY_TRADE_EXPIRY "mt5stated:trade_expiry"
-#define KEY_LOAD    "instance:index:load"
-#define KEY_THROTTLED "instance:index:throttled"
-#define KEY_DISPLACED "mt5stated:displaced:"
-#define CHANNEL_EVENTS "instance:events"
+#define KEY_LOAD         "instance:index:load"
+#define KEY_THROTTLED    "instance:index:throttled"
+#define KEY_DISPLACED    "mt5stated:displaced:"
+#define CHANNEL_EVENTS   "instance:events"
 
 /* `instance:{id}`, `instance_metrics:{id}`, `instance_health:{id}`, `trade:{id}`. */
 struct key key_record(enum record_kind kind, struct slice id);

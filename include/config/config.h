@@ -1,7 +1,7 @@
 /* The configuration: every key of SPEC §2 that this build knows, as one struct that is const once made.
  *
- * config/schema.h holds the one table that says name, type, default, range and whether a reload may change it; this file
- * only says where the values end up. Text is NUL-terminated and owned by the struct. */
+ * config/schema.h holds the one table that says name, type, default, range and whether a reload may change
+ * it; this file only says where the values end up. Text is NUL-terminated and owned by the struct. */
 #pragma once
 
 #include <stdbool.h>
@@ -93,16 +93,19 @@ struct config_source {
     size_t set_count;
 };
 
-/* Called once per problem; WHERE is the file (or `--set`), KEY the dotted key or `line N`, both never NULL. */
+/* Called once per problem; WHERE is the file (or `--set`), KEY the dotted key or `line N`, both never NULL.
+ */
 typedef void (*config_problem_fn)(void *ctx, const char *where, const char *key, const char *what);
 
-/* Reads, validates and completes a configuration. NULL where there was any problem (each was told to ON_PROBLEM).
- * The caller frees it with config_free. */
+/* Reads, validates and completes a configuration. NULL where there was any problem (each was told to
+ * ON_PROBLEM). The caller frees it with config_free. */
 struct config *config_load(const struct config_source *source, config_problem_fn on_problem, void *ctx);
 void config_free(struct config *config);
 
-/* The effective configuration as JSON with two spaces of indent; secrets and the credentials part of URLs as `<redacted>`. */
+/* The effective configuration as JSON with two spaces of indent; secrets and the credentials part of URLs as
+ * `<redacted>`. */
 void config_print(const struct config *config, struct buf *out);
 
-/* The first key that differs between the two and cannot be changed by a reload; NULL where a reload may go ahead. */
+/* The first key that differs between the two and cannot be changed by a reload; NULL where a reload may go
+ * ahead. */
 const char *config_find_frozen_change(const struct config *old_config, const struct config *new_config);

@@ -35,10 +35,10 @@ struct instance {
     int64_t record_updated_s[3]; /* what last_updated_at of the three hashes says, in seconds */
     double load_score;           /* what instance:index:load holds, NAN where it is not in it */
     uint64_t failed_restarts, recovery_attempts;
-    uint64_t seq;     /* of its last event */
-    uint32_t own_writes;   /* writes of ours to its hashes that Redis has yet to notify of; the shell's */
-    uint64_t batch;   /* number of the batch that last touched it (fleet.batch at that time) */
-    char *last_error; /* NULL: empty */
+    uint64_t seq;        /* of its last event */
+    uint32_t own_writes; /* writes of ours to its hashes that Redis has yet to notify of; the shell's */
+    uint64_t batch;      /* number of the batch that last touched it (fleet.batch at that time) */
+    char *last_error;    /* NULL: empty */
     enum instance_state desired_state; /* STATE_NONE: nobody has asked for one */
     uint32_t open_trades;
     uint32_t generation; /* differs between two instances that had the same slot */
@@ -155,8 +155,8 @@ enum adopt_result {
 enum adopt_result fleet_adopt(struct fleet *fleet, struct slice id, const struct instance_record *record,
                               bool follow, const struct cause *cause, int64_t now_ms, struct sink *sink);
 
-/* Writes everything that is known of INSTANCE again: hashes, its set and no other, its score, its seq (after a wipe, or where
- * what Redis holds may be older). */
+/* Writes everything that is known of INSTANCE again: hashes, its set and no other, its score, its seq (after
+ * a wipe, or where what Redis holds may be older). */
 void fleet_write_back(struct fleet *fleet, struct instance *instance, struct sink *sink);
 
 /* Forgets INSTANCE without telling anybody: its effects could not be stored. */

@@ -1,5 +1,5 @@
-/* Where the core says what should happen. The core decides; a sink does: the daemon's writes it into the outgoing
- * batch, a test's records it. Nothing handed over outlives the call.
+/* Where the core says what should happen. The core decides; a sink does: the daemon's writes it into the
+ * outgoing batch, a test's records it. Nothing handed over outlives the call.
  *
  * Between two calls of `begin` everything belongs together: it becomes visible together, or not at all. */
 #pragma once
@@ -17,7 +17,15 @@ enum record_kind { RECORD_INSTANCE, RECORD_METRICS, RECORD_HEALTH, RECORD_TRADE 
 enum index_kind { INDEX_INSTANCE_STATE, INDEX_TRADE_STATE };
 
 /* The fields of mt5stated:totals. */
-enum total_kind { TOTAL_RECEIVED, TOTAL_PROCESSED, TOTAL_FAILED, TOTAL_DROPPED, TOTAL_LOST, TOTAL_DUPLICATE, TOTAL_RESULT };
+enum total_kind {
+    TOTAL_RECEIVED,
+    TOTAL_PROCESSED,
+    TOTAL_FAILED,
+    TOTAL_DROPPED,
+    TOTAL_LOST,
+    TOTAL_DUPLICATE,
+    TOTAL_RESULT
+};
 #define TOTAL_KINDS 7
 
 /* How a signal ended. */
@@ -32,8 +40,10 @@ struct sink_ops {
     void (*begin)(void *ctx, const struct cause *cause);
 
     /* HSET / HDEL / DEL / EXPIRE of the record of object ID. */
-    void (*record_set)(void *ctx, enum record_kind kind, struct slice id, const struct record_field *fields, size_t count);
-    void (*record_unset)(void *ctx, enum record_kind kind, struct slice id, const struct slice *names, size_t count);
+    void (*record_set)(void *ctx, enum record_kind kind, struct slice id, const struct record_field *fields,
+                       size_t count);
+    void (*record_unset)(void *ctx, enum record_kind kind, struct slice id, const struct slice *names,
+                         size_t count);
     void (*record_remove)(void *ctx, enum record_kind kind, struct slice id);
     void (*record_expire)(void *ctx, enum record_kind kind, struct slice id, int64_t ttl_s);
 
@@ -63,7 +73,8 @@ struct sink_ops {
 
     /* Copies the signal's entry to trade_signals_dropped; its removal is told apart. */
     void (*signal_drop)(void *ctx, struct stream_id entry, int64_t age_ms);
-    /* Removes single entries of the signal stream, and all below MIN; told once per batch, behind everything else. */
+    /* Removes single entries of the signal stream, and all below MIN; told once per batch, behind everything
+     * else. */
     void (*signals_delete)(void *ctx, const struct stream_id *entries, size_t count);
     void (*signals_trim)(void *ctx, struct stream_id min);
     /* Removes single results (rejected ones), and all below MIN. */

@@ -4,7 +4,8 @@
 #include "util/slice.h"
 #include "util/stream_id.h"
 
-/* In the order in which one read's entries are taken in: an instance is known before its signals, a signal before its results. */
+/* In the order in which one read's entries are taken in: an instance is known before its signals, a signal
+ * before its results. */
 enum stream_kind { STREAM_REPORTS, STREAM_SIGNALS, STREAM_RESULTS, STREAM_TRADES };
 #define STREAM_KINDS 4
 
@@ -22,8 +23,18 @@ struct entry {
     uint32_t oversize;
 };
 
-/* What brought something about; written as correlation_id `report-1690000000000-0`, `timer-1690000000000-3`. */
-enum cause_kind { CAUSE_REPORT, CAUSE_SIGNAL, CAUSE_RESULT, CAUSE_TRADE, CAUSE_TIMER, CAUSE_ADOPTED, CAUSE_RECONCILE, CAUSE_OPERATOR };
+/* What brought something about; written as correlation_id `report-1690000000000-0`, `timer-1690000000000-3`.
+ */
+enum cause_kind {
+    CAUSE_REPORT,
+    CAUSE_SIGNAL,
+    CAUSE_RESULT,
+    CAUSE_TRADE,
+    CAUSE_TIMER,
+    CAUSE_ADOPTED,
+    CAUSE_RECONCILE,
+    CAUSE_OPERATOR
+};
 
 struct cause {
     enum cause_kind kind;

@@ -30,7 +30,13 @@ enum trade_field {
 };
 #define TRADE_FIELDS (TRADE_LEVERAGE + 1)
 
-enum trade_field_kind { TRADE_FIELD_ID, TRADE_FIELD_TEXT, TRADE_FIELD_NUMBER, TRADE_FIELD_SIGNED_NUMBER, TRADE_FIELD_STATE };
+enum trade_field_kind {
+    TRADE_FIELD_ID,
+    TRADE_FIELD_TEXT,
+    TRADE_FIELD_NUMBER,
+    TRADE_FIELD_SIGNED_NUMBER,
+    TRADE_FIELD_STATE
+};
 struct trade_field_info {
     struct slice name;
     enum trade_field_kind kind;
@@ -39,7 +45,14 @@ struct trade_field_info {
 extern const struct trade_field_info trade_field_table[TRADE_FIELDS];
 extern const struct slice trade_entry_names[TRADE_FIELDS];
 
-enum trade_state { TRADE_NONE = -1, TRADE_PENDING, TRADE_EXECUTING, TRADE_EXECUTED, TRADE_FAILED, TRADE_CLOSED };
+enum trade_state {
+    TRADE_NONE = -1,
+    TRADE_PENDING,
+    TRADE_EXECUTING,
+    TRADE_EXECUTED,
+    TRADE_FAILED,
+    TRADE_CLOSED
+};
 #define TRADE_STATES 5
 const char *trade_state_name(enum trade_state state);
 bool trade_state_parse(struct slice text, enum trade_state *ret_state); /* any case */
@@ -66,7 +79,7 @@ struct trade {
     struct ident id, instance_id;
     enum trade_state state;
     int64_t updated_ms;
-    uint64_t batch; /* that last touched it */
+    uint64_t batch;      /* that last touched it */
     uint32_t prev, next; /* in the list of open ones or of the others, oldest first */
     bool used;
 };
@@ -96,19 +109,21 @@ void trade_book_reset(struct trade_book *book);
 
 struct trade *trade_book_find(const struct trade_book *book, struct slice trade_id);
 
-/* To be called when INSTANCE has become known (registered, loaded): sets its open_trades to the number of open trades that name
- * it already. From then on the book keeps it right. */
+/* To be called when INSTANCE has become known (registered, loaded): sets its open_trades to the number of
+ * open trades that name it already. From then on the book keeps it right. */
 void trade_book_tie_instance(const struct trade_book *book, struct instance *instance);
 
-/* Applies a valid update. STORED is what Redis holds where the trade is not in memory (the caller has looked it up; NULL: nothing),
- * else ignored. What is told to SINK belongs to the group that the caller has begun. An update of a trade that has ended writes its
- * state and its TTL again: the hash may have expired since, and must not come back without them. */
-void trade_book_on_update(struct trade_book *book, const struct trade_update *update, const struct trade_stored *stored,
-                          const struct cause *cause, int64_t at_ms, struct sink *sink);
+/* Applies a valid update. STORED is what Redis holds where the trade is not in memory (the caller has looked
+ * it up; NULL: nothing), else ignored. What is told to SINK belongs to the group that the caller has begun.
+ * An update of a trade that has ended writes its state and its TTL again: the hash may have expired since,
+ * and must not come back without them. */
+void trade_book_on_update(struct trade_book *book, const struct trade_update *update,
+                          const struct trade_stored *stored, const struct cause *cause, int64_t at_ms,
+                          struct sink *sink);
 
 /* At start: an open trade as Redis holds it, in the set of INDEXED. Tells nobody. */
-void trade_book_load(struct trade_book *book, struct slice trade_id, struct slice instance_id, enum trade_state state,
-                     int64_t updated_ms);
+void trade_book_load(struct trade_book *book, struct slice trade_id, struct slice instance_id,
+                     enum trade_state state, int64_t updated_ms);
 
 /* Forgets a trade without telling anybody: its effects could not be stored, or its hash has expired. */
 void trade_book_forget(struct trade_book *book, struct trade *trade);

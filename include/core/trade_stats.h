@@ -1,7 +1,11 @@
-/* The latencies and rates of the newest trades (SPEC §9.1): bounded in number, the one untouched longest makes room. */
+/* The latencies and rates of the newest trades (SPEC §9.1): bounded in number, the one untouched longest
+ * makes room.
+ *
+ * Invariant: the items in use are in the map and in one list, the one untouched longest first. */
 #pragma once
 
 #include "core/ident.h"
+#include "util/map.h"
 #include <stdint.h>
 
 #define TRADE_RATE_SECONDS 10
@@ -12,18 +16,22 @@ struct trade_stat {
     double latency_us, set_latency_us, retrieval_latency_us; /* below 0: not measured */
     uint16_t updates[TRADE_RATE_SECONDS];                    /* by second modulo the window */
     int64_t newest_s;
+    uint32_t prev, next;
 };
 
 struct trade_stats {
-    struct trade_stat *items;
+    struct trade_stat *items; /* the first count are in use */
     uint32_t capacity, count;
+    uint32_t oldest, newest;
+    struct map map;
     int64_t ttl_ms;
     uint64_t evicted;
 };
 
+/* STATS must not be moved afterwards. */
 void trade_stats_init(struct trade_stats *stats, uint32_t capacity, int64_t ttl_ms);
 void trade_stats_clear(struct trade_stats *stats);
-/* Another bound; what was held is forgotten where it shrinks. */
+/* Another bound; where it changes, what was held is forgotten. */
 void trade_stats_resize(struct trade_stats *stats, uint32_t capacity, int64_t ttl_ms);
 
 /* Borrowed until the next call; made where it is new. NULL where the capacity is 0. */

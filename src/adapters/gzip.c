@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <limits.h>
 #include <stdlib.h>
+#define ZLIB_CONST
 #include <zlib.h>
 
 #define WINDOW_BITS_GZIP (15 + 16) /* zlib: the largest window, and a gzip header */
@@ -65,7 +66,7 @@ void gzip_add(struct gzip *gzip, struct slice in, struct buf *out)
     while (in.len) {
         uInt part = in.len < UINT_MAX ? (uInt)in.len : UINT_MAX;
 
-        gzip->stream.next_in = (z_const Bytef *)(uintptr_t)in.data;
+        gzip->stream.next_in = (z_const Bytef *)in.data;
         gzip->stream.avail_in = part;
         deflate_into(gzip, Z_NO_FLUSH, out);
         in = slice_of(in.data + part, in.len - part);

@@ -77,7 +77,7 @@ static int listen_unix(struct http_server *server, const char *path)
 
     if (strlen(path) >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
-    (void)strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     server->listen_fd = new_socket(AF_UNIX);
     if (server->listen_fd < 0)
         return server->listen_fd;

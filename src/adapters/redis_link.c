@@ -15,7 +15,7 @@
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 
-static void on_dialed(void *ctx, const struct redis_socket *socket, const char *error);
+static void on_dialed(void *ctx, const struct redis_socket *found, const char *error);
 
 static void hold_link(struct redis_link *link)
 {

@@ -10,19 +10,22 @@
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 
-/* A batch above this is sent before more is read: larger writes stall in the socket's buffer, and hold Redis up for others. */
+/* A batch above this is sent before more is read: larger writes stall in the socket's buffer, and hold Redis
+ * up for others. */
 #define FULL_BYTES ((size_t)160 << 10)
 #define RETRY_MS   200
 
-static const double roundtrip_bounds[] = {.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5};
+static const double roundtrip_bounds[] = {.0001, .00025, .0005, .001, .0025, .005, .01,
+                                          .025,  .05,    .1,    .25,  .5,    1,    2.5};
 
 static void on_retry(void *ctx);
 static void send_batch(struct commit *c);
 
 static struct batch_options options_of(const struct daemon *d)
 {
-    return (struct batch_options){
-        .names = d->names, .group = d->boot_config->streams.group, .events_max_len = d->config->streams.events_max_len};
+    return (struct batch_options){.names = d->names,
+                                  .group = d->boot_config->streams.group,
+                                  .events_max_len = d->config->streams.events_max_len};
 }
 
 void commit_init(struct commit *c, struct daemon *d)
@@ -117,7 +120,8 @@ static void announce(struct commit *c)
             const struct batch_event_field *field = &b->event_fields[event->first_field + f];
             if (slice_is(field->name, "event") || slice_is(field->name, "at"))
                 continue;
-            fields[count++] = log_slice(field->name.data, slice_of(b->event_text.data + field->offset, field->len));
+            fields[count++] =
+                log_slice(field->name.data, slice_of(b->event_text.data + field->offset, field->len));
         }
         log_event(c->d->log, event_name(event->kind), fields, count);
     }
@@ -137,8 +141,8 @@ static void on_stored(struct commit *c, bool measured)
     c->batches++;
     announce(c);
     for (uint32_t i = 0; i < c->sent_notes.count; i++)
-        trade_io_stored(&c->d->trade_io, ident_slice(&c->sent_notes.items[i].id), c->sent_notes.items[i].read_us, c->sent_us,
-                        now_us);
+        trade_io_stored(&c->d->trade_io, ident_slice(&c->sent_notes.items[i].id),
+                        c->sent_notes.items[i].read_us, c->sent_us, now_us);
     c->sent_notes.count = 0;
     batch_reset(c->sent, 0);
     commit_kick(c);
@@ -161,15 +165,16 @@ static void displace(struct commit *c, struct slice key, struct slice type)
 {
     struct key aside = key_displaced(key);
     struct slice words[] = {slice_text("RENAME"), key, key_slice(&aside)};
-    LOG_LIMITED(c->d->log, WARN, key, "a foreign value in the way of a key is moved aside", log_slice("key", key),
-                log_slice("type", type), log_slice("to", key_slice(&aside)));
+    LOG_LIMITED(c->d->log, WARN, key, "a foreign value in the way of a key is moved aside",
+                log_slice("key", key), log_slice("type", type), log_slice("to", key_slice(&aside)));
     reconcile_count(&c->d->reconcile, REPAIR_DISPLACED);
-    (void)redis_link_command(c->d->link, words, ARRAY_LEN(words), 0, NULL, NULL); /* if it fails, the batch tells again */
+    (void)redis_link_command(c->d->link, words, ARRAY_LEN(words), 0, NULL,
+                             NULL); /* if it fails, the batch tells again */
     reconcile_write_back_key(&c->d->reconcile, key);
 }
 
-/* The record of an object holds something else: what concerns it is cut out of both batches, its entries are rejected,
- * and it is left alone until it can be stored again. */
+/* The record of an object holds something else: what concerns it is cut out of both batches, its entries are
+ * rejected, and it is left alone until it can be stored again. */
 static void cut_record(struct commit *c, struct slice key, struct slice type)
 {
     enum record_kind kind;
@@ -179,8 +184,8 @@ static void cut_record(struct commit *c, struct slice key, struct slice type)
     struct ident owner;
     ident_set(&owner, id);
     struct buf reason = BUF_INIT;
-    buf_add_format(&reason, "%.*s: wrong type in Redis (%.*s where a hash belongs)", (int)key.len, key.data, (int)type.len,
-                   type.data);
+    buf_add_format(&reason, "%.*s: wrong type in Redis (%.*s where a hash belongs)", (int)key.len, key.data,
+                   (int)type.len, type.data);
     LOG_LIMITED(c->d->log, WARN, key, "a record cannot be stored", log_slice("reason", buf_slice(&reason)));
     bool is_trade = kind == RECORD_TRADE;
     uint32_t cut = batch_cut(c->sent, is_trade, ident_slice(&owner), buf_slice(&reason));
@@ -201,7 +206,8 @@ static void cut_record(struct commit *c, struct slice key, struct slice type)
 static void on_wrong_types(struct commit *c, const redisReply *reply)
 {
     for (size_t i = 1; i + 1 < reply->elements; i += 2) {
-        if (reply->element[i]->type != REDIS_REPLY_INTEGER || reply->element[i + 1]->type != REDIS_REPLY_STRING)
+        if (reply->element[i]->type != REDIS_REPLY_INTEGER ||
+            reply->element[i + 1]->type != REDIS_REPLY_STRING)
             continue;
         struct slice key, type = slice_of(reply->element[i + 1]->str, reply->element[i + 1]->len);
         bool is_record;
@@ -252,9 +258,10 @@ static void on_answer(void *ctx, void *object)
         return;
     }
     c->whole_script = false;
-    const char *word = reply->type == REDIS_REPLY_ARRAY && reply->elements && reply->element[0]->type == REDIS_REPLY_STRING
-                           ? reply->element[0]->str
-                           : "";
+    const char *word =
+        reply->type == REDIS_REPLY_ARRAY && reply->elements && reply->element[0]->type == REDIS_REPLY_STRING
+            ? reply->element[0]->str
+            : "";
     if (strcmp(word, "ok") == 0) {
         log_failed_operations(c, reply);
         on_stored(c, true);

@@ -99,7 +99,8 @@ void daemon_forget(struct daemon *d)
 static void on_link_up(void *ctx)
 {
     struct daemon *d = ctx;
-    LOG(d->log, INFO, "redis connected", log_text("host", d->config->redis.host), log_int("port", d->config->redis.port));
+    LOG(d->log, INFO, "redis connected", log_text("host", d->config->redis.host),
+        log_int("port", d->config->redis.port));
     lead_link_up(&d->lead);
     poll_start(&d->poll);
 }
@@ -120,7 +121,8 @@ static void on_instance_refused(void *ctx, const struct instance *instance, enum
     struct daemon *d = ctx;
     struct slice id = ident_slice(&instance->id);
     LOG_LIMITED(d->log, WARN, id, "transition refused", log_slice("instance_id", id),
-                log_text("from", instance_state_name(instance->state)), log_text("to", instance_state_name(to)));
+                log_text("from", instance_state_name(instance->state)),
+                log_text("to", instance_state_name(to)));
 }
 
 static void on_trade_refused(void *ctx, const struct trade *trade, enum trade_state to)
@@ -179,7 +181,8 @@ static void on_stop_signal(void *ctx)
 static void on_problem(void *ctx, const char *where, const char *key, const char *what)
 {
     struct daemon *d = ctx;
-    LOG(d->log, ERROR, "configuration problem", log_text("file", where), log_text("key", key), log_text("what", what));
+    LOG(d->log, ERROR, "configuration problem", log_text("file", where), log_text("key", key),
+        log_text("what", what));
 }
 
 static void apply_config(struct daemon *d, struct config *config)
@@ -192,7 +195,8 @@ static void apply_config(struct daemon *d, struct config *config)
     commit_configure(&d->commit);
     struct redis_link *links[] = {d->link, redis_stream_link(d->ingest.reader), d->follow.link};
     for (size_t i = 0; i < ARRAY_LEN(links); i++)
-        redis_link_set_backoff(links[i], (int)config->redis.reconnect_min_ms, (int)config->redis.reconnect_max_ms);
+        redis_link_set_backoff(links[i], (int)config->redis.reconnect_min_ms,
+                               (int)config->redis.reconnect_max_ms);
     if (lead_is_active(&d->lead)) {
         reconcile_start(&d->reconcile);
         follow_go_on(&d->follow);
@@ -206,7 +210,8 @@ static void on_reload_signal(void *ctx)
     const char *frozen = config ? config_find_frozen_change(d->config, config) : NULL;
     d->reload_ok = config && !frozen;
     if (!config) {
-        LOG(d->log, ERROR, "configuration not reloaded; the old one stays", log_text("reason", "it has problems"));
+        LOG(d->log, ERROR, "configuration not reloaded; the old one stays",
+            log_text("reason", "it has problems"));
     } else if (frozen) {
         LOG(d->log, ERROR, "configuration not reloaded; the old one stays", log_text("key", frozen),
             log_text("reason", "changing this key needs a restart"));
@@ -237,22 +242,27 @@ static void on_summary_signal(void *ctx)
     for (uint32_t i = 0; i < d->ingest.reason_count; i++)
         rejected += d->ingest.reasons[i].count;
     const char *unready = lead_unready(&d->lead);
-    LOG(d->log, INFO, "summary", log_text("ready", unready ? unready : "yes"), log_int("instances", d->fleet.count),
-        log_int("running", d->fleet.by_state[STATE_RUNNING]), log_int("stopped", d->fleet.by_state[STATE_STOPPED]),
-        log_int("crashed", d->fleet.by_state[STATE_CRASHED]), log_int("restarting", d->fleet.by_state[STATE_RESTARTING]),
-        log_int("received", (int64_t)sums[TOTAL_RECEIVED]), log_int("processed", (int64_t)sums[TOTAL_PROCESSED]),
-        log_int("failed", (int64_t)sums[TOTAL_FAILED]), log_int("dropped", (int64_t)sums[TOTAL_DROPPED]),
-        log_int("lost", (int64_t)sums[TOTAL_LOST]), log_int("duplicate", (int64_t)sums[TOTAL_DUPLICATE]),
-        log_int("open", (int64_t)view.open), log_int("open_trades", d->trades.open_count), log_int("entries", (int64_t)entries),
-        log_int("rejected", (int64_t)rejected), log_int("events", (int64_t)events), log_int("batches", (int64_t)d->commit.batches),
-        log_int("repairs", (int64_t)repairs), log_int("log_dropped", (int64_t)log_dropped_lines(d->log)));
+    LOG(d->log, INFO, "summary", log_text("ready", unready ? unready : "yes"),
+        log_int("instances", d->fleet.count), log_int("running", d->fleet.by_state[STATE_RUNNING]),
+        log_int("stopped", d->fleet.by_state[STATE_STOPPED]),
+        log_int("crashed", d->fleet.by_state[STATE_CRASHED]),
+        log_int("restarting", d->fleet.by_state[STATE_RESTARTING]),
+        log_int("received", (int64_t)sums[TOTAL_RECEIVED]),
+        log_int("processed", (int64_t)sums[TOTAL_PROCESSED]), log_int("failed", (int64_t)sums[TOTAL_FAILED]),
+        log_int("dropped", (int64_t)sums[TOTAL_DROPPED]), log_int("lost", (int64_t)sums[TOTAL_LOST]),
+        log_int("duplicate", (int64_t)sums[TOTAL_DUPLICATE]), log_int("open", (int64_t)view.open),
+        log_int("open_trades", d->trades.open_count), log_int("entries", (int64_t)entries),
+        log_int("rejected", (int64_t)rejected), log_int("events", (int64_t)events),
+        log_int("batches", (int64_t)d->commit.batches), log_int("repairs", (int64_t)repairs),
+        log_int("log_dropped", (int64_t)log_dropped_lines(d->log)));
 }
 
 static void name_streams(struct daemon *d)
 {
     const struct config *c = d->boot_config;
     d->names = (struct key_names){
-        .stream = {c->streams.reports, c->streams.signals, c->streams.results, c->streams.trades}, .events = c->streams.events};
+        .stream = {c->streams.reports, c->streams.signals, c->streams.results, c->streams.trades},
+        .events = c->streams.events};
 }
 
 static bool add_signals(struct daemon *d)
@@ -260,7 +270,10 @@ static bool add_signals(struct daemon *d)
     static const struct {
         int signo;
         loop_fn fn;
-    } table[] = {{SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal}, {SIGHUP, on_reload_signal}, {SIGUSR1, on_summary_signal}};
+    } table[] = {{SIGTERM, on_stop_signal},
+                 {SIGINT, on_stop_signal},
+                 {SIGHUP, on_reload_signal},
+                 {SIGUSR1, on_summary_signal}};
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         d->signals[i] = loop_signal_new(d->loop, table[i].signo, table[i].fn, d);
         if (!d->signals[i])
@@ -284,8 +297,8 @@ static void make_core(struct daemon *d)
     d->trades.ctx = d;
 }
 
-struct daemon *daemon_new(const struct config_source *source, struct config *config, struct log *log, struct loop *loop,
-                          int *ret_exit)
+struct daemon *daemon_new(const struct config_source *source, struct config *config, struct log *log,
+                          struct loop *loop, int *ret_exit)
 {
     struct daemon *d = mem_new(1, sizeof *d);
     d->source = *source;
@@ -316,7 +329,8 @@ struct daemon *daemon_new(const struct config_source *source, struct config *con
 
     struct errmsg why;
     if (server_init(&d->server, d, &why)) {
-        LOG(log, ERROR, "cannot listen for HTTP", log_text("listen", config->http.listen), log_text("reason", why.text));
+        LOG(log, ERROR, "cannot listen for HTTP", log_text("listen", config->http.listen),
+            log_text("reason", why.text));
         *ret_exit = EX_UNAVAILABLE;
         daemon_free(d);
         return NULL;

@@ -13,9 +13,9 @@
 /* How long to gather before looking: several writes of one agent are one look. */
 #define GATHER_MS 50
 /* How often blocked instances are looked at. */
-#define BLOCKED_MS   1000
-#define BLOCKED_MAX  10000
-#define DIRTY_MAX    100000
+#define BLOCKED_MS  1000
+#define BLOCKED_MAX 10000
+#define DIRTY_MAX   100000
 
 static void on_up(void *ctx);
 static void on_down(void *ctx, const char *reason, bool was_up);
@@ -91,7 +91,8 @@ static void on_down(void *ctx, const char *reason, bool was_up)
     struct follow *f = ctx;
     f->hearing = false;
     if (was_up)
-        LOG_LIMITED(f->d->log, WARN, slice_text("notify"), "redis link for notifications lost", log_text("reason", reason));
+        LOG_LIMITED(f->d->log, WARN, slice_text("notify"), "redis link for notifications lost",
+                    log_text("reason", reason));
 }
 
 static bool is_text(const redisReply *reply)
@@ -104,11 +105,13 @@ static void on_push(void *ctx, const struct redisReply *m)
 {
     struct follow *f = ctx;
     if (m->type == REDIS_REPLY_ERROR) {
-        LOG_LIMITED(f->d->log, WARN, slice_text("subscribe"), "notifications are refused; writes by others are found by reconciling",
+        LOG_LIMITED(f->d->log, WARN, slice_text("subscribe"),
+                    "notifications are refused; writes by others are found by reconciling",
                     log_slice("error", slice_of(m->str, m->len)));
         return;
     }
-    if (m->type != REDIS_REPLY_ARRAY || m->elements != 4 || !is_text(m->element[2]) || !is_text(m->element[3]))
+    if (m->type != REDIS_REPLY_ARRAY || m->elements != 4 || !is_text(m->element[2]) ||
+        !is_text(m->element[3]))
         return;
     struct slice channel = slice_of(m->element[2]->str, m->element[2]->len);
     const char *colon = memchr(channel.data, ':', channel.len);
@@ -121,7 +124,8 @@ static void on_push(void *ctx, const struct redisReply *m)
         return;
     f->heard++;
     struct instance *instance = fleet_find(&f->d->fleet, id);
-    if (instance && instance->own_writes && slice_is(slice_of(m->element[3]->str, m->element[3]->len), "hset")) {
+    if (instance && instance->own_writes &&
+        slice_is(slice_of(m->element[3]->str, m->element[3]->len), "hset")) {
         instance->own_writes--;
         return;
     }
@@ -138,7 +142,8 @@ void follow_expect(struct follow *f, const struct batch *batch)
         struct slice id;
         const struct batch_key *key = &batch->keys[i];
         if (!key->is_record || !key->writes ||
-            !key_parse_record(slice_of(batch->key_text.data + key->offset, key->len), &kind, &id) || kind == RECORD_TRADE)
+            !key_parse_record(slice_of(batch->key_text.data + key->offset, key->len), &kind, &id) ||
+            kind == RECORD_TRADE)
             continue;
         struct instance *instance = fleet_find(&f->d->fleet, id);
         if (instance)
@@ -169,7 +174,8 @@ static void on_config_set(void *ctx, void *object)
         return;
     f->refused_told = true;
     LOG(f->d->log, WARN,
-        "redis does not let its keyspace notifications be switched on; writes by others are found by reconciling",
+        "redis does not let its keyspace notifications be switched on; writes by others are found by "
+        "reconciling",
         log_slice("error", slice_of(reply->str, reply->len)));
 }
 
@@ -197,8 +203,10 @@ static void on_config_get(void *ctx, void *object)
     }
     if (!changed)
         return;
-    struct slice words[] = {slice_text("CONFIG"), slice_text("SET"), slice_text("notify-keyspace-events"), slice_text(flags)};
-    (void)redis_link_command(f->d->link, words, ARRAY_LEN(words), 0, on_config_set, f); /* at the next start otherwise */
+    struct slice words[] = {slice_text("CONFIG"), slice_text("SET"), slice_text("notify-keyspace-events"),
+                            slice_text(flags)};
+    (void)redis_link_command(f->d->link, words, ARRAY_LEN(words), 0, on_config_set,
+                             f); /* at the next start otherwise */
 }
 
 void follow_go_on(struct follow *f)
@@ -209,7 +217,8 @@ void follow_go_on(struct follow *f)
         return;
     redis_link_start(f->link);
     struct slice words[] = {slice_text("CONFIG"), slice_text("GET"), slice_text("notify-keyspace-events")};
-    (void)redis_link_command(f->d->link, words, ARRAY_LEN(words), 0, on_config_get, f); /* at the next start otherwise */
+    (void)redis_link_command(f->d->link, words, ARRAY_LEN(words), 0, on_config_get,
+                             f); /* at the next start otherwise */
 }
 
 static void on_timer(void *ctx)

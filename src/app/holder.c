@@ -8,27 +8,25 @@
 #include <string.h>
 #include <unistd.h>
 
-static void read_line(const char *path, char *out, size_t size)
+/* The beginning of a file as text, empty where it cannot be read. */
+static void read_start(const char *path, char *out, size_t size)
 {
     out[0] = '\0';
     FILE *f = fopen(path, "re");
     if (!f)
         return;
-    if (fgets(out, (int)size, f))
-        out[strcspn(out, "\n")] = '\0';
-    else
-        out[0] = '\0';
+    out[fread(out, 1, size - 1, f)] = '\0';
     (void)fclose(f); /* only read from */
 }
 
 /* When process PID started, in clock ticks since boot; 0 where there is none. A zombie counts as none. */
 static uint64_t start_time(long pid)
 {
-    char path[64], line[1024];
+    char path[64], stat[1024];
     (void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-    read_line(path, line, sizeof line);
-    /* The name in parentheses may hold anything; field 3 follows the last one. */
-    const char *p = strrchr(line, ')');
+    read_start(path, stat, sizeof stat);
+    /* The name in parentheses may hold anything, newlines too; field 3 follows the last one. */
+    const char *p = strrchr(stat, ')');
     if (!p || p[1] != ' ' || p[2] == 'Z' || p[2] == 'X')
         return 0;
     p += 2;
@@ -44,12 +42,13 @@ static uint64_t start_time(long pid)
 void holder_make_token(char out[HOLDER_TOKEN_MAX], const char *consumer)
 {
     char boot[64], ns[64] = "";
-    read_line("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
+    read_start("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
+    boot[strcspn(boot, "\n")] = '\0';
     ssize_t n = readlink("/proc/self/ns/pid", ns, sizeof ns - 1);
     ns[n > 0 ? n : 0] = '\0';
     long pid = (long)getpid();
-    (void)snprintf(out, HOLDER_TOKEN_MAX, "%s@%s:%s:%ld:%" PRIu64 "#%08" PRIx32 "%08" PRIx32, consumer, boot, ns, pid,
-                   start_time(pid), arc4random(), arc4random());
+    (void)snprintf(out, HOLDER_TOKEN_MAX, "%s@%s:%s:%ld:%" PRIu64 "#%08" PRIx32 "%08" PRIx32, consumer, boot,
+                   ns, pid, start_time(pid), arc4random(), arc4random());
 }
 
 bool holder_is_dead(const char *holder, const char *own)

@@ -26,10 +26,14 @@ static void on_retry(void *ctx);
 void ingest_init(struct ingest *in, struct daemon *d)
 {
     *in = (struct ingest){.d = d};
-    in->names[STREAM_REPORTS] = (struct redis_stream_names){d->names.stream[STREAM_REPORTS], report_entry_names, REPORT_FIELDS};
-    in->names[STREAM_SIGNALS] = (struct redis_stream_names){d->names.stream[STREAM_SIGNALS], signal_field_names, SIGNAL_FIELDS};
-    in->names[STREAM_RESULTS] = (struct redis_stream_names){d->names.stream[STREAM_RESULTS], result_field_names, RESULT_FIELDS};
-    in->names[STREAM_TRADES] = (struct redis_stream_names){d->names.stream[STREAM_TRADES], trade_entry_names, TRADE_FIELDS};
+    in->names[STREAM_REPORTS] =
+        (struct redis_stream_names){d->names.stream[STREAM_REPORTS], report_entry_names, REPORT_FIELDS};
+    in->names[STREAM_SIGNALS] =
+        (struct redis_stream_names){d->names.stream[STREAM_SIGNALS], signal_field_names, SIGNAL_FIELDS};
+    in->names[STREAM_RESULTS] =
+        (struct redis_stream_names){d->names.stream[STREAM_RESULTS], result_field_names, RESULT_FIELDS};
+    in->names[STREAM_TRADES] =
+        (struct redis_stream_names){d->names.stream[STREAM_TRADES], trade_entry_names, TRADE_FIELDS};
     struct redis_link_options options;
     daemon_link_options(d, "mt5stated-read", &options);
     struct redis_stream_events events = {on_up, on_down, on_entry, on_done};
@@ -285,7 +289,8 @@ static void on_down(void *ctx, const char *reason, bool was_up)
     for (int k = 0; k < STREAM_KINDS; k++)
         in->streams[k].at_end = false;
     if (was_up)
-        LOG_LIMITED(in->d->log, WARN, slice_text("read"), "redis link for reading lost", log_text("reason", reason));
+        LOG_LIMITED(in->d->log, WARN, slice_text("read"), "redis link for reading lost",
+                    log_text("reason", reason));
 }
 
 static int64_t next_deadline(const struct ingest *in)
@@ -317,8 +322,8 @@ static int64_t block_ms(struct ingest *in)
 void ingest_go_on(struct ingest *in)
 {
     struct daemon *d = in->d;
-    if (!lead_is_active(&d->lead) || d->stopping || redis_stream_is_reading(in->reader) || commit_is_full(&d->commit) ||
-        !redis_link_is_up(redis_stream_link(in->reader)))
+    if (!lead_is_active(&d->lead) || d->stopping || redis_stream_is_reading(in->reader) ||
+        commit_is_full(&d->commit) || !redis_link_is_up(redis_stream_link(in->reader)))
         return;
     uint32_t mask = 0;
     struct stream_id after[STREAM_KINDS];
@@ -343,7 +348,8 @@ void ingest_go_on(struct ingest *in)
 static void on_read_error(struct ingest *in, const struct redis_read_result *result)
 {
     in->trouble = redis_error_name(result->error);
-    LOG_LIMITED(in->d->log, ERROR, slice_text(in->trouble), "cannot read the streams", log_slice("error", result->error_text));
+    LOG_LIMITED(in->d->log, ERROR, slice_text(in->trouble), "cannot read the streams",
+                log_slice("error", result->error_text));
     if (result->error == REDIS_ERROR_WRONGTYPE)
         poll_stream_types(&in->d->poll);
     if (result->error == REDIS_ERROR_NOAUTH || result->error == REDIS_ERROR_READONLY)
@@ -389,7 +395,8 @@ void ingest_judge(struct ingest *in)
     if (!lead_is_active(&d->lead))
         return;
     int64_t now_ms = daemon_now_ms(d);
-    int64_t signals_ms = in->streams[STREAM_SIGNALS].horizon_ms, results_ms = in->streams[STREAM_RESULTS].horizon_ms;
+    int64_t signals_ms = in->streams[STREAM_SIGNALS].horizon_ms,
+            results_ms = in->streams[STREAM_RESULTS].horizon_ms;
     if (next_deadline(in) <= now_ms) {
         fleet_on_timer(&d->fleet, now_ms, in->streams[STREAM_REPORTS].horizon_ms, commit_sink(&d->commit));
         ledger_expire(d->ledger, now_ms, signals_ms < results_ms ? signals_ms : results_ms);
@@ -411,8 +418,8 @@ void ingest_stream_is_wrong(struct ingest *in, struct slice key, struct slice ty
         if (!slice_is(key, in->names[k].stream) || in->streams[k].wrong_type)
             continue;
         in->streams[k].wrong_type = true;
-        LOG(in->d->log, ERROR, "a stream that should be read is something else; it is left out", log_slice("key", key),
-            log_slice("type", type));
+        LOG(in->d->log, ERROR, "a stream that should be read is something else; it is left out",
+            log_slice("key", key), log_slice("type", type));
     }
 }
 
@@ -428,8 +435,8 @@ void ingest_stream_restarted(struct ingest *in, enum stream_kind stream)
 {
     char was[STREAM_ID_TEXT_MAX];
     stream_id_format(was, in->streams[stream].handled);
-    LOG(in->d->log, WARN, "a stream was made anew; it is read from its beginning", log_text("stream", in->names[stream].stream),
-        log_text("position", was));
+    LOG(in->d->log, WARN, "a stream was made anew; it is read from its beginning",
+        log_text("stream", in->names[stream].stream), log_text("position", was));
     ingest_set_position(in, stream, (struct stream_id){0, 0});
     in->streams[stream].stored = (struct stream_id){0, 1}; /* so that the new position is written */
     in->streams[stream].marks.count = 0;

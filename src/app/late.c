@@ -42,7 +42,8 @@ static void on_probed(void *ctx, void *object)
             send_probe(in);
             return;
         }
-        LOG_LIMITED(in->d->log, ERROR, slice_text("probe"), "cannot look up late signals", log_slice("error", text));
+        LOG_LIMITED(in->d->log, ERROR, slice_text("probe"), "cannot look up late signals",
+                    log_slice("error", text));
         return;
     }
     in->probe_whole_script = false;
@@ -50,8 +51,9 @@ static void on_probed(void *ctx, void *object)
         return;
     for (size_t i = 0; i < in->late_count; i++)
         in->late_present[i] = reply->str[i] == '1';
-    ledger_end_late(in->d->ledger, in->late, in->late_present, in->late_count, in->streams[STREAM_RESULTS].horizon_ms,
-                    daemon_now_ms(in->d), commit_sink(&in->d->commit));
+    ledger_end_late(in->d->ledger, in->late, in->late_present, in->late_count,
+                    in->streams[STREAM_RESULTS].horizon_ms, daemon_now_ms(in->d),
+                    commit_sink(&in->d->commit));
     in->late_count = 0;
     ingest_judge(in);
     commit_kick(&in->d->commit);
@@ -66,7 +68,8 @@ void late_look(struct ingest *in)
         in->late = mem_new(LATE_MAX, sizeof *in->late);
         in->late_present = mem_new(LATE_MAX, sizeof *in->late_present);
     }
-    in->late_count = ledger_collect_late(in->d->ledger, in->streams[STREAM_RESULTS].horizon_ms, in->late, LATE_MAX);
+    in->late_count =
+        ledger_collect_late(in->d->ledger, in->streams[STREAM_RESULTS].horizon_ms, in->late, LATE_MAX);
     if (in->late_count)
         send_probe(in);
 }

@@ -111,9 +111,11 @@ static void make_epoch(struct lead *lead, uint64_t applied)
         (void)snprintf(lead->epoch + 2 * i, 3, "%02x", random[i]);
     char number[NUMBER_TEXT_MAX];
     lead->beat = 0;
-    struct slice words[] = {slice_text("HSET"), slice_text(KEY_META), slice_text("epoch"), lead_epoch(lead), slice_text("beat"),
-                            slice_text("0"), slice_text("applied_seq"),
-                            slice_of(number, number_format_u64(number, applied)), slice_text("schema"), slice_text("1")};
+    struct slice words[] = {slice_text("HSET"),        slice_text(KEY_META),
+                            slice_text("epoch"),       lead_epoch(lead),
+                            slice_text("beat"),        slice_text("0"),
+                            slice_text("applied_seq"), slice_of(number, number_format_u64(number, applied)),
+                            slice_text("schema"),      slice_text("1")};
     if (redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, on_epoch_made, lead))
         ask_in(lead, SOON_MS);
 }
@@ -140,7 +142,8 @@ static void on_held(struct lead *lead, const struct lease_answer *answer)
 {
     struct commit *commit = &lead->d->commit;
     bool same = answer->has_applied && strcmp(answer->epoch, lead->epoch) == 0 && answer->beat >= lead->beat;
-    if (same && (lead->phase == PHASE_LOADING || lead->phase == PHASE_ROLLBACK || (lead->phase == PHASE_ACTIVE && answer->applied >= commit->applied))) {
+    if (same && (lead->phase == PHASE_LOADING || lead->phase == PHASE_ROLLBACK ||
+                 (lead->phase == PHASE_ACTIVE && answer->applied >= commit->applied))) {
         lead->beat = answer->beat;
         return;
     }
@@ -162,7 +165,8 @@ static void on_held(struct lead *lead, const struct lease_answer *answer)
     } else if (!same || answer->applied < commit->applied) {
         roll_back(lead, ROLLBACK_ROLLED_BACK);
     } else if (answer->applied > commit->applied + (commit->has_sent ? 1 : 0)) {
-        LOG(lead->d->log, WARN, "another daemon wrote meanwhile", log_int("applied_seq", (int64_t)answer->applied));
+        LOG(lead->d->log, WARN, "another daemon wrote meanwhile",
+            log_int("applied_seq", (int64_t)answer->applied));
         lose_state(lead);
         on_held(lead, answer);
     } else {
@@ -173,7 +177,8 @@ static void on_held(struct lead *lead, const struct lease_answer *answer)
 
 static bool parse_answer(const redisReply *reply, struct lease_answer *ret, int64_t *ret_server_us)
 {
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 7 || reply->element[0]->type != REDIS_REPLY_INTEGER)
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 7 ||
+        reply->element[0]->type != REDIS_REPLY_INTEGER)
         return false;
     for (size_t i = 1; i < 7; i++)
         if (reply->element[i]->type != REDIS_REPLY_STRING)
@@ -184,7 +189,8 @@ static bool parse_answer(const redisReply *reply, struct lease_answer *ret, int6
                                  .holder = reply->element[1]->str,
                                  .epoch = reply->element[2]->str};
     ret->has_applied = number_parse_u64(applied, (uint64_t)1 << 53, &ret->applied);
-    (void)number_parse_u64(beat, UINT64_MAX, &ret->beat); /* 0 where it is missing: then the data is not what we left */
+    (void)number_parse_u64(beat, UINT64_MAX,
+                           &ret->beat); /* 0 where it is missing: then the data is not what we left */
     uint64_t s = 0, us = 0;
     (void)number_parse_u64(slice_of(reply->element[5]->str, reply->element[5]->len), UINT32_MAX, &s);
     (void)number_parse_u64(slice_of(reply->element[6]->str, reply->element[6]->len), UINT32_MAX, &us);
@@ -198,7 +204,8 @@ static void on_refused(struct lead *lead, const redisReply *reply)
     enum redis_error error = redis_error_classify(text);
     lead->server_loading = error == REDIS_ERROR_LOADING;
     lead->trouble = redis_error_name(error);
-    LOG_LIMITED(lead->d->log, ERROR, slice_text(lead->trouble), "cannot get the lease", log_slice("error", text));
+    LOG_LIMITED(lead->d->log, ERROR, slice_text(lead->trouble), "cannot get the lease",
+                log_slice("error", text));
     if (error == REDIS_ERROR_READONLY || error == REDIS_ERROR_NOAUTH)
         redis_link_drop(lead->d->link, lead->trouble, true);
     else if (error == REDIS_ERROR_WRONGTYPE)
@@ -240,10 +247,12 @@ static void on_lease(void *ctx, void *object)
 /* Something foreign sits on the lease or on meta: it is moved aside. */
 static void displace(struct lead *lead)
 {
-    static const char *const script = "for i = 1, #KEYS do local t = redis.call('TYPE', KEYS[i]).ok "
-                                      "if t ~= 'none' and t ~= ARGV[i] then redis.call('RENAME', KEYS[i], ARGV[3] .. KEYS[i]) end end";
-    struct slice words[] = {slice_text("EVAL"), slice_text(script), slice_text("2"), slice_text(KEY_LEADER), slice_text(KEY_META),
-                            slice_text("string"), slice_text("hash"), slice_text(KEY_DISPLACED)};
+    static const char *const script =
+        "for i = 1, #KEYS do local t = redis.call('TYPE', KEYS[i]).ok "
+        "if t ~= 'none' and t ~= ARGV[i] then redis.call('RENAME', KEYS[i], ARGV[3] .. KEYS[i]) end end";
+    struct slice words[] = {slice_text("EVAL"),     slice_text(script),       slice_text("2"),
+                            slice_text(KEY_LEADER), slice_text(KEY_META),     slice_text("string"),
+                            slice_text("hash"),     slice_text(KEY_DISPLACED)};
     reconcile_count(&lead->d->reconcile, REPAIR_DISPLACED);
     (void)redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, NULL, NULL); /* asked again anyway */
 }
@@ -330,8 +339,10 @@ static void on_released(void *ctx, void *reply)
 
 void lead_release(struct lead *lead, void (*fn)(void *ctx), void *ctx)
 {
-    struct slice words[] = {slice_text("EVAL"), script_word(&script_lease, true), slice_text("2"), slice_text(KEY_LEADER),
-                            slice_text(KEY_META), lead_token(lead), slice_text("0"), slice_text("")};
+    struct slice words[] = {slice_text("EVAL"),   script_word(&script_lease, true),
+                            slice_text("2"),      slice_text(KEY_LEADER),
+                            slice_text(KEY_META), lead_token(lead),
+                            slice_text("0"),      slice_text("")};
     struct release *release = mem_new(1, sizeof *release);
     *release = (struct release){fn, ctx};
     loop_timer_stop(lead->timer);
@@ -366,9 +377,10 @@ const char *lead_unready(const struct lead *lead)
     static const char *const words[] = {"connecting", "standby", "loading", "rollback", NULL};
     if (lead->server_loading)
         return "loading";
-    if (lead->phase == PHASE_ACTIVE && lead->d->commit.refusal)
+    if (lead->phase == PHASE_ACTIVE && (lead->d->commit.refusal || lead->trouble))
         return "read_only";
-    if (lead->phase == PHASE_ACTIVE && !redis_link_is_up(lead->d->link))
+    if (lead->phase == PHASE_ACTIVE &&
+        (!redis_link_is_up(lead->d->link) || lead->d->ingest.trouble || loop_now_ms() > lead->lease_until_ms))
         return "connecting";
     return words[lead->phase];
 }

@@ -4,8 +4,8 @@
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
 #include "app/look.h"
-#include "load_private.h"
 #include "codec/keys.h"
+#include "load_private.h"
 #include "util/alloc.h"
 #include "util/number.h"
 #include "util/time_text.h"
@@ -13,8 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LOOK_IDS     100
-
+#define LOOK_IDS 100
 
 struct call {
     struct load *load;
@@ -93,10 +92,11 @@ static void displace(struct load *load, const struct key *key)
 {
     struct key aside = key_displaced(key_slice(key));
     struct slice words[] = {slice_text("RENAME"), key_slice(key), key_slice(&aside)};
-    LOG(load->d->log, WARN, "a foreign value in the way of a key is moved aside", log_slice("key", key_slice(key)),
-        log_slice("to", key_slice(&aside)));
+    LOG(load->d->log, WARN, "a foreign value in the way of a key is moved aside",
+        log_slice("key", key_slice(key)), log_slice("to", key_slice(&aside)));
     reconcile_count(&load->d->reconcile, REPAIR_DISPLACED);
-    (void)redis_link_command(load->d->link, words, ARRAY_LEN(words), 0, NULL, NULL); /* the batch tells again */
+    (void)redis_link_command(load->d->link, words, ARRAY_LEN(words), 0, NULL,
+                             NULL); /* the batch tells again */
 }
 
 static void on_answer(void *ctx, void *object)
@@ -124,8 +124,8 @@ static void on_answer(void *ctx, void *object)
     free(call);
 }
 
-void load_send(struct load *load, const struct slice *words, size_t count, void (*fn)(struct load *, const redisReply *, int),
-                 int arg, struct slice displaceable)
+void load_send(struct load *load, const struct slice *words, size_t count,
+               void (*fn)(struct load *, const redisReply *, int), int arg, struct slice displaceable)
 {
     struct call *call = mem_new(1, sizeof *call);
     *call = (struct call){.load = load, .generation = load->generation, .fn = fn, .arg = arg};
@@ -204,19 +204,26 @@ static void on_groups(struct load *load, const redisReply *reply, int k)
     }
 }
 
-/* Groups show to others how far a stream has been handled. Made here so that XINFO shows it even before the first entry; that it is there already is no error. */
+/* Groups show to others how far a stream has been handled. Made here so that XINFO shows it even before the
+ * first entry; that it is there already is no error. */
 static void make_groups(struct load *load)
 {
     const struct config *config = load->d->config;
-    static const char *const script = "local t = redis.call('TYPE', KEYS[1]).ok if t ~= 'none' and t ~= 'stream' then return {} end "
-                                      "redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], ARGV[3], 'MKSTREAM') "
-                                      "redis.pcall('XGROUP', 'CREATECONSUMER', KEYS[1], ARGV[1], ARGV[2]) "
-                                      "return redis.call('XINFO', 'GROUPS', KEYS[1])";
+    static const char *const script =
+        "local t = redis.call('TYPE', KEYS[1]).ok if t ~= 'none' and t ~= 'stream' then return {} end "
+        "redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], ARGV[3], 'MKSTREAM') "
+        "redis.pcall('XGROUP', 'CREATECONSUMER', KEYS[1], ARGV[1], ARGV[2]) "
+        "return redis.call('XINFO', 'GROUPS', KEYS[1])";
     for (int k = 0; k < STREAM_KINDS; k++) {
         char id[STREAM_ID_TEXT_MAX];
         stream_id_format(id, load->d->ingest.streams[k].handled);
-        struct slice words[] = {slice_text("EVAL"), slice_text(script), slice_text("1"), slice_text(load->d->names.stream[k]),
-                                slice_text(config->streams.group), slice_text(config->streams.consumer), slice_text(id)};
+        struct slice words[] = {slice_text("EVAL"),
+                                slice_text(script),
+                                slice_text("1"),
+                                slice_text(load->d->names.stream[k]),
+                                slice_text(config->streams.group),
+                                slice_text(config->streams.consumer),
+                                slice_text(id)};
         load_send(load, words, ARRAY_LEN(words), on_groups, k, slice_of(NULL, 0));
     }
 }
@@ -265,14 +272,16 @@ static void on_scanned(struct load *load, const redisReply *reply, int arg)
 /* Hashes that others wrote while nobody was there to put them into a set. */
 static void scan(struct load *load)
 {
-    struct slice words[] = {slice_text("SCAN"), slice_text(load->cursor), slice_text("MATCH"), slice_text("instance:*"),
-                            slice_text("COUNT"), slice_text("1000"), slice_text("TYPE"), slice_text("hash")};
+    struct slice words[] = {slice_text("SCAN"),       slice_text(load->cursor), slice_text("MATCH"),
+                            slice_text("instance:*"), slice_text("COUNT"),      slice_text("1000"),
+                            slice_text("TYPE"),       slice_text("hash")};
     load_send(load, words, ARRAY_LEN(words), on_scanned, 0, slice_of(NULL, 0));
 }
 
 static void look(struct load *load);
 
-/* It was registered: a set names it, or it has had events. Any other hash is one that others wrote meanwhile. */
+/* It was registered: a set names it, or it has had events. Any other hash is one that others wrote meanwhile.
+ */
 static bool was_known(const struct looked *looked)
 {
     bool known = looked->seq > 0;
@@ -290,7 +299,8 @@ static void on_looked(struct load *load, const redisReply *reply, int arg)
         if (!look_parse(reply, i, &looked))
             continue;
         if (was_known(&looked))
-            (void)fleet_load(&d->fleet, looked.id, &looked.record, looked_index_state(&looked), looked.seq, daemon_now_ms(d));
+            (void)fleet_load(&d->fleet, looked.id, &looked.record, looked_index_state(&looked), looked.seq,
+                             daemon_now_ms(d));
         reconcile_take(&d->reconcile, &looked);
     }
     look(load);
@@ -321,7 +331,8 @@ static void on_trade(struct load *load, const redisReply *reply, int i)
 {
     enum trade_state state;
     int64_t updated_ms = daemon_now_ms(load->d);
-    if (reply->elements != 3 || !trade_state_parse(load_text(reply->element[0]), &state) || !trade_state_is_open(state))
+    if (reply->elements != 3 || !trade_state_parse(load_text(reply->element[0]), &state) ||
+        !trade_state_is_open(state))
         return;
     struct slice instance = load_text(reply->element[1]);
     (void)time_text_parse(load_text(reply->element[2]), &updated_ms); /* now, where it is missing */
@@ -333,15 +344,14 @@ static void look_trades(struct load *load)
 {
     for (uint32_t i = 0; i < load->ids->trades.count; i++) {
         struct key key = key_record(RECORD_TRADE, ident_slice(&load->ids->trades.ids[i]));
-        struct slice words[] = {slice_text("HMGET"), key_slice(&key), slice_text("state"), slice_text("instance_id"),
-                                slice_text("last_updated_at")};
+        struct slice words[] = {slice_text("HMGET"), key_slice(&key), slice_text("state"),
+                                slice_text("instance_id"), slice_text("last_updated_at")};
         uint64_t generation = load->generation;
         load_send(load, words, ARRAY_LEN(words), on_trade, (int)i, slice_of(NULL, 0));
         if (generation != load->generation)
             return;
     }
 }
-
 
 static void finish(struct load *load)
 {
@@ -352,9 +362,12 @@ static void finish(struct load *load)
             log_int("signals", (int64_t)difference));
     struct ledger_view view;
     ledger_view(d->ledger, &view);
-    LOG(d->log, INFO, "state loaded", log_int("instances", d->fleet.count), log_int("open_signals", (int64_t)view.open),
-        log_int("remembered_signals", (int64_t)view.ended_remembered), log_int("open_trades", d->trades.open_count),
-        log_int("journal_lines_skipped", (int64_t)load->journal_bad), log_int("ms", loop_now_ms() - load->started_ms));
+    LOG(d->log, INFO, "state loaded", log_int("instances", d->fleet.count),
+        log_int("open_signals", (int64_t)view.open),
+        log_int("remembered_signals", (int64_t)view.ended_remembered),
+        log_int("open_trades", d->trades.open_count),
+        log_int("journal_lines_skipped", (int64_t)load->journal_bad),
+        log_int("ms", loop_now_ms() - load->started_ms));
     load->step = -1;
     forget_ids(load);
     lead_on_loaded(&d->lead);
@@ -368,8 +381,8 @@ static void finish_rescan(struct load *load)
 }
 
 static void (*const all_steps[])(struct load *load) = {
-    read_shared,  make_groups,  read_sets,    scan,         look,        look_trades, load_journal,
-    load_signals, load_results, load_reports, load_trades,  finish,      NULL,
+    read_shared,  make_groups,  read_sets,    scan,        look,   look_trades, load_journal,
+    load_signals, load_results, load_reports, load_trades, finish, NULL,
 };
 static void (*const rescan_steps[])(struct load *load) = {make_groups, load_signals, finish_rescan, NULL};
 

@@ -18,17 +18,18 @@ struct load_ids {
     uint32_t kept_count, kept_cap;
 };
 
-/* Sends a command of this step; FN gets its answer, which is no error. Where the key is of a wrong type it is moved aside if it is named
- * in DISPLACEABLE, and FN is not called. */
-void load_send(struct load *load, const struct slice *words, size_t count, void (*fn)(struct load *, const redisReply *, int),
-               int arg, struct slice displaceable);
+/* Sends a command of this step; FN gets its answer, which is no error. Where the key is of a wrong type it is
+ * moved aside if it is named in DISPLACEABLE, and FN is not called. */
+void load_send(struct load *load, const struct slice *words, size_t count,
+               void (*fn)(struct load *, const redisReply *, int), int arg, struct slice displaceable);
 
 static inline struct slice load_text(const redisReply *reply)
 {
     return reply->type == REDIS_REPLY_STRING ? slice_of(reply->str, reply->len) : slice_of("", 0);
 }
 
-/* Steps (load_streams.c): the journal of signals, the open signals, the kept results, the kept reports and trades. */
+/* Steps (load_streams.c): the journal of signals, the open signals, the kept results, the kept reports and
+ * trades. */
 void load_journal(struct load *load);
 void load_signals(struct load *load);
 void load_results(struct load *load);

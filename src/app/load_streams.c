@@ -15,20 +15,23 @@
 static const struct stream_id first_id = {0, 0};
 static const struct stream_id last_id = {UINT64_MAX, UINT64_MAX};
 
-static void send_range(struct load *load, const char *command, const char *key, struct stream_id from, struct stream_id to,
-                       uint64_t count, void (*fn)(struct load *, const redisReply *, int), int arg, bool displaceable)
+static void send_range(struct load *load, const char *command, const char *key, struct stream_id from,
+                       struct stream_id to, uint64_t count,
+                       void (*fn)(struct load *, const redisReply *, int), int arg, bool displaceable)
 {
     char from_text[STREAM_ID_TEXT_MAX], to_text[STREAM_ID_TEXT_MAX], count_text[NUMBER_TEXT_MAX];
     stream_id_format(from_text, from);
     stream_id_format(to_text, to);
-    struct slice words[] = {slice_text(command),   slice_text(key),     slice_text(from_text),
-                            slice_text(to_text),   slice_text("COUNT"), slice_of(count_text, number_format_u64(count_text, count))};
+    struct slice words[] = {
+        slice_text(command), slice_text(key),     slice_text(from_text),
+        slice_text(to_text), slice_text("COUNT"), slice_of(count_text, number_format_u64(count_text, count))};
     load_send(load, words, ARRAY_LEN(words), fn, arg, displaceable ? words[1] : slice_of(NULL, 0));
 }
 
 static bool entry_id(const redisReply *reply, struct stream_id *ret_id)
 {
-    return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 && stream_id_parse(load_text(reply->element[0]), ret_id);
+    return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+           stream_id_parse(load_text(reply->element[0]), ret_id);
 }
 
 /* An entry of stream K with its fields by their numbers; false for what is none. */
@@ -59,7 +62,8 @@ struct journal_target {
     uint64_t at_ms;
 };
 
-static void on_received(void *ctx, struct slice signal_id, struct stream_id entry, struct slice action, struct slice instance_id)
+static void on_received(void *ctx, struct slice signal_id, struct stream_id entry, struct slice action,
+                        struct slice instance_id)
 {
     ledger_load_received(((struct journal_target *)ctx)->ledger, signal_id, entry, action, instance_id);
 }
@@ -124,14 +128,15 @@ static void on_signals_page(struct load *load, const redisReply *reply, int arg)
         bool valid = signal_entry_parse(&entry, &scratch, &signal, &field, &why);
         if (valid && !load->rescanning)
             ledger_load_entry(d->ledger, &signal);
-        else if (!valid || !ledger_is_open(d->ledger, signal.signal_id)) /* handled and not open: it has ended */
+        else if (!valid ||
+                 !ledger_is_open(d->ledger, signal.signal_id)) /* handled and not open: it has ended */
             ledger_on_rejected(d->ledger, STREAM_SIGNALS, entry.id);
     }
     if (reply->elements < PAGE)
         return;
     load->next = stream_id_next(entry.id);
-    send_range(load, "XRANGE", d->names.stream[STREAM_SIGNALS], load->next, d->ingest.streams[STREAM_SIGNALS].handled, PAGE,
-               on_signals_page, 0, false);
+    send_range(load, "XRANGE", d->names.stream[STREAM_SIGNALS], load->next,
+               d->ingest.streams[STREAM_SIGNALS].handled, PAGE, on_signals_page, 0, false);
 }
 
 void load_signals(struct load *load)
@@ -141,7 +146,8 @@ void load_signals(struct load *load)
                load->d->ingest.streams[STREAM_SIGNALS].handled, PAGE, on_signals_page, 0, false);
 }
 
-/* ---- what is kept of handled entries, newest first: told oldest first once the page that is wanted is full ---- */
+/* ---- what is kept of handled entries, newest first: told oldest first once the page that is wanted is full
+ * ---- */
 
 static uint64_t wanted(const struct load *load, enum stream_kind k)
 {
@@ -183,7 +189,8 @@ static void on_kept_page(struct load *load, const redisReply *reply, int k)
         if (!entry_id(reply->element[i], &id))
             continue;
         if (k == STREAM_RESULTS && entry_of(load, reply->element[i], STREAM_RESULTS, &entry) &&
-            entry.present & 1U << RESULT_RESULT_ID && ident_is_valid(entry.value[RESULT_RESULT_ID], IDENT_MAX))
+            entry.present & 1U << RESULT_RESULT_ID &&
+            ident_is_valid(entry.value[RESULT_RESULT_ID], IDENT_MAX))
             result_id = entry.value[RESULT_RESULT_ID];
         keep(ids, id, result_id);
     }
@@ -193,7 +200,8 @@ static void on_kept_page(struct load *load, const redisReply *reply, int k)
         return;
     }
     load->next = stream_id_prev(id);
-    send_range(load, "XREVRANGE", load->d->names.stream[k], load->next, first_id, PAGE, on_kept_page, k, false);
+    send_range(load, "XREVRANGE", load->d->names.stream[k], load->next, first_id, PAGE, on_kept_page, k,
+               false);
 }
 
 static void start_kept(struct load *load, enum stream_kind k)
@@ -201,7 +209,8 @@ static void start_kept(struct load *load, enum stream_kind k)
     if (stream_id_compare(load->d->ingest.streams[k].handled, first_id) == 0)
         return;
     load->next = load->d->ingest.streams[k].handled;
-    send_range(load, "XREVRANGE", load->d->names.stream[k], load->next, first_id, PAGE, on_kept_page, (int)k, false);
+    send_range(load, "XREVRANGE", load->d->names.stream[k], load->next, first_id, PAGE, on_kept_page, (int)k,
+               false);
 }
 
 void load_results(struct load *load)

@@ -124,6 +124,14 @@ static void write_ids(struct metrics_page *page)
     family_write(&id_families[page->id_family++], &s);
 }
 
+/* A buffer that grows by steps would copy megabytes at a time. */
+static void page_make_room(struct metrics_page *page)
+{
+    if (!page->gzip)
+        (void)buf_reserve(&page->text, instance_rows_bytes(&page->rows));
+    page->stage = STAGE_INSTANCES;
+}
+
 /* Renders a piece, which is a fraction of a slice. */
 static void page_step(struct metrics_page *page)
 {
@@ -139,7 +147,7 @@ static void page_step(struct metrics_page *page)
         break;
     case STAGE_COPY:
         if (instance_rows_gather(&page->rows, &page->metrics->d->fleet, PIECE_ROWS))
-            page->stage = STAGE_INSTANCES;
+            page_make_room(page);
         break;
     case STAGE_INSTANCES:
         if (instance_rows_write(&page->rows, &page->writer, PIECE_ROWS))

@@ -7,10 +7,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define MEGABYTE   1048576.0
-#define KILOBYTE   1024.0
-#define PER_MS     0.001
-#define FIRST_ROWS 64
+#define MEGABYTE 1048576.0
+#define KILOBYTE 1024.0
+#define PER_MS   0.001
 
 enum instance_value {
     VALUE_UP,
@@ -173,7 +172,8 @@ static void add_row(struct instance_rows *rows, const struct fleet *fleet, const
     struct instance_row *row;
 
     if (rows->count == rows->cap) {
-        rows->cap = rows->cap ? rows->cap * 2 : FIRST_ROWS;
+        /* Room for all at once: growing by steps would copy what is there again and again. */
+        rows->cap = rows->cap < fleet->count ? fleet->count : rows->cap * 2;
         rows->rows = mem_resize(rows->rows, rows->cap, sizeof(*rows->rows));
     }
     row = &rows->rows[rows->count++];
@@ -251,6 +251,19 @@ static void write_row(const struct instance_rows *rows, const struct instance_ro
         prom_sample(writer, id_labels(rows, row), row->value[rows->family]);
         break;
     }
+}
+
+size_t instance_rows_bytes(const struct instance_rows *rows)
+{
+    size_t per_row = 0, series = INSTANCE_FAMILIES + INSTANCE_STATES + HEALTHS - 2;
+    size_t longest = strlen(",health_status=\"restarting\"");
+
+    for (uint32_t f = 0; f < INSTANCE_FAMILIES; f++)
+        per_row += strlen(families[f].name);
+    per_row +=
+        (INSTANCE_STATES - 1) * strlen("mt5_instance_state") + (HEALTHS - 1) * strlen("mt5_instance_health");
+    per_row += (INSTANCE_STATES + HEALTHS) * longest + series * strlen("{} 1234567890123\n");
+    return per_row * rows->count + rows->labels.len * series;
 }
 
 bool instance_rows_write(struct instance_rows *rows, struct prom_writer *writer, uint32_t max)

@@ -21,6 +21,21 @@ static bool is_refused(int from, int to)
     return from != to && !transition_find((enum instance_state)from, (enum instance_state)to, false, &event);
 }
 
+/* Of trades; no name of theirs is an instance's too. */
+static void write_trade_transitions(const struct scrape *s)
+{
+    for (int pair = 0; pair < TRADE_STATES * TRADE_STATES; pair++) {
+        enum trade_state from = (enum trade_state)(pair / TRADE_STATES);
+        enum trade_state to = (enum trade_state)(pair % TRADE_STATES);
+
+        if (from != to && !trade_transition_is_allowed(from, to))
+            prom_sample_u64(s->writer,
+                            scrape_labels(s, "from", slice_text(trade_state_name(from)), "to",
+                                          slice_text(trade_state_name(to))),
+                            s->d->trades.refused[from][to]);
+    }
+}
+
 void metrics_write_transitions(const struct scrape *s, int which)
 {
     UNUSED(which);
@@ -35,6 +50,7 @@ void metrics_write_transitions(const struct scrape *s, int which)
                                           slice_text(instance_state_name((enum instance_state)to))),
                             count);
     }
+    write_trade_transitions(s);
 }
 
 void metrics_write_events(const struct scrape *s, int which)
@@ -85,10 +101,8 @@ void metrics_write_trades(const struct scrape *s, int which)
     const struct poll *poll = &s->d->poll;
 
     UNUSED(which);
-    for (int state = 0; state < TRADE_STATES; state++) {
-        if (poll->trades_known & 1U << state)
-            write_one(s, "state", trade_state_name((enum trade_state)state), poll->trades[state]);
-    }
+    for (int state = 0; poll->trades_known && state < TRADE_STATES; state++)
+        write_one(s, "state", trade_state_name((enum trade_state)state), poll->trades[state]);
 }
 
 void metrics_write_entries(const struct scrape *s, int which)

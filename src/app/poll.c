@@ -10,9 +10,18 @@
 #include <hiredis/hiredis.h>
 
 static const char *const info_names[INFO_FIELDS] = {
-    "instantaneous_ops_per_sec", "used_memory",           "maxmemory",       "mem_fragmentation_ratio",
-    "used_cpu_sys",              "used_cpu_user",         "used_cpu_sys_children", "used_cpu_user_children",
-    "keyspace_hits",             "keyspace_misses",       "expired_keys",    "evicted_keys",
+    "instantaneous_ops_per_sec",
+    "used_memory",
+    "maxmemory",
+    "mem_fragmentation_ratio",
+    "used_cpu_sys",
+    "used_cpu_user",
+    "used_cpu_sys_children",
+    "used_cpu_user_children",
+    "keyspace_hits",
+    "keyspace_misses",
+    "expired_keys",
+    "evicted_keys",
 };
 
 static void on_timer(void *ctx);
@@ -30,7 +39,8 @@ void poll_clear(struct poll *p)
 
 void poll_reset(struct poll *p)
 {
-    p->info_known = p->trades_known = 0;
+    p->info_known = 0;
+    p->trades_known = false;
     for (int k = 0; k < STREAM_KINDS; k++)
         p->streams[k].known = p->streams[k].based = false;
 }
@@ -48,7 +58,8 @@ static void take_info_line(struct poll *p, struct slice name, struct slice value
     }
     if (slice_is(name, "maxmemory_policy") && !slice_is(value, "noeviction") && !p->policy_told) {
         p->policy_told = true;
-        LOG(p->d->log, WARN, "redis may evict keys: set maxmemory-policy noeviction", log_slice("maxmemory_policy", value));
+        LOG(p->d->log, WARN, "redis may evict keys: set maxmemory-policy noeviction",
+            log_slice("maxmemory_policy", value));
     }
 }
 
@@ -70,13 +81,14 @@ static void on_info(void *ctx, void *object)
             len--;
         const char *colon = memchr(at, ':', len);
         if (colon)
-            take_info_line(p, slice_of(at, (size_t)(colon - at)), slice_of(colon + 1, len - (size_t)(colon + 1 - at)));
+            take_info_line(p, slice_of(at, (size_t)(colon - at)),
+                           slice_of(colon + 1, len - (size_t)(colon + 1 - at)));
         at = line_end + 1;
     }
 }
 
-/* The lag is what was added less what was handled. Redis' own is wrong after XDEL and XTRIM; ours is set right whenever
- * a read finds the end. */
+/* The lag is what was added less what was handled. Redis' own is wrong after XDEL and XTRIM; ours is set
+ * right whenever a read finds the end. */
 static void take_lag(struct poll *p, int k)
 {
     struct poll_stream *s = &p->streams[k];
@@ -113,7 +125,8 @@ static void take_stream(struct poll *p, int k, const redisReply *one)
     ingest_stream_is_right(&p->d->ingest, (enum stream_kind)k);
     if (!lead_is_active(&p->d->lead) || slice_is(type, "none"))
         return;
-    /* Nothing was ever added since it was made anew: then there is nothing to be read from its beginning either. */
+    /* Nothing was ever added since it was made anew: then there is nothing to be read from its beginning
+     * either. */
     bool unused = last.ms == 0 && last.seq == 0;
     if (!unused && stream_id_compare(last, p->asked_at[k]) < 0) {
         reconcile_count(&p->d->reconcile, REPAIR_STREAM);
@@ -129,8 +142,9 @@ static void on_sizes(void *ctx, void *object)
     if (!reply)
         return;
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != STREAM_KINDS + TRADE_STATES) {
-        LOG_LIMITED(p->d->log, ERROR, slice_text("sizes"), "cannot ask for the sizes of the streams",
-                    log_slice("error", slice_of(reply->str, reply->type == REDIS_REPLY_ERROR ? reply->len : 0)));
+        LOG_LIMITED(
+            p->d->log, ERROR, slice_text("sizes"), "cannot ask for the sizes of the streams",
+            log_slice("error", slice_of(reply->str, reply->type == REDIS_REPLY_ERROR ? reply->len : 0)));
         return;
     }
     for (int k = 0; k < STREAM_KINDS; k++)
@@ -138,6 +152,7 @@ static void on_sizes(void *ctx, void *object)
             take_stream(p, k, reply->element[k]);
     for (int s = 0; s < TRADE_STATES; s++)
         p->trades[s] = (uint64_t)reply->element[STREAM_KINDS + s]->integer;
+    p->trades_known = true;
 }
 
 static void ask_sizes(struct poll *p)
@@ -156,7 +171,8 @@ static void ask_sizes(struct poll *p)
         resp_add(&command, key_slice(&key));
     }
     resp_add_u64(&command, STREAM_KINDS);
-    (void)redis_link_send(p->d->link, buf_slice(&command), 1, 0, on_sizes, p); /* the next interval asks again */
+    (void)redis_link_send(p->d->link, buf_slice(&command), 1, 0, on_sizes,
+                          p); /* the next interval asks again */
     buf_clear(&command);
 }
 

@@ -22,7 +22,8 @@ static void scan_on(struct reconcile *r);
 
 const char *repair_kind_name(enum repair_kind kind)
 {
-    static const char *const names[REPAIR_KINDS] = {"index", "hash", "adopted", "load", "trade", "displaced", "stream"};
+    static const char *const names[REPAIR_KINDS] = {"index", "hash",      "adopted", "load",
+                                                    "trade", "displaced", "stream"};
     return names[kind];
 }
 
@@ -111,7 +112,8 @@ static void fix_indexes(struct reconcile *r, const struct looked *looked, const 
         if (looked->member[s] == belongs)
             continue;
         const char *name = instance_state_name((enum instance_state)s);
-        sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, looked->id, belongs ? NULL : name, belongs ? name : NULL);
+        sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, looked->id, belongs ? NULL : name,
+                              belongs ? name : NULL);
         reconcile_count(r, REPAIR_INDEX);
     }
     bool scored = instance && !isnan(instance->load_score);
@@ -140,7 +142,8 @@ void reconcile_take(struct reconcile *r, const struct looked *looked)
     struct instance *instance = fleet_find(&d->fleet, looked->id);
     if (follow_blocked(&d->follow, looked->id).len) {
         follow_unblock(&d->follow, looked->id);
-        if (fleet_load(&d->fleet, looked->id, &looked->record, looked_index_state(looked), looked->seq, now_ms)) {
+        if (fleet_load(&d->fleet, looked->id, &looked->record, looked_index_state(looked), looked->seq,
+                       now_ms)) {
             instance = fleet_find(&d->fleet, looked->id);
             trade_book_tie_instance(&d->trades, instance);
         }
@@ -150,8 +153,8 @@ void reconcile_take(struct reconcile *r, const struct looked *looked)
     struct sink *sink = commit_sink(&d->commit);
     struct cause cause = {CAUSE_ADOPTED, {(uint64_t)now_ms, r->passes}};
     sink->ops->begin(sink->ctx, &cause);
-    enum adopt_result result = fleet_adopt(&d->fleet, looked->id, &looked->record, d->config->instances.adopt_external_writes,
-                                           &cause, now_ms, sink);
+    enum adopt_result result = fleet_adopt(&d->fleet, looked->id, &looked->record,
+                                           d->config->instances.adopt_external_writes, &cause, now_ms, sink);
     if (result == ADOPT_REGISTERED)
         trade_book_tie_instance(&d->trades, fleet_find(&d->fleet, looked->id));
     if (result == ADOPT_FOLLOWED || result == ADOPT_REGISTERED)
@@ -159,7 +162,8 @@ void reconcile_take(struct reconcile *r, const struct looked *looked)
     if (result == ADOPT_REPAIRED)
         reconcile_count(r, REPAIR_HASH);
     if (result == ADOPT_REPAIRED || (looked->record.invalid && result != ADOPT_NOTHING)) {
-        LOG_LIMITED(d->log, WARN, looked->id, "a hash that others changed is put back", log_slice("instance_id", looked->id));
+        LOG_LIMITED(d->log, WARN, looked->id, "a hash that others changed is put back",
+                    log_slice("instance_id", looked->id));
     }
     /* A state that was followed has moved the index already, as far as memory knew it. */
     instance = fleet_find(&d->fleet, looked->id);
@@ -183,8 +187,9 @@ static void on_looked(void *ctx, void *object)
                 reconcile_take(r, &looked);
         r->done += r->asked;
     } else if (reply) {
-        LOG_LIMITED(r->d->log, ERROR, slice_text("look"), "cannot look at instances",
-                    log_slice("error", slice_of(reply->str, reply->type == REDIS_REPLY_ERROR ? reply->len : 0)));
+        LOG_LIMITED(
+            r->d->log, ERROR, slice_text("look"), "cannot look at instances",
+            log_slice("error", slice_of(reply->str, reply->type == REDIS_REPLY_ERROR ? reply->len : 0)));
         r->done += r->asked;
     }
     if (r->done == r->queue.count) {
@@ -254,10 +259,12 @@ static void on_members(void *ctx, void *object)
         } else if (reply && redis_error_classify(slice_of(reply->str, reply->len)) == REDIS_ERROR_WRONGTYPE) {
             struct key aside = key_displaced(key_slice(&g->key));
             struct slice words[] = {slice_text("RENAME"), key_slice(&g->key), key_slice(&aside)};
-            LOG_LIMITED(r->d->log, WARN, key_slice(&g->key), "a foreign value in the way of a key is moved aside",
+            LOG_LIMITED(r->d->log, WARN, key_slice(&g->key),
+                        "a foreign value in the way of a key is moved aside",
                         log_slice("key", key_slice(&g->key)), log_slice("to", key_slice(&aside)));
             reconcile_count(r, REPAIR_DISPLACED);
-            (void)redis_link_command(r->d->link, words, ARRAY_LEN(words), 0, NULL, NULL); /* the next pass tries again */
+            (void)redis_link_command(r->d->link, words, ARRAY_LEN(words), 0, NULL,
+                                     NULL); /* the next pass tries again */
         }
         finish_gathering(r);
     }
@@ -309,12 +316,14 @@ static void on_exists(void *ctx, void *object)
     struct reconcile *r = g->r;
     const redisReply *reply = object;
     if (g->generation == r->generation) {
-        if (reply && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0 && commit_is_settled(&r->d->commit)) {
+        if (reply && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0 &&
+            commit_is_settled(&r->d->commit)) {
             struct ledger_view view;
             ledger_view(r->d->ledger, &view);
             bool seqs = slice_is(key_slice(&g->key), KEY_SEQ);
             if (seqs ? r->d->fleet.count > 0 : view.actions->count > 0) {
-                LOG(r->d->log, WARN, "a key of ours is gone and is written back", log_slice("key", key_slice(&g->key)));
+                LOG(r->d->log, WARN, "a key of ours is gone and is written back",
+                    log_slice("key", key_slice(&g->key)));
                 reconcile_count(r, REPAIR_HASH);
                 reconcile_write_back_key(r, key_slice(&g->key));
                 commit_kick(&r->d->commit);
@@ -343,8 +352,9 @@ static void scan_on(struct reconcile *r)
 {
     struct gather *g = mem_new(1, sizeof *g);
     *g = (struct gather){.r = r, .generation = r->generation};
-    struct slice words[] = {slice_text("SCAN"), slice_text(r->cursor), slice_text("MATCH"), slice_text("instance:*"),
-                            slice_text("COUNT"), slice_text(SCAN_COUNT), slice_text("TYPE"), slice_text("hash")};
+    struct slice words[] = {slice_text("SCAN"),       slice_text(r->cursor), slice_text("MATCH"),
+                            slice_text("instance:*"), slice_text("COUNT"),   slice_text(SCAN_COUNT),
+                            slice_text("TYPE"),       slice_text("hash")};
     if (redis_link_command(r->d->link, words, ARRAY_LEN(words), 0, on_scanned, g))
         free(g);
     else
@@ -392,7 +402,8 @@ static void write_back_trade_set(const struct trade_book *book, struct slice key
             continue;
         for (uint32_t i = 0; i < book->slot_count; i++)
             if (book->slots[i].used && book->slots[i].state == (enum trade_state)s)
-                sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, ident_slice(&book->slots[i].id), NULL, name);
+                sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, ident_slice(&book->slots[i].id), NULL,
+                                      name);
     }
 }
 
@@ -407,7 +418,8 @@ void reconcile_write_back_key(struct reconcile *r, struct slice key)
     if (slice_is(key, KEY_TOTALS) || slice_is(key, KEY_JOURNAL)) {
         ledger_write_back(d->ledger, sink);
     } else if (slice_is(key, KEY_SEQ)) {
-        for (struct instance *i = fleet_next(&d->fleet, 0); i; i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1))
+        for (struct instance *i = fleet_next(&d->fleet, 0); i;
+             i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1))
             if (i->seq)
                 sink->ops->seq_set(sink->ctx, ident_slice(&i->id), i->seq);
     } else {
@@ -420,7 +432,8 @@ void reconcile_write_back(struct reconcile *r)
     struct daemon *d = r->d;
     struct sink *sink = commit_sink(&d->commit);
     struct cause cause = own_cause(r);
-    for (struct instance *i = fleet_next(&d->fleet, 0); i; i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1)) {
+    for (struct instance *i = fleet_next(&d->fleet, 0); i;
+         i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1)) {
         sink->ops->begin(sink->ctx, &cause);
         fleet_write_back(&d->fleet, i, sink);
     }

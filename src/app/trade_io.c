@@ -12,7 +12,8 @@
 /* Updates that wait for a look-up; beyond it the trades are not read. */
 #define WAITING_MAX 10000
 
-static const double seconds_bounds[] = {.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5};
+static const double seconds_bounds[] = {.0001, .00025, .0005, .001, .0025, .005, .01,
+                                        .025,  .05,    .1,    .25,  .5,    1,    2.5};
 
 enum look { LOOK_NONE, LOOK_ASKED, LOOK_DONE };
 
@@ -130,7 +131,8 @@ static void take_stored(struct trade_item *item, const redisReply *reply)
 {
     item->look = LOOK_DONE;
     item->stored_state = TRADE_NONE;
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || reply->element[0]->type != REDIS_REPLY_STRING)
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+        reply->element[0]->type != REDIS_REPLY_STRING)
         return;
     (void)trade_state_parse(slice_of(reply->element[0]->str, reply->element[0]->len), &item->stored_state);
     if (reply->element[1]->type == REDIS_REPLY_STRING) {
@@ -169,7 +171,8 @@ static void on_looked_up(void *ctx, void *object)
         item->wrong_type = redis_error_classify(text) == REDIS_ERROR_WRONGTYPE;
         item->look = item->wrong_type ? LOOK_DONE : LOOK_NONE;
         if (!item->wrong_type)
-            LOG_LIMITED(io->d->log, ERROR, slice_text("trade"), "cannot look up a trade", log_slice("error", text));
+            LOG_LIMITED(io->d->log, ERROR, slice_text("trade"), "cannot look up a trade",
+                        log_slice("error", text));
     } else {
         take_stored(item, reply);
     }
@@ -182,7 +185,8 @@ static void on_looked_up(void *ctx, void *object)
 static bool look_up(struct trade_io *io, uint32_t i, struct slice trade_id)
 {
     struct key key = key_record(RECORD_TRADE, trade_id);
-    struct slice words[] = {slice_text("HMGET"), key_slice(&key), slice_text("state"), slice_text("instance_id")};
+    struct slice words[] = {slice_text("HMGET"), key_slice(&key), slice_text("state"),
+                            slice_text("instance_id")};
     struct look_up *look = mem_new(1, sizeof *look);
     *look = (struct look_up){io, io->generation, io->taken - io->count + i};
     if (redis_link_command(io->d->link, words, ARRAY_LEN(words), 0, on_looked_up, look)) {
@@ -200,7 +204,8 @@ void trade_io_unindex(struct trade_io *io, struct slice trade_id)
     struct cause cause = {CAUSE_RECONCILE, {(uint64_t)daemon_now_ms(io->d), 0}};
     sink->ops->begin(sink->ctx, &cause);
     for (int s = 0; s < TRADE_STATES; s++)
-        sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, trade_id, trade_state_name((enum trade_state)s), NULL);
+        sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, trade_id, trade_state_name((enum trade_state)s),
+                              NULL);
 }
 
 static void apply(struct trade_io *io, struct trade_item *item)
@@ -257,7 +262,8 @@ void trade_io_go_on(struct trade_io *io)
     }
 }
 
-void trade_io_stored(struct trade_io *io, struct slice trade_id, int64_t read_us, int64_t sent_us, int64_t stored_us)
+void trade_io_stored(struct trade_io *io, struct slice trade_id, int64_t read_us, int64_t sent_us,
+                     int64_t stored_us)
 {
     histogram_observe(&io->write_seconds, (double)(stored_us - sent_us) / 1e6);
     struct trade_stat *stat = trade_stats_touch(&io->stats, trade_id, daemon_now_ms(io->d));

@@ -1,5 +1,5 @@
-/* Trades whose hash has expired leave their set (SPEC §13). The batch that puts the ttl on a hash notes in KEY_TRADE_EXPIRY when
- * that will be; what is due is looked up and taken out. */
+/* Trades whose hash has expired leave their set (SPEC §13). The batch that puts the ttl on a hash notes in
+ * KEY_TRADE_EXPIRY when that will be; what is due is looked up and taken out. */
 #include "adapters/log.h"
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
@@ -18,8 +18,8 @@ struct swept {
     struct ident id;
 };
 
-/* Takes ID out of the sets of ended trades, but for the one that it belongs to: its hash is GONE, or its id has been given to a new
- * trade. What was touched a moment ago is left to the next pass. */
+/* Takes ID out of the sets of ended trades, but for the one that it belongs to: its hash is GONE, or its id
+ * has been given to a new trade. What was touched a moment ago is left to the next pass. */
 static void sweep(struct daemon *d, struct slice id, bool gone, struct sink *sink)
 {
     static const enum trade_state ended[] = {TRADE_CLOSED, TRADE_FAILED};
@@ -80,7 +80,9 @@ void trade_sweep_start(struct trade_io *io)
 {
     char now[NUMBER_TEXT_MAX];
     size_t len = number_format_i64(now, daemon_now_ms(io->d) / 1000);
-    struct slice words[] = {slice_text("ZRANGEBYSCORE"), slice_text(KEY_TRADE_EXPIRY), slice_text("-inf"), slice_of(now, len),
-                            slice_text("LIMIT"), slice_text("0"), slice_text(SWEEP_MAX)};
-    (void)redis_link_command(io->d->link, words, ARRAY_LEN(words), 0, on_due, io); /* the next pass asks again */
+    struct slice words[] = {slice_text("ZRANGEBYSCORE"), slice_text(KEY_TRADE_EXPIRY), slice_text("-inf"),
+                            slice_of(now, len),          slice_text("LIMIT"),          slice_text("0"),
+                            slice_text(SWEEP_MAX)};
+    (void)redis_link_command(io->d->link, words, ARRAY_LEN(words), 0, on_due,
+                             io); /* the next pass asks again */
 }

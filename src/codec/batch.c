@@ -2,7 +2,6 @@
 #include "batch_private.h"
 #include "codec/scripts.h"
 
-
 static struct slice key_of(const void *owner, uint32_t index)
 {
     const struct batch *b = owner;
@@ -16,8 +15,10 @@ uint64_t batch_add_key(struct batch *b, struct slice text, char type, bool is_re
     if (index == MAP_NONE) {
         GROW(b->keys, b->key_count, b->key_cap);
         index = b->key_count++;
-        b->keys[index] = (struct batch_key){
-            .offset = (uint32_t)b->key_text.len, .len = (uint32_t)text.len, .type = type, .is_record = is_record};
+        b->keys[index] = (struct batch_key){.offset = (uint32_t)b->key_text.len,
+                                            .len = (uint32_t)text.len,
+                                            .type = type,
+                                            .is_record = is_record};
         buf_add_slice(&b->key_text, text);
         map_insert_hashed(&b->key_map, index, hash);
     }
@@ -73,7 +74,8 @@ void batch_free(struct batch *b)
 {
     if (!b)
         return;
-    struct buf *const bufs[] = {&b->key_text, &b->body, &b->rejects, &b->tail, &b->event_text, &b->journal, &b->totals, &b->meta};
+    struct buf *const bufs[] = {&b->key_text,   &b->body,    &b->rejects, &b->tail,
+                                &b->event_text, &b->journal, &b->totals,  &b->meta};
     for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
         buf_clear(bufs[i]);
     map_clear(&b->key_map);
@@ -87,7 +89,8 @@ void batch_free(struct batch *b)
 
 void batch_reset(struct batch *b, uint64_t number)
 {
-    struct buf *const bufs[] = {&b->key_text, &b->body, &b->rejects, &b->tail, &b->event_text, &b->journal, &b->totals, &b->meta};
+    struct buf *const bufs[] = {&b->key_text,   &b->body,    &b->rejects, &b->tail,
+                                &b->event_text, &b->journal, &b->totals,  &b->meta};
     for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
         buf_reset(bufs[i], BATCH_KEEP_BYTES);
     map_reset(&b->key_map);
@@ -132,7 +135,8 @@ void batch_set_position(struct batch *b, enum stream_kind stream, struct stream_
     struct key name = key_position(stream);
     batch_set_meta(b, name.text, slice_of(text, len));
     struct batch_part tail = batch_tail(b);
-    batch_add_operation(tail, "!position", batch_add_key(b, slice_text(b->options.names.stream[stream]), 't', false), 2);
+    batch_add_operation(tail, "!position",
+                        batch_add_key(b, slice_text(b->options.names.stream[stream]), 't', false), 2);
     resp_add_text(tail.words, b->options.group);
     resp_add(tail.words, slice_of(text, len));
 }
@@ -140,7 +144,8 @@ void batch_set_position(struct batch *b, enum stream_kind stream, struct stream_
 void batch_trim(struct batch *b, enum stream_kind stream, struct stream_id min, struct stream_id handled)
 {
     struct batch_part tail = batch_tail(b);
-    batch_add_operation(tail, "!trim", batch_add_key(b, slice_text(b->options.names.stream[stream]), 't', false), 2);
+    batch_add_operation(tail, "!trim",
+                        batch_add_key(b, slice_text(b->options.names.stream[stream]), 't', false), 2);
     batch_add_id(tail, min);
     batch_add_id(tail, handled);
 }
@@ -152,7 +157,8 @@ void batch_seal(struct batch *b)
     struct batch_part tail = batch_tail(b);
     if (b->journal.len) {
         bool trim = b->journal_min_ms != 0;
-        batch_add_operation(tail, "XADD", batch_add_key(b, slice_text(KEY_JOURNAL), 't', false), trim ? 6 : 3);
+        batch_add_operation(tail, "XADD", batch_add_key(b, slice_text(KEY_JOURNAL), 't', false),
+                            trim ? 6 : 3);
         if (trim) {
             resp_add_text(tail.words, "MINID");
             resp_add_text(tail.words, "~");
@@ -163,13 +169,15 @@ void batch_seal(struct batch *b)
         resp_add(tail.words, buf_slice(&b->journal));
     }
     if (b->total_args) {
-        batch_add_operation(tail, "HSET", batch_add_key(b, slice_text(KEY_TOTALS), 'h', false), b->total_args);
+        batch_add_operation(tail, "HSET", batch_add_key(b, slice_text(KEY_TOTALS), 'h', false),
+                            b->total_args);
         buf_add_slice(tail.words, buf_slice(&b->totals));
     }
     b->sealed = true;
 }
 
-void batch_render(const struct batch *b, struct slice token, struct slice epoch, bool whole_script, struct buf *out)
+void batch_render(const struct batch *b, struct slice token, struct slice epoch, bool whole_script,
+                  struct buf *out)
 {
     size_t args = 5 + b->meta_args + b->body_args + b->reject_args + b->tail_args;
     buf_reserve(out, b->body.len + b->rejects.len + b->tail.len + b->key_text.len + 16 * b->key_count + 4096);
@@ -218,7 +226,8 @@ static bool key_is_of(const struct batch *b, uint32_t key, bool is_trade, struct
 {
     enum record_kind kind;
     struct slice owner;
-    return key_parse_record(key_of(b, key), &kind, &owner) && (kind == RECORD_TRADE) == is_trade && slice_equal(owner, id);
+    return key_parse_record(key_of(b, key), &kind, &owner) && (kind == RECORD_TRADE) == is_trade &&
+           slice_equal(owner, id);
 }
 
 /* Takes the words of the groups that are cut out of body. */

@@ -45,6 +45,7 @@ uint64_t batch_add_key(struct batch *b, struct slice text, char type, bool is_re
 void batch_add_operation(struct batch_part part, const char *command, uint64_t key, size_t count);
 void batch_add_id(struct batch_part part, struct stream_id id);
 /* Copies the entry of CAUSE to its stream's rejected one. */
-void batch_add_reject(struct batch *b, struct batch_part part, const struct cause *cause, struct slice reason);
+void batch_add_reject(struct batch *b, struct batch_part part, const struct cause *cause,
+                      struct slice reason);
 /* Ends the group that is open, if any. */
 void batch_close_group(struct batch *b);

@@ -11,7 +11,8 @@ static uint64_t use_record(struct batch *b, enum record_kind kind, struct slice 
     b->keys[number - BATCH_FIRST_KEY].type = 'h'; /* a cut may have made it any */
     if (b->group_count) {
         GROW(b->uses, b->use_count, b->use_cap);
-        b->uses[b->use_count++] = (struct batch_use){b->group_count - 1, (uint32_t)(number - BATCH_FIRST_KEY)};
+        b->uses[b->use_count++] =
+            (struct batch_use){b->group_count - 1, (uint32_t)(number - BATCH_FIRST_KEY)};
     }
     return number;
 }
@@ -21,13 +22,12 @@ static void on_begin(void *ctx, const struct cause *cause)
     struct batch *b = ctx;
     batch_close_group(b);
     GROW(b->groups, b->group_count, b->group_cap);
-    b->groups[b->group_count++] = (struct batch_group){.cause = *cause,
-                                                       .start = b->body.len,
-                                                       .args = b->body_args,
-                                                       .first_event = b->event_count};
+    b->groups[b->group_count++] = (struct batch_group){
+        .cause = *cause, .start = b->body.len, .args = b->body_args, .first_event = b->event_count};
 }
 
-static void on_record_set(void *ctx, enum record_kind kind, struct slice id, const struct record_field *fields, size_t count)
+static void on_record_set(void *ctx, enum record_kind kind, struct slice id,
+                          const struct record_field *fields, size_t count)
 {
     struct batch *b = ctx;
     uint64_t key = use_record(b, kind, id);
@@ -39,7 +39,8 @@ static void on_record_set(void *ctx, enum record_kind kind, struct slice id, con
     }
 }
 
-static void on_record_unset(void *ctx, enum record_kind kind, struct slice id, const struct slice *names, size_t count)
+static void on_record_unset(void *ctx, enum record_kind kind, struct slice id, const struct slice *names,
+                            size_t count)
 {
     struct batch *b = ctx;
     batch_add_operation(batch_body(b), "HDEL", use_record(b, kind, id), count);
@@ -123,14 +124,15 @@ static void on_seq_forget(void *ctx, struct slice id)
 }
 
 /* Keeps what is told once the batch is stored. */
-static void note_event(struct batch *b, enum event_kind kind, const struct slice *names, const struct slice *values,
-                       size_t count)
+static void note_event(struct batch *b, enum event_kind kind, const struct slice *names,
+                       const struct slice *values, size_t count)
 {
     GROW(b->events, b->event_count, b->event_cap);
     b->events[b->event_count++] = (struct batch_event){kind, b->event_field_count, (uint32_t)count, false};
     for (size_t i = 0; i < count; i++) {
         GROW(b->event_fields, b->event_field_count, b->event_field_cap);
-        b->event_fields[b->event_field_count++] = (struct batch_event_field){names[i], b->event_text.len, values[i].len};
+        b->event_fields[b->event_field_count++] =
+            (struct batch_event_field){names[i], b->event_text.len, values[i].len};
         buf_add_slice(&b->event_text, values[i]);
     }
 }
@@ -171,8 +173,8 @@ static void on_reject(void *ctx, const struct cause *cause, struct slice reason)
     batch_add_reject(b, batch_body(b), cause, reason);
 }
 
-static void on_journal_received(void *ctx, struct slice signal_id, struct stream_id entry, struct slice action,
-                                struct slice instance_id)
+static void on_journal_received(void *ctx, struct slice signal_id, struct stream_id entry,
+                                struct slice action, struct slice instance_id)
 {
     struct batch *b = ctx;
     journal_add_received(&b->journal, signal_id, entry, action, instance_id);
@@ -214,7 +216,8 @@ static void on_signal_drop(void *ctx, struct stream_id entry, int64_t age_ms)
     resp_add_u64(&b->body, age_ms < 0 ? 0 : (uint64_t)age_ms);
 }
 
-static void delete_entries(struct batch *b, enum stream_kind stream, const struct stream_id *entries, size_t count)
+static void delete_entries(struct batch *b, enum stream_kind stream, const struct stream_id *entries,
+                           size_t count)
 {
     uint64_t key = batch_add_key(b, slice_text(b->options.names.stream[stream]), 't', false);
     for (size_t done = 0; done < count;) {

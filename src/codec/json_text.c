@@ -1,7 +1,7 @@
 #include "codec/json_text.h"
+#include "util/alloc.h"
 #include "util/utf8.h"
 #include <stdlib.h>
-#include "util/alloc.h"
 
 static void add_escaped(struct buf *out, struct slice text)
 {

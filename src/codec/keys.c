@@ -3,13 +3,15 @@
 #include "util/macros.h"
 #include <stdio.h>
 
-static const char *const record_prefixes[RECORD_KINDS] = {"instance:", "instance_metrics:", "instance_health:", "trade:"};
+static const char *const record_prefixes[RECORD_KINDS] = {
+    "instance:", "instance_metrics:", "instance_health:", "trade:"};
 static const char *const index_prefixes[] = {"instance:state:", "trade:state:"};
 
 static struct key key_join(const char *prefix, struct slice middle, const char *suffix)
 {
     struct key key;
-    int len = snprintf(key.text, sizeof key.text, "%s%.*s%s", prefix, (int)middle.len, middle.data ? middle.data : "", suffix);
+    int len = snprintf(key.text, sizeof key.text, "%s%.*s%s", prefix, (int)middle.len,
+                       middle.data ? middle.data : "", suffix);
     key.len = len < 0 ? 0 : (size_t)len < sizeof key.text ? (size_t)len : sizeof key.text - 1;
     return key;
 }

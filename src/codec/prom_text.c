@@ -286,8 +286,10 @@ size_t prom_format_bound(char out[PROM_BOUND_MAX], double value)
         return number_format_double(out, value);
     digits = format_shortest(shortest, sizeof(shortest), value);
     exponent = (int)strtol(strchr(shortest, 'e') + 1, NULL, 10);
-    if (exponent < -4 || exponent >= FIXED_DIGITS_MAX)
-        return strlen(strcpy(out, shortest));
+    if (exponent < -4 || exponent >= FIXED_DIGITS_MAX) {
+        memcpy(out, shortest, sizeof(shortest));
+        return strlen(out);
+    }
     /* At least one digit behind the point makes it a float. */
     return (size_t)snprintf(out, PROM_BOUND_MAX, "%.*f",
                             digits - 1 - exponent > 1 ? digits - 1 - exponent : 1, value);

@@ -80,7 +80,7 @@ static void tell_syntax(struct loader *loader, const char *text, size_t at, cons
 /* TEXT with a NUL behind it; it is blanked and marked in place. */
 static void apply_file_text(struct loader *loader, char *text, size_t len)
 {
-    const char *nul = memchr(text, '\0', len), *end = text;
+    const char *nul = len ? memchr(text, '\0', len) : NULL, *end = text;
     size_t bad;
     cJSON *root;
 

@@ -74,16 +74,18 @@ static void journal_found(struct ledger *l, struct sink *sink)
     l->has_found = false;
 }
 
-/* Everything before the first open signal has ended, or was never one. */
+/* Everything before the first open signal has ended, or was never one. Not so in a stream that was made anew
+ * with lower IDs: then that signal lies beyond the position, and only what is named is removed. */
 static void flush_signals(struct ledger *l, struct stream_id position, struct sink *sink)
 {
     const struct open_signal *first = open_first(&l->open, LIST_ALL);
     struct stream_id keep_from = first ? first->entry : stream_id_next(position);
+    bool is_anew = first && stream_id_compare(first->entry, position) > 0;
     struct entry_list *removed = &l->removed_signals;
 
     if (removed->count == 0)
         return;
-    if (cut_entries(removed, keep_from))
+    if (!is_anew && cut_entries(removed, keep_from))
         sink->ops->signals_trim(sink->ctx, keep_from);
     if (removed->count > 0)
         sink->ops->signals_delete(sink->ctx, removed->items, removed->count);

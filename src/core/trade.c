@@ -9,6 +9,7 @@
 #include "util/macros.h"
 #include "util/time_text.h"
 #include <stdlib.h>
+#include <assert.h>
 
 /* One row a field: the name of its number, its name outside, its kind. */
 #define TRADE_ROWS(ROW)                                                                                      \
@@ -146,6 +147,7 @@ static uint32_t take_slot(struct trade_book *book)
     uint32_t index = book->free_head;
 
     if (index != MAP_NONE) {
+        assert(book->slots);
         book->free_head = book->slots[index].next;
         return index;
     }
@@ -210,6 +212,7 @@ static struct trade *add_trade(struct trade_book *book, struct slice id, struct 
                                enum trade_state state)
 {
     uint32_t index = take_slot(book);
+    assert(book->slots);
     struct trade *trade = &book->slots[index];
 
     *trade = (struct trade){.state = state, .used = true};

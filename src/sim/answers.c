@@ -3,6 +3,7 @@
 #include "answers.h"
 
 #include "util/alloc.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -112,7 +113,7 @@ static void write_execution(struct answers *answers, const struct planned_signal
     struct writer *writer = answers->sim->writer;
     struct rng rng;
     char text[SIGNAL_ID_MAX];
-    size_t len = (size_t)snprintf(text, sizeof(text), "%llu", (unsigned long long)(50000000 + number));
+    size_t len = (size_t)snprintf(text, sizeof(text), "%" PRIu64, 50000000 + number);
 
     rng_init(&rng, number, (uint64_t)answers->sim->options->seed);
     writer_add(writer, "trade_id", slice_of(text, len));

@@ -1,8 +1,10 @@
-/* The floor of the drain benchmark: a client that does what any client must do with signals and their results (read both
- * streams, store a batch by the same script with the same commands, cut the streams) and keeps no books: no ids are remembered, nothing is
- * matched, nothing is checked. What the daemon needs beyond this is the price of its guarantees.
+/* The floor of the drain benchmark: a client that does what any client must do with signals and their results
+ * (read both streams, store a batch by the same script with the same commands, cut the streams) and keeps no
+ * books: no ids are remembered, nothing is matched, nothing is checked. What the daemon needs beyond this is
+ * the price of its guarantees.
  *
- * bench_floor SOCKET COUNT: drains COUNT signals with a result each, one result behind each signal in its stream, then exits. */
+ * bench_floor SOCKET COUNT: drains COUNT signals with a result each, one result behind each signal in its
+ * stream, then exits. */
 #include "adapters/loop.h"
 #include "adapters/redis_link.h"
 #include "adapters/redis_stream.h"
@@ -46,7 +48,8 @@ static void on_stored(void *ctx, void *object)
         return;
     }
     if (reply->type != REDIS_REPLY_ARRAY || strcmp(reply->element[0]->str, "ok") != 0) {
-        (void)fprintf(stderr, "bench_floor: %s\n", reply->type == REDIS_REPLY_ERROR ? reply->str : reply->element[0]->str);
+        (void)fprintf(stderr, "bench_floor: %s\n",
+                      reply->type == REDIS_REPLY_ERROR ? reply->str : reply->element[0]->str);
         exit(1);
     }
     f->whole_script = false;
@@ -89,8 +92,8 @@ static void on_entry(void *ctx, const struct entry *entry)
     struct sink *sink = batch_sink(f->filling);
     f->read[entry->stream] = entry->id;
     if (entry->stream == STREAM_SIGNALS) {
-        sink->ops->journal_received(sink->ctx, entry->value[SIGNAL_SIGNAL_ID], entry->id, entry->value[SIGNAL_ACTION],
-                                    entry->value[SIGNAL_INSTANCE_ID]);
+        sink->ops->journal_received(sink->ctx, entry->value[SIGNAL_SIGNAL_ID], entry->id,
+                                    entry->value[SIGNAL_ACTION], entry->value[SIGNAL_INSTANCE_ID]);
     } else {
         sink->ops->journal_ended(sink->ctx, entry->value[RESULT_SIGNAL_ID], OUTCOME_PROCESSED);
         f->kept[f->results++ % KEPT] = entry->id;
@@ -109,7 +112,8 @@ static void on_done(void *ctx, const struct redis_read_result *result)
 static void go_on(struct floor *f)
 {
     send_batch(f);
-    if (f->results < f->wanted && !redis_stream_is_reading(f->reader) && batch_bytes(f->filling) < (160U << 10))
+    if (f->results < f->wanted && !redis_stream_is_reading(f->reader) &&
+        batch_bytes(f->filling) < (160U << 10))
         (void)redis_stream_read(f->reader, 1U << STREAM_SIGNALS | 1U << STREAM_RESULTS, f->read, 1000, 1000);
 }
 
@@ -131,7 +135,8 @@ static void on_link_up(void *ctx)
 {
     struct floor *f = ctx;
     struct slice lease[] = {slice_text("SET"), slice_text(KEY_LEADER), slice_text(TOKEN)};
-    struct slice meta[] = {slice_text("HSET"), slice_text(KEY_META), slice_text("epoch"), slice_text(EPOCH), slice_text("applied_seq"), slice_text("0")};
+    struct slice meta[] = {slice_text("HSET"), slice_text(KEY_META),      slice_text("epoch"),
+                           slice_text(EPOCH),  slice_text("applied_seq"), slice_text("0")};
     (void)redis_link_command(f->link, lease, ARRAY_LEN(lease), 0, NULL, NULL);
     (void)redis_link_command(f->link, meta, ARRAY_LEN(meta), 0, on_prepared, f);
 }
@@ -159,8 +164,14 @@ int main(int argc, char **argv)
         {"trade_updates", no_fields, 1},
     };
     struct redis_link_options options = {
-        .endpoint = {.scheme = REDIS_UNIX, .host = argv[1], .username = "", .password = "", .password_file = "",
-                     .tls_ca_file = "", .tls_cert_file = "", .tls_key_file = ""},
+        .endpoint = {.scheme = REDIS_UNIX,
+                     .host = argv[1],
+                     .username = "",
+                     .password = "",
+                     .password_file = "",
+                     .tls_ca_file = "",
+                     .tls_cert_file = "",
+                     .tls_key_file = ""},
         .client_name = "floor",
         .connect_timeout_ms = 2000,
         .command_timeout_ms = 10000,
@@ -169,7 +180,8 @@ int main(int argc, char **argv)
         .max_inflight = 1000,
         .max_bytes = 64U << 20,
     };
-    struct batch_options batch = {.group = "mt5stated", .events_max_len = 1000, .names.events = "instance_events"};
+    struct batch_options batch = {
+        .group = "mt5stated", .events_max_len = 1000, .names.events = "instance_events"};
     for (int k = 0; k < STREAM_KINDS; k++)
         batch.names.stream[k] = names[k].stream;
     f.filling = batch_new(&batch);

@@ -96,24 +96,20 @@ def test_metrics_pass_promtool(busy):
     promtool_check(busy.get("/metrics").text)
 
 
+def examples():
+    """The queries at the end of METRICS.md; one that is longer than a line goes on further indented."""
+    return [" ".join(query.split()) for query in
+            re.findall(r"^    \S.*\n(?:     +.*\n)*", DOCUMENT.read_text().split("## Asking")[1], re.M)]
+
+
 def test_metrics_are_scraped_by_prometheus(busy, prometheus):
     server = prometheus(busy)
     found = server.wait_for('mt5_instance_cpu_usage_percent{instance_id="mt5-1"}')
     assert found[0]["value"][1] == "12.5"
     assert server.target()["health"] == "up", server.target()
-    assert server.wait_for('sum(mt5stated_signals_received_total)')[0]["value"][1] == "4"
-    assert server.query('mt5_instance_up == 0')[0]["metric"]["instance_id"] == "mt5-2"
-
-
-def examples():
-    return [" ".join(lines.split()) for lines in
-            re.findall(r"^((?:    \S.*\n(?:      +.*\n)*))", DOCUMENT.read_text().split("## Asking")[1], re.M)]
-
-
-def test_metrics_examples_of_the_document_are_understood_by_prometheus(busy, prometheus):
-    assert len(examples()) >= 8
-    server = prometheus(busy)
-    server.wait_for("mt5_instance_up")
+    assert server.query("sum(mt5stated_signals_received_total)")[0]["value"][1] == "4"
+    assert server.query("mt5_instance_up == 0")[0]["metric"]["instance_id"] == "mt5-2"
+    assert len(examples()) >= 10
     for example in examples():
         server.query(example)
     account = next(example for example in examples() if example.startswith("sum(mt5stated_signals_received"))
@@ -353,41 +349,96 @@ def test_metrics_of_a_standby(daemon):
     assert second.metrics().value("mt5stated_leader") == 0
 
 
-def test_metrics_large_page_is_whole_while_the_fleet_changes(redis, daemon):
-    """Many slices, several clients at once, one that goes away in the middle, instances that come meanwhile."""
+class QuickPage:
+    """A page that is too large for the strict parsers to be quick: each series once, each family once."""
+
+    def __init__(self, text):
+        lines = text.splitlines()
+        series = [line.rsplit(" ", 1)[0] for line in lines if not line.startswith("#")]
+        types = [line.split(" ")[2] for line in lines if line.startswith("# TYPE ")]
+        assert len(set(series)) == len(series), "a series is there twice"
+        assert len(set(types)) == len(types), "a family is there twice"
+        self._series = series
+
+    def instances(self, family):
+        """instance_id → how many series it has in the family."""
+        counts = {}
+        for series in self._series:
+            if series.startswith(family + "{"):
+                instance_id = series.split('instance_id="', 1)[1].split('"', 1)[0]
+                counts[instance_id] = counts.get(instance_id, 0) + 1
+        return counts
+
+
+LARGE = 3000
+
+
+@pytest.fixture
+def large(redis, daemon):
+    """A daemon whose page takes many slices, and more than a socket's buffers hold."""
     one = daemon(tcp=True)
-    count = 3000
     with redis.pipeline(transaction=False) as pipe:
-        for i in range(count):
+        for i in range(LARGE):
             pipe.xadd("instance_reports", {"instance_id": f"mt5-{i}", **EVERYTHING})
         pipe.execute()
-    wait_until(lambda: one.metrics().value("mt5stated_instances", state="running") == count, "the fleet", 60)
-    pages, faults = [], []
+    wait_until(lambda: f'mt5stated_instances{{state="running"}} {LARGE}\n' in one.get("/metrics").text, "the fleet")
+    return one
 
-    def scrape(openmetrics):
+
+def ask(listen):
+    """A connection with a small buffer that has asked for the page, and reads nothing."""
+    host, port = listen.rsplit(":", 1)
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(10)
+    connection.connect((host, int(port)))
+    connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    return connection
+
+
+def test_metrics_pages_nobody_takes_are_bounded(large):
+    stalled = []
+    for _ in range(8):
+        stalled.append(ask(large.listen))
+        assert stalled[-1].recv(12) == b"HTTP/1.1 200"
+    refused = large.get("/metrics")
+    assert refused.status == 503 and refused.headers["Content-Type"] == "application/problem+json"
+    assert large.get("/-/ready").status == 200
+    stalled.pop().close()
+    page = wait_until(lambda: (answer := large.get("/metrics")).status == 200 and answer.text, "room for a page")
+    assert re.search(r"^mt5stated_scrapes_refused_total [1-9]", page, re.M)
+    for connection in stalled:
+        connection.close()
+
+
+def test_metrics_large_page_is_whole_while_the_fleet_changes(redis, large):
+    """Many slices, several clients at once, some that go away in the middle, instances that come meanwhile."""
+    texts, faults = [], []
+
+    def scrape(accept):
         try:
-            for _ in range(3):
-                pages.append(one.metrics(openmetrics))
+            for _ in range(5):
+                texts.append(large.get("/metrics", accept=accept).text)
         except Exception as fault:
             faults.append(fault)
 
-    threads = [threading.Thread(target=scrape, args=(bool(i % 2),)) for i in range(4)]
+    threads = [threading.Thread(target=scrape, args=((OPENMETRICS, "text/plain")[i % 2],)) for i in range(4)]
     for thread in threads:
         thread.start()
-    host, port = one.listen.rsplit(":", 1)
     for i in range(20):
-        with socket.create_connection((host, int(port))) as gone:
-            gone.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        ask(large.listen).close()
         report(redis, f"new-{i}", broker_id="b1", state="running")
     for thread in threads:
         thread.join()
     assert not faults, faults
-    assert len(pages) == 12
-    for page in pages:
-        ups = {labels["instance_id"] for labels, _ in page.series("mt5_instance_up")}
-        assert len(ups) >= count
-        assert {labels["instance_id"] for labels, _ in page.series("mt5_instance_open_trades")} == ups
-        assert len(page.series("mt5_instance_state")) == 4 * len(ups)
+    assert len(texts) == 20
+    for text in texts:
+        assert text.endswith("\n# EOF\n") or "# EOF" not in text
+        page = QuickPage(text)
+        ups = page.instances("mt5_instance_up")
+        assert len(ups) >= LARGE
+        assert page.instances("mt5_instance_open_trades") == ups
+        assert page.instances("mt5_instance_state") == dict.fromkeys(ups, 4)
 
 
 def own_address():
@@ -442,7 +493,7 @@ def guarded(folder, daemon):
         tokens = []
         for name, role in TOKENS.items():
             path = folder / name
-            path.write_text(f"secret-of-{name}\n")
+            path.write_text(f"the-secret-of-{name}\n")
             path.chmod(0o600)
             tokens.append({"name": name, "role": role, "file": str(path)})
         one = daemon({"http.listen": f"0.0.0.0:{port_free()}", "http.tokens": tokens if with_tokens else []},
@@ -453,7 +504,7 @@ def guarded(folder, daemon):
 
 
 def bearer(name):
-    return {"authorization": f"Bearer secret-of-{name}"}
+    return {"authorization": f"Bearer the-secret-of-{name}"}
 
 
 def test_metrics_need_a_token_on_other_addresses(guarded):
@@ -464,14 +515,14 @@ def test_metrics_need_a_token_on_other_addresses(guarded):
         assert response.status == 401
         assert response.headers["WWW-Authenticate"].startswith("Bearer")
         assert response.headers["Content-Type"] == "application/problem+json"
-        response = one.get(path, authorization="Bearer secret-of-nobody")
+        response = one.get(path, authorization="Bearer the-secret-of-nobody")
         assert response.status == 401 and "invalid_token" in response.headers["WWW-Authenticate"]
         assert one.get(path, **bearer("reporter")).status == 403
     assert one.get("/metrics", **bearer("reader")).status == 200
     assert one.get("/metrics", **bearer("admin")).status == 200
     assert one.get("/nowhere", **bearer("reader")).status == 404
     wait_until(lambda: one.get("/-/ready", **bearer("reader")).text == "ready", "the daemon to be ready")
-    assert "secret-of" not in one.log()
+    assert "secret-of-" not in one.log()
 
 
 def test_metrics_without_any_token_name_the_key(guarded):

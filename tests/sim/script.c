@@ -55,10 +55,11 @@ static bool read_words(struct run *run, struct slice rendered)
 static bool find_parts(struct run *run)
 {
     uint64_t keys;
-    bool is_known = run->count > 3 && ((slice_is(run->words[0], "EVALSHA") &&
-                                        slice_equal(run->words[1], script_word(&script_commit, false))) ||
-                                       (slice_is(run->words[0], "EVAL") &&
-                                        slice_equal(run->words[1], script_word(&script_commit, true))));
+    bool is_known =
+        run->count > 3 &&
+        ((slice_is(run->words[0], "EVALSHA") &&
+          slice_equal(run->words[1], script_word(&script_commit, false))) ||
+         (slice_is(run->words[0], "EVAL") && slice_equal(run->words[1], script_word(&script_commit, true))));
 
     if (!is_known || !number_parse_u64(run->words[2], UINT32_MAX, &keys) || keys + 3 + 5 > run->count)
         return false;
@@ -95,7 +96,8 @@ static const char *const wrong_type = "WRONGTYPE";
 static const char *run_hash(struct run *run, const struct operation *op)
 {
     bool sets = slice_is(op->command, "HSET");
-    struct store_key *key = sets ? store_make(run->store, op->key, STORE_HASH) : store_find(run->store, op->key);
+    struct store_key *key =
+        sets ? store_make(run->store, op->key, STORE_HASH) : store_find(run->store, op->key);
 
     if (sets && (op->count == 0 || op->count % 2))
         return "ERR wrong number of arguments";

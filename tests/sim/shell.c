@@ -132,9 +132,8 @@ static void on_epoch_made(struct shell *sh)
         load_start(sh);
         return;
     }
-    enter(sh, PHASE_ROLLBACK);
     reconcile_write_back(sh);
-    become_active(sh);
+    load_rescan(sh);
 }
 
 static void roll_back(struct shell *sh, const char *kind)
@@ -148,8 +147,8 @@ static void on_held(struct shell *sh, const struct lease_answer *answer)
 {
     bool same = answer->has_applied && strcmp(answer->epoch, sh->epoch) == 0 && answer->beat >= sh->beat;
 
-    if (same && (sh->phase == PHASE_LOADING ||
-                 (sh->phase == PHASE_ACTIVE && answer->applied >= sh->applied))) {
+    if (same &&
+        (sh->phase == PHASE_LOADING || (sh->phase == PHASE_ACTIVE && answer->applied >= sh->applied))) {
         sh->beat = answer->beat;
         return;
     }
@@ -224,7 +223,7 @@ void shell_init(struct shell *sh, struct sim *sim, struct store *store, const ch
     sh->ledger = ledger_new(&settings->ledger, &sh->fleet, hash_key);
     trade_book_init(&sh->trades, &sh->fleet, settings->closed_ttl_s, hash_key);
     sh->trades.batch = 1;
-    sh->trades.max_others = 10;
+    sh->trades.max_others = 14;
     sh->filling = batch_new(&options);
     sh->sent = batch_new(&options);
 }
@@ -283,7 +282,8 @@ void shell_start(struct shell *sh, const char *dead_token)
     link_up(sh);
 }
 
-/* What was sent may still have reached the store: the simulation has carried out as much of it as it chose. */
+/* What was sent may still have reached the store: the simulation has carried out as much of it as it chose.
+ */
 void shell_kill(struct shell *sh)
 {
     sim_note(sh->sim, "%s dies", sh->name);

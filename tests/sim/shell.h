@@ -150,7 +150,9 @@ struct shell {
 
     /* load */
     uint64_t load_generation;
+    void (*const *load_steps)(struct shell *sh); /* ends with NULL */
     uint32_t load_step, looked;
+    bool is_rescanning;
     bool has_position[STREAM_KINDS];
     struct id_list found, found_trades;
 
@@ -172,7 +174,8 @@ int64_t shell_now_ms(const struct shell *sh);
 void shell_start(struct shell *sh, const char *dead_token);
 void shell_kill(struct shell *sh);
 void shell_stop(struct shell *sh);
-/* The link for commands, or that for reading, is lost: what is on its way either reached the store or did not. */
+/* The link for commands, or that for reading, is lost: what is on its way either reached the store or did
+ * not. */
 void shell_lose_link(struct shell *sh);
 void shell_lose_reading(struct shell *sh);
 /* The store carries out the next command that was sent; the daemon takes the next answer; timers. False where

@@ -17,7 +17,8 @@ static void send_batch(struct shell *sh)
         return;
     }
     call->number = sh->sent->number;
-    batch_render(sh->sent, slice_text(sh->token), slice_text(sh->epoch), rng_chance(&sh->sim->rng, 10), &call->bytes);
+    batch_render(sh->sent, slice_text(sh->token), slice_text(sh->epoch), rng_chance(&sh->sim->rng, 10),
+                 &call->bytes);
     sh->in_flight = true;
 }
 
@@ -57,10 +58,11 @@ static void displace(struct shell *sh, struct slice key)
     struct call *call = call_send(sh, CALL_MOVE_ASIDE);
 
     sim_note(sh->sim, "%s: %.*s is moved aside", sh->name, (int)key.len, key.data);
-    if (!call)
-        return;
-    call->key.len = key.len;
-    memcpy(call->key.text, key.data, key.len);
+    if (call) {
+        call->key.len = key.len;
+        memcpy(call->key.text, key.data, key.len);
+    }
+    reconcile_write_back_key(sh, key);
 }
 
 static void cut_record(struct shell *sh, struct slice key)
@@ -85,6 +87,7 @@ static void cut_record(struct shell *sh, struct slice key)
 
         if (trade)
             trade_book_forget(&sh->trades, trade);
+        trade_io_unindex(sh, ident_slice(&owner));
     } else {
         follow_block(sh, ident_slice(&owner), buf_text(&reason));
     }

@@ -280,11 +280,13 @@ void ingest_go_on(struct shell *sh)
     struct reading *reading = &sh->reading;
     uint32_t mask = 0;
 
-    if (!lead_is_active(sh) || sh->is_stopping || reading->is_going || commit_is_full(sh) || sh->read_retry_ms)
+    if (!lead_is_active(sh) || sh->is_stopping || reading->is_going || commit_is_full(sh) ||
+        sh->read_retry_ms)
         return;
     for (int k = 0; k < STREAM_KINDS; k++) {
         reading->after[k] = sh->streams[k].read;
-        if (!(k == STREAM_SIGNALS && ledger_is_full(sh->ledger)) && !(k == STREAM_TRADES && trade_io_is_full(sh)))
+        if (!(k == STREAM_SIGNALS && ledger_is_full(sh->ledger)) &&
+            !(k == STREAM_TRADES && trade_io_is_full(sh)))
             mask |= 1U << k;
         reading->counts[k] = 0;
     }
@@ -317,7 +319,8 @@ bool shell_execute_read(struct shell *sh)
         uint32_t first = stream_behind(key, reading->after[k]);
 
         for (uint32_t i = 0; (reading->mask & 1U << k) && key && i < sh->sim->settings.read_count &&
-                             first + i < key->entry_count; i++) {
+                             first + i < key->entry_count;
+             i++) {
             add_reading(reading, (enum stream_kind)k, key->entries[first + i]);
             reading->counts[k]++;
         }
@@ -370,7 +373,8 @@ static void late_look(struct shell *sh)
 
     if (sh->is_probing || !sh->is_up)
         return;
-    sh->late_count = ledger_collect_late(sh->ledger, sh->streams[STREAM_RESULTS].horizon_ms, sh->late, PROBE_MAX);
+    sh->late_count =
+        ledger_collect_late(sh->ledger, sh->streams[STREAM_RESULTS].horizon_ms, sh->late, PROBE_MAX);
     call = sh->late_count ? call_send(sh, CALL_PROBE) : NULL;
     if (!call)
         return;
@@ -384,8 +388,8 @@ void late_on_probed(struct shell *sh, const struct call *call)
     sh->is_probing = false;
     if (!sh->late_count || call->count != sh->late_count)
         return;
-    ledger_end_late(sh->ledger, sh->late, call->present, sh->late_count, sh->streams[STREAM_RESULTS].horizon_ms,
-                    shell_now_ms(sh), commit_sink(sh));
+    ledger_end_late(sh->ledger, sh->late, call->present, sh->late_count,
+                    sh->streams[STREAM_RESULTS].horizon_ms, shell_now_ms(sh), commit_sink(sh));
     sh->late_count = 0;
     ingest_judge(sh);
     commit_kick(sh);
@@ -395,11 +399,13 @@ void late_on_probed(struct shell *sh, const struct call *call)
 void ingest_judge(struct shell *sh)
 {
     int64_t now_ms = shell_now_ms(sh);
+    int64_t signals_ms = sh->streams[STREAM_SIGNALS].horizon_ms;
+    int64_t results_ms = sh->streams[STREAM_RESULTS].horizon_ms;
 
     if (!lead_is_active(sh) || next_deadline(sh) > now_ms)
         return;
     fleet_on_timer(&sh->fleet, now_ms, sh->streams[STREAM_REPORTS].horizon_ms, commit_sink(sh));
-    ledger_expire(sh->ledger, now_ms, sh->streams[STREAM_SIGNALS].horizon_ms);
+    ledger_expire(sh->ledger, now_ms, signals_ms < results_ms ? signals_ms : results_ms);
     late_look(sh);
 }
 

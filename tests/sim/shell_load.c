@@ -13,7 +13,8 @@ static void load_shared(struct shell *sh)
     const struct store_key *totals = store_find_text(sh->store, KEY_TOTALS);
     uint64_t applied = 0;
 
-    (void)number_parse_u64(key_get(meta, "applied_seq"), (uint64_t)1 << 53, &applied); /* 0 where it is missing */
+    (void)number_parse_u64(key_get(meta, "applied_seq"), (uint64_t)1 << 53,
+                           &applied); /* 0 where it is missing */
     for (int k = 0; k < STREAM_KINDS; k++) {
         struct key field = key_position((enum stream_kind)k);
         struct stream_id position;
@@ -89,6 +90,15 @@ static void load_ids(struct shell *sh)
     }
 }
 
+static bool was_known(const struct look *look)
+{
+    bool known = look->seq > 0;
+
+    for (int s = 0; s < INSTANCE_STATES; s++)
+        known = known || look->member[s];
+    return known && !look->is_wrong[0] && !look->is_wrong[1] && !look->is_wrong[2];
+}
+
 static void load_instances(struct shell *sh)
 {
     for (uint32_t n = 0; n < LOOK_MAX && sh->looked < sh->found.count; n++) {
@@ -98,7 +108,7 @@ static void load_instances(struct shell *sh)
 
         look_at(sh->store, ident_slice(&sh->found.ids[sh->looked++]), &look);
         look_read(&look, &record, scratch);
-        if (!look.is_wrong[0] && !look.is_wrong[1] && !look.is_wrong[2])
+        if (was_known(&look))
             (void)fleet_load(&sh->fleet, ident_slice(&look.id), &record, look_index_state(&look), look.seq,
                              shell_now_ms(sh)); /* what is not valid is judged by reconcile_take */
         reconcile_take(sh, &look);
@@ -123,8 +133,8 @@ static void load_trades(struct shell *sh)
             continue;
         instance = key_get(key, "instance_id");
         (void)time_text_parse(key_get(key, "last_updated_at"), &updated_ms); /* now, where it is missing */
-        trade_book_load(&sh->trades, id, ident_is_valid(instance, IDENT_MAX) ? instance : slice_of("", 0), state,
-                        updated_ms);
+        trade_book_load(&sh->trades, id, ident_is_valid(instance, IDENT_MAX) ? instance : slice_of("", 0),
+                        state, updated_ms);
     }
 }
 
@@ -178,13 +188,14 @@ static void load_signals(struct shell *sh)
         struct slice field;
         struct errmsg why;
         struct entry entry;
+        bool is_valid;
 
         (void)entry_decode(STREAM_SIGNALS, key->entries[i], &entry);
-        if (signal_entry_parse(&entry, &scratch, &signal, &field, &why))
+        is_valid = signal_entry_parse(&entry, &scratch, &signal, &field, &why);
+        if (is_valid && !sh->is_rescanning)
             ledger_load_entry(sh->ledger, &signal);
-        else
+        else if (!is_valid || !ledger_is_open(sh->ledger, signal.signal_id))
             ledger_on_rejected(sh->ledger, STREAM_SIGNALS, entry.id);
-        ingest_note_handled(sh, STREAM_SIGNALS, entry.id);
     }
 }
 
@@ -219,15 +230,21 @@ static void load_finish(struct shell *sh)
     uint64_t difference = ledger_load_finish(sh->ledger, shell_now_ms(sh));
 
     if (difference && !sh->sim->has_lost_data)
-        sim_fail(sh->sim, "%s: totals and open signals differ by %" PRIu64 " at the start", sh->name, difference);
+        sim_fail(sh->sim, "%s: totals and open signals differ by %" PRIu64 " at the start", sh->name,
+                 difference);
 }
 
-static void (*const steps[])(struct shell *sh) = {load_shared,   load_groups, load_ids,     load_instances, load_trades,
-                                                  load_journal, load_signals, load_all_kept, load_finish};
+static void (*const all_steps[])(struct shell *sh) = {
+    load_shared,  load_groups,  load_ids,      load_instances, load_trades,
+    load_journal, load_signals, load_all_kept, load_finish,    NULL,
+};
+
+/* After the store has lost writes: takes what had ended, and is in the stream again, out of it. */
+static void (*const rescan_steps[])(struct shell *sh) = {load_groups, load_signals, NULL};
 
 void load_run_step(struct shell *sh)
 {
-    steps[sh->load_step++](sh);
+    sh->load_steps[sh->load_step++](sh);
 }
 
 static void send_step(struct shell *sh)
@@ -242,11 +259,12 @@ void load_on_step(struct shell *sh, const struct call *call)
 {
     if (call->generation != sh->load_generation)
         return;
-    if (sh->load_step < ARRAY_LEN(steps)) {
+    if (sh->load_steps[sh->load_step]) {
         send_step(sh);
         return;
     }
-    sim_note(sh->sim, "%s has loaded: applied %" PRIu64 ", %u instances", sh->name, sh->applied, sh->fleet.count);
+    sim_note(sh->sim, "%s has loaded: applied %" PRIu64 ", %u instances", sh->name, sh->applied,
+             sh->fleet.count);
     lead_on_loaded(sh);
 }
 
@@ -254,7 +272,20 @@ void load_start(struct shell *sh)
 {
     sh->load_generation++;
     daemon_forget(sh);
+    sh->load_steps = all_steps;
+    sh->is_rescanning = false;
     sh->load_step = sh->looked = 0;
     sh->found.count = sh->found_trades.count = 0;
+    send_step(sh);
+}
+
+void load_rescan(struct shell *sh)
+{
+    sh->load_generation++;
+    sh->load_steps = rescan_steps;
+    sh->is_rescanning = true;
+    sh->load_step = 0;
+    for (int k = 0; k < STREAM_KINDS; k++)
+        sh->has_position[k] = true; /* ours count, not those of the groups */
     send_step(sh);
 }

@@ -46,10 +46,12 @@ void trade_io_reset(struct shell *sh);
 void trade_on_looked_up(struct shell *sh, const struct call *call, bool lost);
 void trade_look_up(const struct store *store, struct call *call);
 void trade_find_due(const struct store *store, struct call *call);
+void trade_io_unindex(struct shell *sh, struct slice id);
 void trade_on_due(struct shell *sh, const struct call *call);
 
 /* shell_load.c */
 void load_start(struct shell *sh);
+void load_rescan(struct shell *sh);
 void load_run_step(struct shell *sh);
 void load_on_step(struct shell *sh, const struct call *call);
 
@@ -66,6 +68,7 @@ void reconcile_on_settled(struct shell *sh);
 void reconcile_gather(const struct store *store, struct call *call);
 void reconcile_on_gathered(struct shell *sh, const struct call *call);
 void reconcile_write_back(struct shell *sh);
+void reconcile_write_back_key(struct shell *sh, struct slice key);
 void reconcile_on_timer(struct shell *sh);
 void follow_on_timer(struct shell *sh);
 void follow_mark(struct shell *sh, struct slice id);

@@ -182,7 +182,8 @@ static void fix_indexes(struct shell *sh, const struct look *look, const struct 
 
         if (look->member[s] == belongs)
             continue;
-        sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, id, belongs ? NULL : name, belongs ? name : NULL);
+        sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, id, belongs ? NULL : name,
+                              belongs ? name : NULL);
         sh->repairs++;
     }
     if (is_scored && (!look->has_score || look->score != instance->load_score)) {
@@ -321,8 +322,10 @@ void reconcile_on_timer(struct shell *sh)
         reconcile_look(sh, ident_slice(&i->id));
     sh->is_walking = call_send(sh, CALL_GATHER) != NULL;
     call = call_send(sh, CALL_DUE);
-    if (call)
-        call->generation = sh->trade_generation;
+    if (!call)
+        return;
+    call->generation = sh->trade_generation;
+    call->number = sh->trades.batch - (sh->has_sent ? 1 : 0);
 }
 
 void follow_on_timer(struct shell *sh)
@@ -352,4 +355,42 @@ void reconcile_write_back(struct shell *sh)
     ledger_write_back(sh->ledger, sink);
     for (int k = 0; k < STREAM_KINDS; k++)
         sh->streams[k].stored = (struct stream_id){0, 1};
+}
+
+static void write_back_trade_set(struct shell *sh, struct slice key, struct sink *sink)
+{
+    const struct trade_book *book = &sh->trades;
+
+    for (int s = 0; s < TRADE_STATES; s++) {
+        const char *name = trade_state_name((enum trade_state)s);
+        struct key set = key_index(INDEX_TRADE_STATE, name);
+
+        for (uint32_t i = 0; slice_equal(key, key_slice(&set)) && i < book->slot_count; i++) {
+            if (book->slots[i].used && (int)book->slots[i].state == s)
+                sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, ident_slice(&book->slots[i].id), NULL,
+                                      name);
+        }
+    }
+}
+
+void reconcile_write_back_key(struct shell *sh, struct slice key)
+{
+    const struct fleet *fleet = &sh->fleet;
+    struct sink *sink = commit_sink(sh);
+    struct cause cause = {CAUSE_RECONCILE, {(uint64_t)shell_now_ms(sh), sh->passes}};
+
+    if (!lead_is_active(sh))
+        return;
+    sink->ops->begin(sink->ctx, &cause);
+    if (slice_is(key, KEY_TOTALS) || slice_is(key, KEY_JOURNAL)) {
+        ledger_write_back(sh->ledger, sink);
+    } else if (slice_is(key, KEY_SEQ)) {
+        for (struct instance *i = fleet_next(fleet, 0); i;
+             i = fleet_next(fleet, fleet_index_of(fleet, i) + 1)) {
+            if (i->seq)
+                sink->ops->seq_set(sink->ctx, ident_slice(&i->id), i->seq);
+        }
+    } else {
+        write_back_trade_set(sh, key, sink);
+    }
 }

@@ -44,7 +44,8 @@ void trade_look_up(const struct store *store, struct call *call)
     call->is_wrong = key && key->type != STORE_HASH;
     if (call->is_wrong || !key)
         return;
-    (void)trade_state_parse(key_get(key, "state"), &call->trade_state); /* what is invalid counts as nothing */
+    (void)trade_state_parse(key_get(key, "state"),
+                            &call->trade_state); /* what is invalid counts as nothing */
     if (ident_is_valid(instance, IDENT_MAX))
         ident_set(&call->trade_instance, instance);
 }
@@ -114,6 +115,7 @@ static void apply(struct shell *sh, const struct trade_item *item)
     }
     if (item->is_wrong) {
         reject(sh, &entry, slice_text("trade: wrong type in Redis"));
+        trade_io_unindex(sh, update.value[TRADE_TRADE_ID]);
         return;
     }
     sink->ops->begin(sink->ctx, &cause);
@@ -158,18 +160,37 @@ void trade_find_due(const struct store *store, struct call *call)
 {
     const struct store_key *due = store_find_text(store, KEY_TRADE_EXPIRY);
 
-    for (uint32_t i = 0; due && due->type == STORE_SORTED && i < due->pair_count && call->id_count < SWEEP_MAX;
-         i++) {
+    for (uint32_t i = 0;
+         due && due->type == STORE_SORTED && i < due->pair_count && call->id_count < SWEEP_MAX; i++) {
         struct slice id = pair_name(&due->pairs[i]);
         struct key name = key_record(RECORD_TRADE, id);
         const struct store_key *key = store_find(store, key_slice(&name));
         double at_s;
 
-        if (!number_parse_decimal(pair_value(&due->pairs[i]), &at_s) || at_s > (double)(store->now_ms / 1000) ||
-            !ident_is_valid(id, IDENT_MAX))
+        if (!number_parse_decimal(pair_value(&due->pairs[i]), &at_s) ||
+            at_s > (double)(store->now_ms / 1000) || !ident_is_valid(id, IDENT_MAX))
             continue;
-        call_add_id(call, id, !key ? -2 : !key->expires_ms ? -1 : (key->expires_ms - store->now_ms + 500) / 1000);
+        call_add_id(call, id,
+                    !key               ? -2
+                    : !key->expires_ms ? -1
+                                       : (key->expires_ms - store->now_ms + 500) / 1000);
     }
+}
+
+/* Takes ID out of the sets of ended trades, but for the one that it belongs to. */
+static void sweep(struct shell *sh, struct slice id, bool is_gone, struct sink *sink)
+{
+    static const enum trade_state ended[] = {TRADE_CLOSED, TRADE_FAILED};
+    struct trade *trade = trade_book_find(&sh->trades, id);
+
+    if (!trade && !is_gone)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(ended); i++) {
+        if (is_gone || trade->state != ended[i])
+            sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, id, trade_state_name(ended[i]), NULL);
+    }
+    if (trade && is_gone)
+        trade_book_forget(&sh->trades, trade);
 }
 
 void trade_on_due(struct shell *sh, const struct call *call)
@@ -182,16 +203,25 @@ void trade_on_due(struct shell *sh, const struct call *call)
         struct sink *sink = commit_sink(sh);
         struct cause cause = {CAUSE_RECONCILE, {(uint64_t)shell_now_ms(sh), 0}};
 
+        if (trade && trade->batch >= call->number)
+            continue; /* touched since it was asked about: the next pass sees it */
         sink->ops->begin(sink->ctx, &cause);
         if (call->ttl_s[i] >= 0) {
             batch_expect_expiry(sh->filling, id, shell_now_ms(sh) / 1000 + call->ttl_s[i] + 1);
-            continue;
-        }
-        batch_forget_expiry(sh->filling, id);
-        if (call->ttl_s[i] == -2 && !(trade && trade->batch == sh->trades.batch)) {
-            sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, id, trade_state_name(TRADE_CLOSED), NULL);
-            sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, id, trade_state_name(TRADE_FAILED), NULL);
+        } else {
+            batch_forget_expiry(sh->filling, id);
+            sweep(sh, id, call->ttl_s[i] == -2, sink);
         }
     }
     commit_kick(sh);
+}
+
+void trade_io_unindex(struct shell *sh, struct slice id)
+{
+    struct sink *sink = commit_sink(sh);
+    struct cause cause = {CAUSE_RECONCILE, {(uint64_t)shell_now_ms(sh), 0}};
+
+    sink->ops->begin(sink->ctx, &cause);
+    for (int s = 0; s < TRADE_STATES; s++)
+        sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, id, trade_state_name((enum trade_state)s), NULL);
 }

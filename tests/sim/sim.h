@@ -20,9 +20,9 @@ struct settings {
     bool crashes, loses_links, has_second, refuses, jumps;
     bool takes_signals; /* others remove signals */
     bool wipes, rolls_back;
-    bool plants;         /* foreign types in the way of keys */
-    bool writes_hashes;  /* others write hashes of instances */
-    bool is_tight;       /* max_tracked is reached */
+    bool plants;        /* foreign types in the way of keys */
+    bool writes_hashes; /* others write hashes of instances */
+    bool is_tight;      /* max_tracked is reached */
 };
 
 struct history;
@@ -34,7 +34,7 @@ struct sim {
     int64_t now_ms; /* the server's clock */
     bool failed, verbose;
     struct history *history;
-    bool is_refusing; /* the store takes no batch (out of memory) */
+    bool is_refusing;   /* the store takes no batch (out of memory) */
     bool has_lost_data; /* it was wiped or rolled back at least once */
 };
 

@@ -10,6 +10,7 @@ class Metrics:
     def __init__(self, text, is_openmetrics=False):
         parse = openmetrics.text_string_to_metric_families if is_openmetrics else text_string_to_metric_families
         self.text = text
+        self.is_openmetrics = is_openmetrics
         self.families = {}
         self._samples = {}
         for family in parse(text):
@@ -25,7 +26,8 @@ class Metrics:
     def _name_in_text(self, name):
         """The parser of 0.0.4 gives every counter a _total; the samples keep the name that they are shown by."""
         bare = name.removesuffix("_total")
-        return bare if bare != name and f"\n# TYPE {bare} counter\n" in self.text else name
+        is_shown_bare = not self.is_openmetrics and f"\n# TYPE {bare} counter\n" in self.text
+        return bare if bare != name and is_shown_bare else name
 
     def sample(self, name, **labels):
         """The sample of exactly these labels, or None."""

@@ -56,11 +56,12 @@ class RedisServer:
         options = {"decode_responses": True, "encoding_errors": "surrogateescape", "socket_timeout": 30, **options}
         return redis.Redis(unix_socket_path=str(self.socket), username=name, password=password, **options)
 
-    def start(self):
-        """Starts it over the data that is there, and waits until it answers."""
+    def start(self, ready=True, options=()):
+        """Starts it over the data that is there; with ready it waits until it answers."""
         self.socket.unlink(missing_ok=True)
-        self._process = Process(self._argv(), self.log_path)
-        wait_until(self._is_ready, "redis-server to answer PING")
+        self._process = Process([*self._argv(), *options], self.log_path)
+        if ready:
+            wait_until(self._is_ready, "redis-server to answer PING")
 
     def stop(self):
         """An orderly end: what is on disk stays there."""
@@ -100,8 +101,19 @@ class RedisServer:
             client.execute_command("ACL", "SETUSER", name, *rules)
             client.execute_command("ACL", "SAVE")
 
+    def config_set(self, **settings):
+        """CONFIG SET, underscores written as dashes: config_set(maxmemory=1)."""
+        with self.client() as client:
+            for name, value in settings.items():
+                client.config_set(name.replace("_", "-"), value)
+
+    def save(self):
+        """Writes an RDB file, which a later start loads where there is no AOF."""
+        with self.client() as client:
+            client.save()
+
     def _argv(self):
-        argv = ["redis-server", "--port", self.tcp_port, "--bind", "127.0.0.1", "--dir", self.folder,
+        argv = ["redis-server", "--port", self.tcp_port, "--bind", "127.0.0.1", "127.0.0.2", "--dir", self.folder,
                 "--unixsocket", self.socket, "--unixsocketperm", "700", "--save", "",
                 "--maxmemory-policy", "noeviction", "--aclfile", self._users_file,
                 "--appendonly", "yes" if self.aof else "no", "--appendfsync", "always"]

@@ -163,7 +163,7 @@ static void test_trade_book_on_update_every_transition(void **state)
 {
     for (int from = 0; from < TRADE_STATES; from++) {
         for (int to = 0; to < TRADE_STATES; to++) {
-            struct world *w = *state;
+            struct world *w;
             char expected = transitions[from][to];
             bool moves = expected == 'y';
 

@@ -1,0 +1,430 @@
+/* A seeded simulation of core and codec: one or two daemons without I/O, a store that loses replies, refuses,
+ * restarts empty and rolls back, and everybody else. The invariants of SPEC §4 are looked at after every
+ * step. */
+#include "checks.h"
+
+#include "util/number.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DEFAULT_SEED  UINT64_C(20250322)
+#define DEFAULT_RUNS  100
+#define DEFAULT_STEPS 1500
+#define START_MS      INT64_C(1742638530000)
+#define SETTLE_MS     12000
+#define SHELLS        2
+
+struct run {
+    struct sim sim;
+    struct store store, snapshot;
+    bool has_snapshot;
+    struct world world;
+    struct checks checks;
+    struct shell shells[SHELLS];
+    int64_t refusing_until_ms;
+    uint64_t batches, faults;
+};
+
+/* ---- what a run is like ---- */
+
+static struct settings base_settings(struct rng *rng)
+{
+    return (struct settings){
+        .ledger = {.ttl_ms = 400,
+                   .execution_ttl_ms = 600,
+                   .dedup_ms = 1500,
+                   .max_tracked = 2000,
+                   .results_max_len = (uint32_t)rng_between(rng, 3, 40),
+                   .per_id_max = 10,
+                   .per_id_ttl_ms = 1000},
+        .fleet = {.heartbeat_timeout_ms = rng_chance(rng, 80) ? rng_between(rng, 300, 1500) : 0,
+                  .restarting_timeout_ms = rng_chance(rng, 80) ? rng_between(rng, 300, 1500) : 0,
+                  .metric_max_age_ms = 1000,
+                  .forget_after_s = rng_chance(rng, 20) ? 1 : 0,
+                  .max = 100},
+        .closed_ttl_s = rng_between(rng, 1, 4),
+        .lease_ms = rng_between(rng, 200, 1000),
+        .reconcile_ms = rng_between(rng, 300, 1500),
+        .poll_ms = 300,
+        .reports_max_len = rng_chance(rng, 30) ? 0 : rng_between(rng, 1, 60),
+        .trades_max_len = rng_chance(rng, 30) ? 0 : rng_between(rng, 1, 60),
+        .events_max_len = 1000,
+        .skew_max_ms = rng_chance(rng, 50) ? 0 : rng_between(rng, 1, 15),
+        .read_count = (uint32_t)rng_between(rng, 1, 30),
+        .full_bytes = (size_t)rng_between(rng, 400, 20000),
+        .adopts = true,
+    };
+}
+
+/* Some runs are about one kind of trouble, so that it is not drowned by the others. */
+static struct settings draw_settings(struct rng *rng)
+{
+    struct settings s = base_settings(rng);
+    uint32_t kind = rng_below(rng, 12);
+
+    if (kind == 0)
+        return s;
+    s.loses_links = rng_chance(rng, 80);
+    s.refuses = rng_chance(rng, 40);
+    s.jumps = rng_chance(rng, 60);
+    s.takes_signals = rng_chance(rng, 60);
+    s.is_tight = kind == 5;
+    if (s.is_tight)
+        s.ledger.max_tracked = (uint32_t)rng_between(rng, 1, 12);
+    s.wipes = kind == 6 || kind == 8;
+    s.rolls_back = kind == 7 || kind == 8;
+    s.crashes = kind != 6 && kind != 7 && rng_chance(rng, 80);
+    s.has_second = kind != 6 && kind != 7 && rng_chance(rng, 40);
+    s.plants = kind == 9 || kind == 11;
+    s.writes_hashes = kind == 10 || kind == 11;
+    s.adopts = kind != 10 || rng_chance(rng, 70);
+    return s;
+}
+
+/* ---- one step ---- */
+
+static struct shell *pick_shell(struct run *run)
+{
+    return &run->shells[run->sim.settings.has_second ? rng_below(&run->sim.rng, SHELLS) : 0];
+}
+
+static void pass_time(struct run *run, int64_t ms)
+{
+    run->sim.now_ms += ms;
+    run->store.now_ms = run->sim.now_ms;
+}
+
+static void take_store_step(struct run *run, struct shell *sh)
+{
+    bool executed = shell_execute(sh);
+
+    if (!executed)
+        return;
+    run->batches++;
+    checks_look(&run->checks);
+}
+
+/* Something moves between a daemon and the store. */
+static void work(struct run *run, struct shell *sh)
+{
+    if (!sh->is_running)
+        return;
+    switch (rng_below(&run->sim.rng, 5)) {
+    case 0:
+        take_store_step(run, sh);
+        break;
+    case 1:
+        (void)shell_answer(sh); /* nothing to do is fine here and below */
+        break;
+    case 2:
+        (void)shell_execute_read(sh);
+        break;
+    case 3:
+        (void)shell_deliver_read(sh, 1 + rng_below(&run->sim.rng, 12));
+        break;
+    default:
+        shell_tick(sh);
+        break;
+    }
+}
+
+/* Some of what is on its way has been carried out, and nobody hears of it. */
+static void carry_out_some(struct run *run, struct shell *sh)
+{
+    for (uint32_t some = rng_below(&run->sim.rng, 4); some > 0; some--)
+        take_store_step(run, sh);
+}
+
+static void lose_link(struct run *run, struct shell *sh)
+{
+    if (!sh->is_running || !sh->is_up)
+        return;
+    carry_out_some(run, sh);
+    shell_lose_link(sh);
+    if (rng_chance(&run->sim.rng, 60))
+        shell_lose_reading(sh);
+}
+
+static void crash(struct run *run, struct shell *sh)
+{
+    if (!sh->is_running)
+        return;
+    if (rng_chance(&run->sim.rng, 15)) {
+        shell_stop(sh);
+        return;
+    }
+    carry_out_some(run, sh);
+    shell_kill(sh);
+}
+
+static void start_again(struct run *run, struct shell *sh)
+{
+    char dead[SCRIPT_TEXT_MAX];
+
+    (void)snprintf(dead, sizeof(dead), "%s", rng_chance(&run->sim.rng, 50) ? sh->token : "");
+    shell_start(sh, dead);
+}
+
+static void lose_data(struct run *run, bool wiped)
+{
+    struct sim *sim = &run->sim;
+
+    if (!wiped && !run->has_snapshot)
+        return;
+    for (int i = 0; i < SHELLS; i++) {
+        if (!run->shells[i].is_running)
+            continue;
+        shell_lose_reading(&run->shells[i]);
+        if (run->shells[i].is_up && rng_chance(&sim->rng, 70)) {
+            carry_out_some(run, &run->shells[i]);
+            shell_lose_link(&run->shells[i]);
+        }
+    }
+    sim_note(sim, "the store %s", wiped ? "is wiped" : "is rolled back");
+    sim->has_lost_data = true;
+    if (wiped)
+        store_wipe(&run->store);
+    else
+        store_copy(&run->store, &run->snapshot);
+    run->has_snapshot = false;
+    checks_lose_data(&run->checks, &run->shells[0]);
+}
+
+static void go_wrong(struct run *run)
+{
+    const struct settings *s = &run->sim.settings;
+    struct rng *rng = &run->sim.rng;
+    struct shell *sh = pick_shell(run);
+
+    run->faults++;
+    switch (rng_below(rng, 7)) {
+    case 0:
+        if (s->loses_links)
+            lose_link(run, sh);
+        break;
+    case 1:
+        if (s->loses_links && sh->is_running)
+            shell_lose_reading(sh);
+        break;
+    case 2:
+        if (s->crashes)
+            crash(run, sh);
+        break;
+    case 3:
+        if (s->refuses) {
+            run->sim.is_refusing = true;
+            run->refusing_until_ms = run->sim.now_ms + rng_between(rng, 10, 600);
+        }
+        break;
+    case 4:
+        if (s->jumps)
+            pass_time(run, rng_between(rng, 50, 3000));
+        break;
+    case 5:
+        if (s->wipes && rng_chance(rng, 50))
+            lose_data(run, true);
+        break;
+    default:
+        if (s->rolls_back && rng_chance(rng, 50))
+            lose_data(run, false);
+        break;
+    }
+}
+
+static void act(struct run *run)
+{
+    uint32_t agent = world_act(&run->world);
+    char id[32];
+
+    if (agent == UINT32_MAX)
+        return;
+    world_format_agent(id, agent);
+    for (int i = 0; i < SHELLS; i++) {
+        if (rng_chance(&run->sim.rng, 70))
+            shell_notify(&run->shells[i], slice_text(id));
+    }
+}
+
+static void take_step(struct run *run)
+{
+    struct sim *sim = &run->sim;
+    struct rng *rng = &sim->rng;
+
+    sim->step++;
+    if (rng_chance(rng, 40))
+        pass_time(run, rng_between(rng, 0, 25));
+    if (sim->is_refusing && sim->now_ms >= run->refusing_until_ms)
+        sim->is_refusing = false;
+    if (rng_chance(rng, 40))
+        act(run);
+    for (int i = 0; i < 4; i++)
+        work(run, pick_shell(run));
+    for (int i = 0; i < SHELLS; i++) {
+        if (!run->shells[i].is_running && (i == 0 || sim->settings.has_second) && rng_chance(rng, 2))
+            start_again(run, &run->shells[i]);
+    }
+    if (sim->settings.rolls_back && rng_chance(rng, 1)) {
+        store_copy(&run->snapshot, &run->store);
+        run->has_snapshot = true;
+    }
+    if (rng_chance(rng, 2))
+        go_wrong(run);
+    for (int i = 0; i < SHELLS; i++)
+        checks_look_at_daemon(&run->checks, &run->shells[i]);
+}
+
+/* Nothing goes wrong any more, nobody makes anything: one daemon brings all to its end. */
+static void settle(struct run *run)
+{
+    struct shell *sh = &run->shells[0];
+    int64_t until_ms = run->sim.now_ms + SETTLE_MS;
+
+    sim_note(&run->sim, "from here on nothing goes wrong");
+    run->sim.is_refusing = false;
+    world_unplant(&run->world);
+    if (run->shells[1].is_running)
+        shell_kill(&run->shells[1]);
+    if (!sh->is_running || sh->is_stopping)
+        start_again(run, sh);
+    while (run->sim.now_ms < until_ms && !run->sim.failed) {
+        run->sim.step++;
+        shell_tick(sh);
+        while (sh->call_count && !run->sim.failed) {
+            take_store_step(run, sh);
+            (void)shell_answer(sh); /* it has one: the step before */
+        }
+        (void)shell_execute_read(sh);
+        (void)shell_deliver_read(sh, UINT32_MAX);
+        checks_look_at_daemon(&run->checks, sh);
+        pass_time(run, 10);
+    }
+    if (!run->sim.failed && sh->phase != PHASE_ACTIVE)
+        sim_fail(&run->sim, "%s is not active at the end", sh->name);
+    if (!run->sim.failed)
+        checks_look_at_end(&run->checks, sh);
+}
+
+/* ---- runs ---- */
+
+struct sums {
+    uint64_t signals, results, reports, trades, batches, looks, faults;
+};
+
+static void start_run(struct run *run, uint64_t seed, struct history *history, bool verbose)
+{
+    static const char *const names[SHELLS] = {"A", "B"};
+
+    *run = (struct run){.sim = {.rng = {seed}, .now_ms = START_MS, .history = history, .verbose = verbose}};
+    history_reset(history);
+    run->sim.settings = draw_settings(&run->sim.rng);
+    store_init(&run->store);
+    store_init(&run->snapshot);
+    run->store.now_ms = run->sim.now_ms;
+    world_init(&run->world, &run->sim, &run->store);
+    checks_init(&run->checks, &run->sim, &run->store, &run->world);
+    for (int i = 0; i < SHELLS; i++) {
+        run->shells[i] = (struct shell){.sim = NULL};
+        shell_init(&run->shells[i], &run->sim, &run->store, names[i]);
+    }
+    shell_start(&run->shells[0], "");
+}
+
+static void end_run(struct run *run, struct sums *sums)
+{
+    sums->signals += run->world.signal_count;
+    sums->results += run->world.result_count;
+    sums->reports += run->world.report_count;
+    sums->trades += run->world.trade_count;
+    sums->batches += run->batches;
+    sums->looks += run->checks.looks;
+    sums->faults += run->faults;
+    for (int i = 0; i < SHELLS; i++)
+        shell_clear(&run->shells[i]);
+    world_clear(&run->world);
+    store_clear(&run->store);
+    store_clear(&run->snapshot);
+}
+
+static void tell_settings(const struct settings *s)
+{
+    (void)fprintf(
+        stderr,
+        "  crashes %d, loses_links %d, has_second %d, refuses %d, jumps %d, takes_signals %d, wipes %d, "
+        "rolls_back %d, plants %d, writes_hashes %d, is_tight %d, adopts %d\n",
+        s->crashes, s->loses_links, s->has_second, s->refuses, s->jumps, s->takes_signals, s->wipes,
+        s->rolls_back, s->plants, s->writes_hashes, s->is_tight, s->adopts);
+}
+
+static bool run_seed(uint64_t seed, uint64_t steps, bool verbose, struct history *history, struct sums *sums)
+{
+    struct run run;
+    bool is_good;
+
+    start_run(&run, seed, history, verbose);
+    while (run.sim.step < steps && !run.sim.failed)
+        take_step(&run);
+    if (!run.sim.failed)
+        settle(&run);
+    is_good = !run.sim.failed;
+    if (!is_good) {
+        (void)fprintf(stderr,
+                      "run with seed %" PRIu64 " fails (--seed %" PRIu64 " --runs 1 --steps %" PRIu64 "):\n",
+                      seed, seed, steps);
+        tell_settings(&run.sim.settings);
+        history_print(history);
+    }
+    end_run(&run, sums);
+    return is_good;
+}
+
+struct options {
+    uint64_t seed, runs, steps;
+    bool verbose, keeps_on;
+};
+
+static bool read_options(int argc, char **argv, struct options *ret)
+{
+    for (int i = 1; i < argc; i++) {
+        uint64_t *value = strcmp(argv[i], "--seed") == 0    ? &ret->seed
+                          : strcmp(argv[i], "--runs") == 0  ? &ret->runs
+                          : strcmp(argv[i], "--steps") == 0 ? &ret->steps
+                                                            : NULL;
+
+        if (strcmp(argv[i], "--verbose") == 0)
+            ret->verbose = true;
+        else if (strcmp(argv[i], "--keep-on") == 0)
+            ret->keeps_on = true;
+        else if (!value || i + 1 == argc || !number_parse_u64(slice_text(argv[++i]), UINT64_MAX, value))
+            return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {.seed = DEFAULT_SEED, .runs = DEFAULT_RUNS, .steps = DEFAULT_STEPS};
+    const char *more = getenv("SIM_SEED");
+    struct history *history = history_new();
+    struct sums sums = {0};
+    uint64_t failed = 0, done = 0, extra;
+    bool has_extra = more && number_parse_u64(slice_text(more), UINT64_MAX, &extra);
+
+    if (!read_options(argc, argv, &options)) {
+        (void)fprintf(stderr, "usage: sim_core [--seed N] [--runs N] [--steps N] [--verbose] [--keep-on]\n");
+        history_free(history);
+        return 64;
+    }
+    for (; done < options.runs + has_extra && (!failed || options.keeps_on); done++) {
+        uint64_t seed = done < options.runs ? options.seed + done : extra;
+
+        failed += !run_seed(seed, options.steps, options.verbose, history, &sums);
+    }
+    (void)printf("%" PRIu64 " runs, %" PRIu64 " failed: %" PRIu64 " signals, %" PRIu64 " results, %" PRIu64
+                 " reports, %" PRIu64 " trade updates, %" PRIu64 " commands, %" PRIu64 " looks, %" PRIu64
+                 " faults\n",
+                 done, failed, sums.signals, sums.results, sums.reports, sums.trades, sums.batches,
+                 sums.looks, sums.faults);
+    history_free(history);
+    return failed ? 1 : 0;
+}
