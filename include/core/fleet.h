@@ -59,9 +59,10 @@ struct fleet {
     uint32_t head[INSTANCE_STATES], tail[INSTANCE_STATES], by_state[INSTANCE_STATES];
     struct map map;
     struct fleet_stats stats;
-    int64_t excused_ms; /* of the last fleet_excuse_silence */
-    uint64_t batch;     /* set by the owner: the batch that is being filled */
-    uint64_t timers;    /* running number for causes of kind CAUSE_TIMER */
+    int64_t excused_ms;     /* of the last fleet_excuse_silence */
+    uint64_t batch;         /* set by the owner: the batch that is being filled */
+    uint64_t removed_batch; /* that in which an instance was last removed; UINT64_MAX: none was */
+    uint64_t timers;        /* running number for causes of kind CAUSE_TIMER */
     /* Told once per refused transition, for the log; may be NULL. */
     void (*on_refused)(void *ctx, const struct instance *instance, enum instance_state to);
     void *ctx;
@@ -150,7 +151,8 @@ enum adopt_result {
     ADOPT_FOLLOWED, /* others have written, which is a heartbeat; something may have been put back besides */
     ADOPT_REPAIRED, /* something was put back */
     ADOPT_REGISTERED, /* a new instance: the record has a valid broker_id and state */
-    ADOPT_REFUSED,    /* unknown, and cannot be registered (or FOLLOW is false): no effect */
+    ADOPT_REFUSED,    /* unknown, and cannot be registered (or FOLLOW is false, or it may be one whose
+                         removal is in the batch that is being filled): no effect */
 };
 enum adopt_result fleet_adopt(struct fleet *fleet, struct slice id, const struct instance_record *record,
                               bool follow, const struct cause *cause, int64_t now_ms, struct sink *sink);

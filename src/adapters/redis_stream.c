@@ -135,10 +135,16 @@ static void *on_string(const redisReadTask *task, char *text, size_t len)
     return mark(task, depth);
 }
 
+/* Nothing of a stream or an entry before is left where the next begins, whatever that one lacks: an entry is
+ * valid only within its stream. */
 static void *on_array(const redisReadTask *task, int elements)
 {
     struct stream_decoder *d = decoder_of(task);
     int depth = depth_of(task);
+    if (depth == DEPTH_STREAM)
+        d->current = NULL;
+    if (depth == DEPTH_STREAM || depth == DEPTH_ENTRY)
+        d->entry_valid = false;
     if (depth == DEPTH_ENTRY_PART && elements == 0)
         finish_entry(d);
     return mark(task, depth);
@@ -171,8 +177,6 @@ redisReplyObjectFunctions stream_decoder_functions = {
 
 void stream_decoder_start(struct stream_decoder *d)
 {
-    d->current = NULL;
-    d->entry_valid = false;
     d->result = (struct redis_read_result){.outcome = REDIS_READ_DONE};
 }
 

@@ -37,5 +37,5 @@ struct stream_decoder {
 /* For a redisReader whose privdata is the decoder. */
 extern redisReplyObjectFunctions stream_decoder_functions;
 
-/* Forgets what the last answer, whole or not, has left; the next bytes begin an answer. */
+/* The next bytes begin an answer, of which the result holds nothing yet. */
 void stream_decoder_start(struct stream_decoder *d);

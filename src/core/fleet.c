@@ -30,7 +30,7 @@ static void lists_init(struct fleet *fleet)
 
 void fleet_init(struct fleet *fleet, const struct fleet_options *options, struct hash_key key)
 {
-    *fleet = (struct fleet){.options = *options, .free_head = MAP_NONE};
+    *fleet = (struct fleet){.options = *options, .free_head = MAP_NONE, .removed_batch = UINT64_MAX};
     lists_init(fleet);
     map_init(&fleet->map, key, key_of, fleet);
 }

@@ -160,6 +160,9 @@ static enum adopt_result adopt_unknown(struct fleet *fleet, struct slice id,
     if (!ident_is_valid(id, IDENT_MAX) || !has_value(record, REPORT_BROKER_ID) ||
         !has_value(record, REPORT_STATE) || fleet->count >= fleet->options.max)
         return ADOPT_REFUSED;
+    /* It may be what is left of one whose removal is not stored yet. */
+    if (fleet->removed_batch == fleet->batch)
+        return ADOPT_REFUSED;
     instance = fleet_add(fleet, id, now_ms);
     take_record(instance, record);
     take_as_reported(instance, record);

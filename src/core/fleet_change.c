@@ -189,5 +189,6 @@ void fleet_remove(struct fleet *fleet, struct instance *instance, struct slice r
     fleet_emit(instance, EVENT_INSTANCE_REMOVED, slice_text(state), none, reason, none, cause, now_ms, sink);
     sink->ops->seq_forget(sink->ctx, id);
     fleet->stats.removed++;
+    fleet->removed_batch = fleet->batch;
     fleet_forget(fleet, instance);
 }

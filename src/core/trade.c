@@ -8,8 +8,8 @@
 #include "util/alloc.h"
 #include "util/macros.h"
 #include "util/time_text.h"
-#include <stdlib.h>
 #include <assert.h>
+#include <stdlib.h>
 
 /* One row a field: the name of its number, its name outside, its kind. */
 #define TRADE_ROWS(ROW)                                                                                      \
@@ -312,8 +312,8 @@ static struct trade *recall_trade(struct trade_book *book, struct slice trade_id
     return add_trade(book, trade_id, stored->instance_id, stored->state);
 }
 
-/* An ended trade's hash may have expired since: with each update it gets its state and its TTL too, so that
- * none comes back as a torso, or for ever. */
+/* An ended trade's hash may have expired since, and its id may have left its set: with each update it gets
+ * its state, its set and its TTL too, so that none comes back as a torso, unlisted, or for ever. */
 void trade_book_on_update(struct trade_book *book, const struct trade_update *update,
                           const struct trade_stored *stored, const struct cause *cause, int64_t at_ms,
                           struct sink *sink)
@@ -336,8 +336,8 @@ void trade_book_on_update(struct trade_book *book, const struct trade_update *up
     moved = from != trade->state;
     store_fields(trade, update, from == TRADE_NONE,
                  moved || !trade_state_is_open(trade->state) ? trade->state : TRADE_NONE, at_ms, sink);
-    if (moved)
-        sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, id, trade_state_name(from),
+    if (moved || !trade_state_is_open(trade->state))
+        sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, id, moved ? trade_state_name(from) : NULL,
                               trade_state_name(trade->state));
     if (!trade_state_is_open(trade->state))
         sink->ops->record_expire(sink->ctx, RECORD_TRADE, id, book->closed_ttl_s);

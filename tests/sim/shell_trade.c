@@ -181,16 +181,16 @@ void trade_find_due(const struct store *store, struct call *call)
 static void sweep(struct shell *sh, struct slice id, bool is_gone, struct sink *sink)
 {
     static const enum trade_state ended[] = {TRADE_CLOSED, TRADE_FAILED};
-    struct trade *trade = trade_book_find(&sh->trades, id);
+    const struct trade *trade = trade_book_find(&sh->trades, id);
 
     if (!trade && !is_gone)
         return;
+    sim_note(sh->sim, "%s: trade %.*s is swept, %s", sh->name, (int)id.len, id.data,
+             is_gone ? "gone" : "there");
     for (size_t i = 0; i < ARRAY_LEN(ended); i++) {
         if (is_gone || trade->state != ended[i])
             sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, id, trade_state_name(ended[i]), NULL);
     }
-    if (trade && is_gone)
-        trade_book_forget(&sh->trades, trade);
 }
 
 void trade_on_due(struct shell *sh, const struct call *call)

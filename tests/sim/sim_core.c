@@ -22,7 +22,7 @@ struct run {
     struct world world;
     struct checks checks;
     struct shell shells[SHELLS];
-    int64_t refusing_until_ms;
+    int64_t refusing_until_ms, quiet_until_ms;
     uint64_t batches, faults;
 };
 
@@ -188,6 +188,9 @@ static void lose_data(struct run *run, bool wiped)
     else
         store_copy(&run->store, &run->snapshot);
     run->has_snapshot = false;
+    pass_time(run, 1); /* no ID comes twice */
+    if (rng_chance(&sim->rng, 50))
+        run->quiet_until_ms = sim->now_ms + rng_between(&sim->rng, 100, 2000);
     checks_lose_data(&run->checks, &run->shells[0]);
 }
 
@@ -256,7 +259,7 @@ static void take_step(struct run *run)
         pass_time(run, rng_between(rng, 0, 25));
     if (sim->is_refusing && sim->now_ms >= run->refusing_until_ms)
         sim->is_refusing = false;
-    if (rng_chance(rng, 40))
+    if (rng_chance(rng, 40) && sim->now_ms >= run->quiet_until_ms)
         act(run);
     for (int i = 0; i < 4; i++)
         work(run, pick_shell(run));

@@ -217,6 +217,7 @@ static void repeat_signal(struct world *world)
         return;
     number = first->number;
     signal = add_signal(world, SIGNAL_REPEATED, number);
+    signal->first = world->lives[number];
     send_signal(world, signal);
 }
 
@@ -295,7 +296,8 @@ bool world_allows(const struct world *world, const struct made_signal *signal, e
 {
     const struct ledger_options *options = &world->sim->settings.ledger;
     int64_t deadline_ms = (int64_t)signal->id.ms + options->ttl_ms;
-    bool may_expire = world->sim->settings.is_tight, must_end = false, allows = false;
+    bool is_tight = world->sim->settings.is_tight;
+    bool may_expire = is_tight, must_end = false, allows = false;
 
     for (uint32_t i = 0; i < signal->answer_count && !must_end; i++) {
         const struct answer *answer = &signal->answers[i];
@@ -304,7 +306,7 @@ bool world_allows(const struct world *world, const struct made_signal *signal, e
             may_expire = true; /* before the result was read, or not */
         if (is_ending(answer->status)) {
             allows = allows || outcome == outcome_of(answer->status);
-            must_end = true;
+            must_end = !is_tight; /* else it may have been given up, waiting for its signal */
         } else {
             deadline_ms = (int64_t)answer->ms + options->execution_ttl_ms;
         }
@@ -519,6 +521,8 @@ static void make_trade(struct world *world)
     trade.id = draft_send(world, &draft, STREAM_TRADES);
     GROW(world->trades, world->trade_count, world->trade_cap);
     world->trades[world->trade_count++] = trade;
+    sim_note(world->sim, "update %" PRIu64 " of t-%" PRIu32 ", %s", trade.value, world->trade_numbers[i],
+             draft.count > 4 ? trade_state_name(world->trade_states[i]) : "");
     if (chance(world, 10)) {
         world->trade_numbers[i] = world->next_trade++;
         world->trade_is_spoiled[i] = false;

@@ -28,6 +28,7 @@ struct made_signal {
     struct stream_id id;
     enum signal_kind kind;
     uint32_t number; /* its signal_id is `s-NUMBER` */
+    uint32_t first;  /* of a repeated one: which it repeats */
     uint32_t action;
     bool is_removed; /* by others, or with what the store lost */
     int64_t removed_ms;

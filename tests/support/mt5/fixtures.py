@@ -5,6 +5,7 @@
     bus            a Bus: what agents, producers and executors do with it
     daemon         makes daemons: daemon(), daemon({"signals.ttl_ms": 300}), daemon(ready=False, tcp=True)
     expected       an Expected, for what the test does to the account on purpose
+    sim            sim(signals=100, drain=True) starts mt5sim, see mt5.sim
     prometheus     prometheus(daemon) makes a real Prometheus that scrapes a daemon made with tcp=True
     watch          watch() checks the invariants continuously from then on, to the end of the test
 
@@ -22,6 +23,7 @@ from mt5.daemon import Daemon, default_config
 from mt5.invariants import Expected, Watch, check_invariants
 from mt5.prometheus import Prometheus
 from mt5.redis_server import RedisServer
+from mt5.sim import Sim
 
 LOGS = pytest.StashKey()
 
@@ -105,6 +107,21 @@ def watch(redis_server, expected):
     yield make
     for one in made:
         one.stop()
+
+
+@pytest.fixture
+def sim(folder, redis_server, logs):
+    made = []
+
+    def start(**options):
+        made.append(Sim(make_folder(folder, f"sim-{len(made) + 1}"), redis_server.url, **options))
+        logs.append((f"mt5sim {len(made)}", made[-1].log))
+        return made[-1]
+
+    yield start
+    for one in made:
+        if one.is_running():
+            one.kill9()
 
 
 @pytest.fixture

@@ -26,3 +26,8 @@ def wait_until(condition, what, deadline_s=DEADLINE_S):
         if time.monotonic() >= end:
             raise AssertionError(f"after {deadline_s:g} s still waiting for {what}") from last
         time.sleep(POLL_S)
+
+
+def wait_a_moment(rng, longest_s):
+    """Some time that nobody has agreed upon, for those who kill at random moments."""
+    time.sleep(rng.uniform(0, longest_s))

@@ -778,17 +778,39 @@ static void decode(struct stream_decoder *d, struct reading *t, const char *answ
     "*1\r\n*2\r\n$7\r\nsignals\r\n*1\r\n*2\r\n$3\r\n5-0\r\n*4\r\n$9\r\nsignal_id\r\n$2\r\ns1\r\n$6\r\n"
 
 /* Half an entry is left by a link that died; an answer without the ID of its entry must not complete it. */
-static void test_decoder_start_forgets_half_an_entry(void **state)
+static void test_decoder_forgets_half_an_entry(void **state)
 {
+    static const char *const nexts[] = {
+        "*1\r\n*2\r\n$-1\r\n*1\r\n*2\r\n*1\r\n$1\r\nx\r\n*0\r\n",
+        "*1\r\n*2\r\n:1\r\n*1\r\n*2\r\n$3\r\n6-0\r\n*2\r\n$6\r\naction\r\n$1\r\nx\r\n",
+        "*1\r\n*2\r\n$7\r\nsignals\r\n*1\r\n*2\r\n:1\r\n*2\r\n$6\r\naction\r\n$1\r\nx\r\n",
+    };
     struct reading t = {.text = BUF_INIT};
     struct stream_decoder *d = new_decoder(&t);
 
     UNUSED(state);
-    decode(d, &t, HALF_ENTRY, "");
-    stream_decoder_start(d);
-    decode(d, &t, "*1\r\n*2\r\n$-1\r\n*1\r\n*2\r\n*1\r\n$1\r\nx\r\n*0\r\n", "");
-    stream_decoder_start(d);
-    decode(d, &t, "*1\r\n*2\r\n:1\r\n*1\r\n*2\r\n$3\r\n6-0\r\n*2\r\n$6\r\naction\r\n$1\r\nx\r\n", "");
+    for (size_t i = 0; i < ARRAY_LEN(nexts); i++) {
+        decode(d, &t, HALF_ENTRY, "");
+        stream_decoder_start(d);
+        decode(d, &t, nexts[i], "");
+        stream_decoder_start(d);
+    }
+    buf_clear(&t.text);
+    free(d);
+}
+
+/* Found by fuzzing: an entry whose last value is no text stays open, and one without an ID in a stream of
+ * somebody else's took it for its own. */
+static void test_decoder_ends_an_open_entry_with_its_stream(void **state)
+{
+    static const char answer[] =
+        "*2\r\n*2\r\n$7\r\nsignals\r\n*1\r\n*2\r\n$3\r\n5-0\r\n*2\r\n$6\r\naction\r\n:1\r\n"
+        "*2\r\n$7\r\nothers1\r\n*1\r\n*2\r\n:1\r\n*2\r\n$6\r\naction\r\n$1\r\nx\r\n";
+    struct reading t = {.text = BUF_INIT};
+    struct stream_decoder *d = new_decoder(&t);
+
+    UNUSED(state);
+    decode(d, &t, answer, "");
     buf_clear(&t.text);
     free(d);
 }
@@ -875,7 +897,8 @@ int main(void)
         cmocka_unit_test(test_free_tells_nobody_of_a_read_under_way),
         cmocka_unit_test(test_read_goes_on_after_a_link_killed_in_mid_reply),
         cmocka_unit_test(test_decoder_takes_an_answer_in_pieces_of_any_size),
-        cmocka_unit_test(test_decoder_start_forgets_half_an_entry),
+        cmocka_unit_test(test_decoder_forgets_half_an_entry),
+        cmocka_unit_test(test_decoder_ends_an_open_entry_with_its_stream),
         cmocka_unit_test(test_decoder_passes_answers_of_other_shapes),
         cmocka_unit_test(test_decoder_keeps_the_beginning_of_a_long_error),
     };

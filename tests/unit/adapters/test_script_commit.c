@@ -387,6 +387,58 @@ static void test_commit_tells_operations_that_failed_and_does_the_others(void **
     clear_store(&t);
 }
 
+static void reject(struct store *t, enum cause_kind kind, uint64_t ms)
+{
+    struct cause cause = {kind, {ms, 0}};
+
+    begin(t, kind, ms);
+    sink_of(t)->ops->reject(sink_of(t)->ctx, &cause, s("status: not a status"));
+}
+
+/* Told before the first write, in place of an operation that fails in the middle. FILL has every plain
+ * command of a batch but XDEL and the like; what is more than one command needs a right to each. */
+static void test_commit_without_a_right_writes_nothing(void **state)
+{
+    static const struct {
+        const char *right, *expected;
+    } rows[] = {
+        {"hset", "!NOPERM this user may not do HSET instance:i1"},
+        {"srem", "!NOPERM this user may not do SREM instance:state:stopped"},
+        {"sadd", "!NOPERM this user may not do SADD instance:state:running"},
+        {"zadd", "!NOPERM this user may not do ZADD instance:index:load"},
+        {"xadd", "!NOPERM this user may not do XADD events"},
+        {"publish", "!NOPERM this user may not do PUBLISH instance:events"},
+        {"xgroup|setid", "!NOPERM this user may not do !position reports"},
+        {"xgroup|create", "!NOPERM this user may not do !position reports"},
+        {"xinfo|stream", "!NOPERM this user may not do !trim reports"},
+        {"xtrim", "!NOPERM this user may not do !trim reports"},
+        {"xrange", "!NOPERM this user may not do !reject reports_rejected"},
+    };
+    struct store t;
+
+    UNUSED(state);
+    init_store(&t);
+    give(&t.f, "XADD reports 1-0 a b");
+    fill(&t);
+    reject(&t, CAUSE_REPORT, 1);
+    batch_trim(t.batch, STREAM_REPORTS, (struct stream_id){1, 0}, (struct stream_id){1, 0});
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char command[64];
+
+        (void)snprintf(command, sizeof(command), "ACL SETUSER default -%s", rows[i].right);
+        give(&t.f, command);
+        assert_refused_by(&t, TOKEN, EPOCH, rows[i].expected);
+        (void)snprintf(command, sizeof(command), "ACL SETUSER default +%s", rows[i].right);
+        give(&t.f, command);
+    }
+    give(&t.f, "ACL SETUSER default resetchannels");
+    assert_refused_by(&t, TOKEN, EPOCH, "!NOPERM this user may not do PUBLISH instance:events");
+    give(&t.f, "ACL SETUSER default allchannels");
+    assert_commit(&t, "[ok]");
+    assert_answer(&t.f, "XLEN reports_rejected", "1");
+    clear_store(&t);
+}
+
 /* The fields of the only entry of STREAM. */
 static void assert_only_entry(struct store *t, const char *stream, const char *expected)
 {
@@ -402,14 +454,6 @@ static void assert_only_entry(struct store *t, const char *stream, const char *e
     buf_clear(&entries);
     (void)snprintf(command, sizeof(command), "DEL %s", stream);
     give(&t->f, command);
-}
-
-static void reject(struct store *t, enum cause_kind kind, uint64_t ms)
-{
-    struct cause cause = {kind, {ms, 0}};
-
-    begin(t, kind, ms);
-    sink_of(t)->ops->reject(sink_of(t)->ctx, &cause, s("status: not a status"));
 }
 
 static void test_reject_copies_the_entry(void **state)
@@ -755,6 +799,7 @@ int main(void)
         cmocka_unit_test(test_trim_of_a_stream_that_is_empty_by_now),
         cmocka_unit_test(test_totals_and_deletions_of_the_largest_size_fit),
         cmocka_unit_test(test_commit_without_memory_writes_nothing),
+        cmocka_unit_test(test_commit_without_a_right_writes_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

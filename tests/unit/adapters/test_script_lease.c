@@ -1,4 +1,4 @@
-/* src/codec/lua/lease.lua and probe.lua in a real Redis server. */
+/* src/codec/lua/lease.lua in a real Redis server. */
 #include "reply_text.h"
 
 #include "util/macros.h"
@@ -152,38 +152,6 @@ static void test_lease_tells_the_time(void **state)
     fixture_clear(&f);
 }
 
-static void test_probe_tells_which_entries_are_there(void **state)
-{
-    const char *keys[] = {"signals", NULL};
-    const char *args[] = {"1-0", "2-0", "2-1", "2-2", "3-0", "9-9", "18446744073709551615-0", NULL};
-    const char *no_args[] = {NULL};
-    struct fixture f;
-    struct buf answer;
-
-    UNUSED(state);
-    connect_fixture(&f);
-    answer = ask_script(&f, &script_probe, keys, args);
-    assert_string_equal(buf_text(&answer), "0000000");
-    buf_clear(&answer);
-    give(&f, "XADD signals 1-0 a b");
-    give(&f, "XADD signals 2-1 a b");
-    give(&f, "XADD signals 3-0 a b");
-    give(&f, "XADD signals 9-9 a b");
-    give(&f, "XDEL signals 3-0");
-    answer = ask_script(&f, &script_probe, keys, args);
-    assert_string_equal(buf_text(&answer), "1010010");
-    buf_clear(&answer);
-    answer = ask_script(&f, &script_probe, keys, no_args);
-    assert_string_equal(buf_text(&answer), "");
-    buf_clear(&answer);
-    give(&f, "DEL signals");
-    give(&f, "SET signals x");
-    answer = ask_script(&f, &script_probe, keys, args);
-    assert_non_null(strstr(buf_text(&answer), "WRONGTYPE"));
-    buf_clear(&answer);
-    fixture_clear(&f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,7 +162,6 @@ int main(void)
         cmocka_unit_test(test_lease_is_given_up),
         cmocka_unit_test(test_beat_grows_with_each_renewal),
         cmocka_unit_test(test_lease_tells_the_time),
-        cmocka_unit_test(test_probe_tells_which_entries_are_there),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

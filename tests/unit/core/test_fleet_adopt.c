@@ -321,6 +321,24 @@ static void test_adopt_at_start_takes_over_what_changed_meanwhile(void **state)
     assert_non_null(recording_sink_find(&f->recorder, "move instance mt5-1 running crashed"));
 }
 
+/* What was read before a removal is stored still holds the removed instance. */
+static void test_adopt_does_not_register_what_the_same_batch_removes(void **state)
+{
+    struct fleet_fixture *f = *state;
+    struct instance_record record = known_record(f);
+    struct cause timer = {CAUSE_TIMER, {6000, 0}};
+
+    f->fleet.batch = 7;
+    fleet_remove(&f->fleet, fleet_find(&f->fleet, slice_text("mt5-1")), slice_text("for good"), &timer, 6000,
+                 f->sink);
+    record_write(&record, "broker_id=b1 host_id=h1 last_error=x state=running");
+    recording_sink_reset(&f->recorder);
+    assert_int_equal(adopt(f, &record, true), ADOPT_REFUSED);
+    assert_recorded(&f->recorder, "");
+    f->fleet.batch = 8;
+    assert_int_equal(adopt(f, &record, true), ADOPT_REGISTERED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,6 +361,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_adopt_keeps_a_crashed_instance_critical, setup, teardown),
         cmocka_unit_test_setup_teardown(test_adopt_counts_a_restart_that_is_not_reported, setup, teardown),
         cmocka_unit_test_setup_teardown(test_adopt_at_start_takes_over_what_changed_meanwhile, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_adopt_does_not_register_what_the_same_batch_removes, setup,
                                         teardown),
     };
 
