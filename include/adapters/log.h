@@ -82,5 +82,8 @@ void log_set_repeat_ms(struct log *log, int64_t repeat_ms);
     log_write_limited(log, LOG_##level##_LEVEL, key, msg, (const struct log_field[]){__VA_ARGS__},           \
                       sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field))
 
+/* Writes at once what repeated and is held back: before a line that says that it is over. */
+void log_tell_repeats(struct log *log);
+
 /* Lines dropped because the reader did not keep up, since log_new. */
 uint64_t log_dropped_lines(const struct log *log);

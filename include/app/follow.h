@@ -11,6 +11,7 @@
 
 struct batch;
 struct daemon;
+struct looked;
 struct loop_timer;
 struct redis_link;
 
@@ -24,6 +25,7 @@ struct id_queue {
 struct follow_blocked {
     struct ident id;
     char *reason;
+    struct instance *kept; /* as it was known, its last_error included; NULL where it was not */
 };
 
 struct follow {
@@ -46,11 +48,14 @@ void follow_reset(struct follow *f);
 void follow_go_on(struct follow *f);
 /* A batch goes out: these notifications are our own. */
 void follow_expect(struct follow *f, const struct batch *batch);
+/* Notifications of our own writes may have been missed, or will never come: none is waited for any more. */
+void follow_expect_nothing(struct follow *f);
 /* ID's hashes should be looked at. */
 void follow_mark(struct follow *f, struct slice id);
 
-/* Instance ID cannot be stored: it leaves the fleet until it can. */
+/* Instance ID cannot be stored: it leaves the fleet until it can. What was known of it is kept. */
 void follow_block(struct follow *f, struct slice id, struct slice reason);
 /* Why ID is kept aside; empty where it is not. */
 struct slice follow_blocked(const struct follow *f, struct slice id);
-void follow_unblock(struct follow *f, struct slice id);
+/* It can be stored again: it comes back as Redis holds it (LOOKED), or where that is nothing as it was kept. */
+void follow_unblock(struct follow *f, const struct looked *looked);

@@ -65,7 +65,8 @@ void ingest_start(struct ingest *in);
 /* Forgets positions and horizons. */
 void ingest_reset(struct ingest *in);
 void ingest_set_position(struct ingest *in, enum stream_kind stream, struct stream_id position);
-/* An entry at or before the position that is still there: for trimming (loading, ascending). */
+/* An entry of the reports or trades at or before the position that is still there: for trimming (loading,
+ * ascending). */
 void ingest_note_handled(struct ingest *in, enum stream_kind stream, struct stream_id id);
 
 /* Reads on if nothing is under way and there is room. */

@@ -27,12 +27,15 @@ struct lead {
     bool asking;
     char token[LEAD_TOKEN_MAX];
     char epoch[LEAD_EPOCH_LEN + 1];
-    char dead_holder[LEAD_TOKEN_MAX]; /* a holder whose process is gone */
+    char new_epoch[LEAD_EPOCH_LEN + 1]; /* sent; epoch becomes it with the answer */
+    bool restoring;                     /* Redis has lost data, and not all of ours is on its way back */
+    char dead_holder[LEAD_TOKEN_MAX];   /* a holder whose process is gone */
     char holder[LEAD_TOKEN_MAX];
     uint64_t beat;                    /* the last that was seen */
     int64_t asked_ms, lease_until_ms; /* monotonic */
     struct loop_timer *timer;
     uint64_t rollbacks[ROLLBACK_KINDS];
+    const char *told; /* the word of readiness that was logged last; "" for ready */
     const char *trouble; /* why asking failed; NULL while it does not */
 };
 
@@ -56,5 +59,7 @@ bool lead_is_active(const struct lead *lead);
 bool lead_may_write(const struct lead *lead);
 struct slice lead_token(const struct lead *lead);
 struct slice lead_epoch(const struct lead *lead);
+/* Logs readiness where it has changed since it was logged last. To be called now and then. */
+void lead_tell_readiness(struct lead *lead);
 /* NULL where ready, else the word of SPEC §8.1. */
 const char *lead_unready(const struct lead *lead);

@@ -27,7 +27,8 @@ struct reconcile {
     struct loop_timer *timer;
     struct id_queue queue; /* to be looked at */
     uint32_t done;         /* of it */
-    bool looking, wants;   /* a look is under way / waits for the batch */
+    bool looking;          /* a look is under way */
+    bool wants_keys;       /* the keys that all share are looked at with the next look */
     uint32_t asked;        /* ids of the look under way */
     uint64_t generation;
     bool walking;     /* a full pass gathers ids */

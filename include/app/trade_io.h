@@ -17,11 +17,13 @@ struct trade_io {
     struct trade_item *items; /* a ring */
     uint32_t cap, first, count;
     uint32_t looking; /* look-ups under way */
+    int64_t look_again_ms; /* monotonic: not before, after Redis refused one */
     uint64_t taken;   /* ever */
     uint64_t generation;
     struct trade_stats stats;
     struct histogram write_seconds, read_seconds;
     struct loop_timer *probe_timer;
+    bool sweep_again; /* more trades were due than one sweep takes */
     bool probing;
     uint32_t probe_next;
     struct ident probe_id;
@@ -48,3 +50,5 @@ void trade_io_stored(struct trade_io *io, struct slice trade_id, int64_t read_us
 void trade_io_unindex(struct trade_io *io, struct slice trade_id);
 /* Takes trades whose hash has expired out of their sets (trade_sweep.c). */
 void trade_sweep_start(struct trade_io *io);
+/* A batch is stored: goes on where there were more than one sweep takes. */
+void trade_sweep_on_stored(struct trade_io *io);

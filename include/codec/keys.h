@@ -49,6 +49,9 @@ struct key key_position(enum stream_kind stream);
 /* `reports`, `signals`, `results`, `trades`. */
 const char *key_stream_word(enum stream_kind stream);
 
+/* A field of mt5stated:totals, `received:buy`. */
+bool key_parse_total(struct slice field, enum total_kind *ret_kind, struct slice *ret_label);
+
 /* The other way round: which record a key is, and whose. False for keys that are no record's. */
 bool key_parse_record(struct slice key, enum record_kind *ret_kind, struct slice *ret_id);
 /* The prefix of a kind of record, up to the colon. */

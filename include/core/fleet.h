@@ -140,6 +140,9 @@ void fleet_remove(struct fleet *fleet, struct instance *instance, struct slice r
 bool fleet_load(struct fleet *fleet, struct slice id, const struct instance_record *record,
                 enum instance_state indexed, uint64_t seq, int64_t now_ms);
 
+/* What Redis would hold about INSTANCE if all of it were stored; borrows from it. */
+void instance_record_of(const struct instance *instance, struct instance_record *ret_record);
+
 /* Compares what Redis holds with what is known, and follows a write by others (SPEC §5.4), or, with FOLLOW
  * false, puts it back. RECORD must have been read after the last batch that touched the instance was stored
  * (instance->batch), or what is on its way is taken for somebody else's write.

@@ -127,6 +127,11 @@ uint64_t ledger_load_finish(struct ledger *ledger, int64_t now_ms);
  * of an ended id counts anew for the next start. As large as what is remembered: a line for each id. */
 void ledger_write_back(struct ledger *ledger, struct sink *sink);
 
+/* Whether the sink was last told VALUE for a total, and of how many totals it was told: to hold against what
+ * the store has. */
+bool ledger_is_stored(const struct ledger *ledger, enum total_kind kind, struct slice label, uint64_t value);
+size_t ledger_count_stored(const struct ledger *ledger);
+
 /* For metrics; borrowed, valid until the ledger changes. */
 struct ledger_view {
     const struct labels *actions;

@@ -4,6 +4,7 @@
 #include "adapters/loop.h"
 #include "log_line.h"
 #include "log_sink.h"
+#include "util/time_text.h"
 #include "util/alloc.h"
 #include "util/hash.h"
 #include "util/macros.h"
@@ -19,7 +20,8 @@ struct log_repeat {
     bool is_used;
     enum log_level level;
     int64_t end_ms;  /* monotonic */
-    uint64_t count;  /* held back */
+    uint64_t count;
+    int64_t last_wall_ms; /* of the last one held back */  /* held back */
     struct buf body; /* of the last of them */
 };
 
@@ -132,13 +134,17 @@ void log_event(struct log *log, const char *event, const struct log_field *field
 
 static void write_repeat(struct log *log, struct log_repeat *repeat)
 {
-    struct log_field field = log_int("repeated", (int64_t)repeat->count);
+    char last[TIME_TEXT_MS_LEN + 1];
+    struct log_field repeated = log_int("repeated", (int64_t)repeat->count);
 
     if (repeat->count == 0)
         return;
     log_line_begin(&log->line, log->format, repeat->level, loop_wall_ms());
     buf_add_slice(&log->line, buf_slice(&repeat->body));
-    log_line_add_field(&log->line, log->format, &field);
+    time_text_format_ms(last, repeat->last_wall_ms);
+    struct log_field at = log_text("last", last);
+    log_line_add_field(&log->line, log->format, &repeated);
+    log_line_add_field(&log->line, log->format, &at);
     log_line_end(&log->line, log->format);
     repeat->count = 0;
     buf_clear(&repeat->body);
@@ -194,6 +200,7 @@ static void hold_back(struct log *log, struct log_repeat *repeat, enum log_level
                       const struct log_field *fields, size_t count)
 {
     repeat->count++;
+    repeat->last_wall_ms = loop_wall_ms();
     repeat->level = level;
     buf_reset(&repeat->body, LINE_KEEP_BYTES);
     log_line_add_body(&repeat->body, log->format, "msg", msg, fields, count);
@@ -236,6 +243,12 @@ static void forget_repeats(struct log *log)
         buf_clear(&log->repeats[i].body);
         log->repeats[i].is_used = false;
     }
+}
+
+void log_tell_repeats(struct log *log)
+{
+    for (size_t i = 0; log && log->repeats && i < REPEAT_KEYS; i++)
+        write_repeat(log, &log->repeats[i]);
 }
 
 void log_set_repeat_ms(struct log *log, int64_t repeat_ms)

@@ -3,6 +3,7 @@
 #include "adapters/loop.h"
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
+#include "app/displace.h"
 #include "codec/keys.h"
 #include "codec/resp.h"
 #include "util/alloc.h"
@@ -61,6 +62,7 @@ void commit_reset(struct commit *c, uint64_t applied)
     batch_reset(c->sent, 0);
     c->filling_notes.count = c->sent_notes.count = 0;
     c->has_sent = c->in_flight = false;
+    c->displacing = 0;
     c->applied = applied;
     c->refusal = NULL;
     loop_timer_stop(c->retry);
@@ -133,6 +135,7 @@ static void on_stored(struct commit *c, bool measured)
     if (measured)
         histogram_observe(&c->roundtrip, (double)(now_us - c->sent_us) / 1e6);
     if (c->refusal) {
+        log_tell_repeats(c->d->log);
         LOG(c->d->log, INFO, "redis takes writes again", log_text("after", c->refusal));
         c->refusal = NULL;
     }
@@ -147,6 +150,7 @@ static void on_stored(struct commit *c, bool measured)
     batch_reset(c->sent, 0);
     commit_kick(c);
     reconcile_on_settled(&c->d->reconcile);
+    trade_sweep_on_stored(&c->d->trade_io);
     ingest_go_on(&c->d->ingest);
 }
 
@@ -160,17 +164,18 @@ static void log_failed_operations(struct commit *c, const redisReply *reply)
     }
 }
 
-/* Moves what is in the way of a key that all share aside; the batch is sent again behind it. */
-static void displace(struct commit *c, struct slice key, struct slice type)
+/* The batch goes out again once everything that stood in its way was moved. */
+static void on_moved(void *ctx, bool moved)
 {
-    struct key aside = key_displaced(key);
-    struct slice words[] = {slice_text("RENAME"), key, key_slice(&aside)};
-    LOG_LIMITED(c->d->log, WARN, key, "a foreign value in the way of a key is moved aside",
-                log_slice("key", key), log_slice("type", type), log_slice("to", key_slice(&aside)));
-    reconcile_count(&c->d->reconcile, REPAIR_DISPLACED);
-    (void)redis_link_command(c->d->link, words, ARRAY_LEN(words), 0, NULL,
-                             NULL); /* if it fails, the batch tells again */
-    reconcile_write_back_key(&c->d->reconcile, key);
+    struct commit *c = ctx;
+    if (c->displacing)
+        c->displacing--;
+    if (!moved) {
+        c->refusal = redis_error_name(REDIS_ERROR_WRONGTYPE);
+        loop_timer_set(c->retry, RETRY_MS);
+    } else if (!c->displacing) {
+        send_batch(c);
+    }
 }
 
 /* The record of an object holds something else: what concerns it is cut out of both batches, its entries are
@@ -186,13 +191,13 @@ static void cut_record(struct commit *c, struct slice key, struct slice type)
     struct buf reason = BUF_INIT;
     buf_add_format(&reason, "%.*s: wrong type in Redis (%.*s where a hash belongs)", (int)key.len, key.data,
                    (int)type.len, type.data);
-    LOG_LIMITED(c->d->log, WARN, key, "a record cannot be stored", log_slice("reason", buf_slice(&reason)));
     bool is_trade = kind == RECORD_TRADE;
     uint32_t cut = batch_cut(c->sent, is_trade, ident_slice(&owner), buf_slice(&reason));
     cut += batch_cut(c->filling, is_trade, ident_slice(&owner), buf_slice(&reason));
     c->cut_groups += cut;
     ingest_count_rejected(&c->d->ingest, is_trade ? STREAM_TRADES : STREAM_REPORTS, "wrong_type", cut);
     if (is_trade) {
+        LOG_LIMITED(c->d->log, WARN, key, "a record cannot be stored", log_slice("reason", buf_slice(&reason)));
         struct trade *trade = trade_book_find(&c->d->trades, ident_slice(&owner));
         if (trade)
             trade_book_forget(&c->d->trades, trade);
@@ -219,13 +224,15 @@ static void on_wrong_types(struct commit *c, const redisReply *reply)
             memcpy(copy.text, key.data, copy.len);
             cut_record(c, key_slice(&copy), type);
         } else if (!ingest_owns_stream(&c->d->ingest, key)) {
-            displace(c, key, type);
+            c->displacing++;
+            displace(c->d, key, type, on_moved, c);
         } else {
             ingest_stream_is_wrong(&c->d->ingest, key, type);
             batch_ignore_key(c->sent, key);
         }
     }
-    send_batch(c);
+    if (!c->displacing)
+        send_batch(c);
 }
 
 static void on_refused(struct commit *c, const redisReply *reply)
@@ -292,6 +299,7 @@ static void send_batch(struct commit *c)
 static void on_retry(void *ctx)
 {
     struct commit *c = ctx;
+    c->displacing = 0;
     if (c->has_sent)
         send_batch(c);
     else
@@ -332,5 +340,6 @@ void commit_resume(struct commit *c)
 void commit_link_lost(struct commit *c)
 {
     c->in_flight = false;
+    c->displacing = 0;
     loop_timer_stop(c->retry);
 }

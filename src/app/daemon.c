@@ -99,8 +99,8 @@ void daemon_forget(struct daemon *d)
 static void on_link_up(void *ctx)
 {
     struct daemon *d = ctx;
-    LOG(d->log, INFO, "redis connected", log_text("host", d->config->redis.host),
-        log_int("port", d->config->redis.port));
+    LOG_LIMITED(d->log, INFO, slice_text("up"), "redis connected", log_text("host", d->config->redis.host),
+                log_int("port", d->config->redis.port));
     lead_link_up(&d->lead);
     poll_start(&d->poll);
 }
@@ -109,7 +109,7 @@ static void on_link_down(void *ctx, const char *reason, bool was_up)
 {
     struct daemon *d = ctx;
     if (was_up)
-        LOG(d->log, ERROR, "redis link lost", log_text("reason", reason));
+        LOG_LIMITED(d->log, ERROR, slice_text(reason), "redis link lost", log_text("reason", reason));
     else
         LOG_LIMITED(d->log, ERROR, slice_text(reason), "cannot connect to redis", log_text("reason", reason));
     poll_reset(&d->poll);
@@ -142,6 +142,7 @@ static void on_delay(void *ctx)
     histogram_observe(&d->loop_delay, late_us > 0 ? (double)late_us / 1e6 : 0);
     d->delay_due_us = now_us + DELAY_MS * 1000;
     loop_timer_set(d->delay_timer, DELAY_MS);
+    lead_tell_readiness(&d->lead);
 }
 
 static void stop_loop(void *ctx)
@@ -386,6 +387,7 @@ int daemon_run(struct daemon *d)
         LOG(d->log, ERROR, "the event loop broke", log_text("error", strerror(-r)));
         return EX_SOFTWARE;
     }
+    log_tell_repeats(d->log);
     log_write(d->log, LOG_INFO_LEVEL, "stopped", NULL, 0);
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "adapters/loop.h"
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
+#include "app/look.h"
 #include "codec/batch.h"
 #include "codec/keys.h"
 #include "util/alloc.h"
@@ -21,6 +22,7 @@ static void on_up(void *ctx);
 static void on_down(void *ctx, const char *reason, bool was_up);
 static void on_push(void *ctx, const struct redisReply *message);
 static void on_timer(void *ctx);
+static void free_blocked(struct follow_blocked *b);
 
 static struct slice queued_id(const void *owner, uint32_t index)
 {
@@ -54,7 +56,7 @@ void follow_reset(struct follow *f)
     map_reset(&f->dirty.map);
     f->dirty.count = 0;
     for (uint32_t i = 0; i < f->blocked_count; i++)
-        free(f->blocked[i].reason);
+        free_blocked(&f->blocked[i]);
     f->blocked_count = 0;
 }
 
@@ -64,8 +66,7 @@ void follow_start(struct follow *f)
         redis_link_start(f->link);
 }
 
-/* Whatever was still to come may have been missed. */
-static void expect_nothing(struct follow *f)
+void follow_expect_nothing(struct follow *f)
 {
     for (struct instance *i = fleet_next(&f->d->fleet, 0); i;
          i = fleet_next(&f->d->fleet, fleet_index_of(&f->d->fleet, i) + 1))
@@ -82,7 +83,7 @@ static void on_up(void *ctx)
                          key_record_prefix((enum record_kind)k));
         words[k + 1] = slice_of(patterns[k], (size_t)n);
     }
-    expect_nothing(f);
+    follow_expect_nothing(f);
     f->hearing = redis_link_subscribe(f->link, words, ARRAY_LEN(words)) == 0;
 }
 
@@ -130,6 +131,8 @@ static void on_push(void *ctx, const struct redisReply *m)
         return;
     }
     f->foreign++;
+    if (instance && f->d->config->instances.adopt_external_writes)
+        fleet_on_heartbeat(&f->d->fleet, id, daemon_now_ms(f->d));
     follow_mark(f, id);
 }
 
@@ -170,7 +173,11 @@ static void on_config_set(void *ctx, void *object)
 {
     struct follow *f = ctx;
     const redisReply *reply = object;
-    if (!reply || reply->type != REDIS_REPLY_ERROR || f->refused_told)
+    if (!reply || reply->type != REDIS_REPLY_ERROR)
+        return;
+    f->hearing = false; /* subscribed, but nobody tells */
+    follow_expect_nothing(f);
+    if (f->refused_told)
         return;
     f->refused_told = true;
     LOG(f->d->log, WARN,
@@ -244,6 +251,23 @@ static uint32_t find_blocked(const struct follow *f, struct slice id)
     return MAP_NONE;
 }
 
+static struct instance *keep(const struct instance *instance)
+{
+    struct instance *kept = mem_new(1, sizeof *kept);
+    *kept = *instance;
+    if (instance->last_error)
+        kept->last_error = mem_copy_text(instance->last_error, strlen(instance->last_error));
+    return kept;
+}
+
+static void free_blocked(struct follow_blocked *b)
+{
+    if (b->kept)
+        free(b->kept->last_error);
+    free(b->kept);
+    free(b->reason);
+}
+
 void follow_block(struct follow *f, struct slice id, struct slice reason)
 {
     struct instance *instance = fleet_find(&f->d->fleet, id);
@@ -255,6 +279,9 @@ void follow_block(struct follow *f, struct slice id, struct slice reason)
         struct follow_blocked *b = &f->blocked[f->blocked_count++];
         ident_set(&b->id, id);
         b->reason = mem_copy_text(reason.data, reason.len);
+        b->kept = instance ? keep(instance) : NULL;
+        LOG(f->d->log, WARN, "a record cannot be stored; the instance is set aside until it can",
+            log_slice("instance_id", id), log_slice("reason", reason));
     }
     if (instance)
         fleet_forget(&f->d->fleet, instance);
@@ -268,12 +295,28 @@ struct slice follow_blocked(const struct follow *f, struct slice id)
     return i == MAP_NONE ? slice_of("", 0) : slice_text(f->blocked[i].reason);
 }
 
-void follow_unblock(struct follow *f, struct slice id)
+void follow_unblock(struct follow *f, const struct looked *looked)
 {
-    uint32_t i = find_blocked(f, id);
+    struct daemon *d = f->d;
+    uint32_t i = find_blocked(f, looked->id);
     if (i == MAP_NONE)
         return;
-    free(f->blocked[i].reason);
+    struct follow_blocked b = f->blocked[i];
     f->blocked[i] = f->blocked[--f->blocked_count];
-    LOG(f->d->log, INFO, "a record can be stored again", log_slice("instance_id", id));
+    int64_t now_ms = daemon_now_ms(d);
+    enum instance_state indexed = looked_index_state(looked);
+    bool back = fleet_load(&d->fleet, looked->id, &looked->record, indexed, looked->seq, now_ms);
+    if (!back && b.kept && (looked->seq || indexed != STATE_NONE)) { /* it had been stored before */
+        struct instance_record record;
+        instance_record_of(b.kept, &record);
+        back = fleet_load(&d->fleet, looked->id, &record, indexed, looked->seq, now_ms);
+        struct cause cause = {CAUSE_RECONCILE, {(uint64_t)now_ms, 0}};
+        struct sink *sink = commit_sink(&d->commit);
+        sink->ops->begin(sink->ctx, &cause);
+        fleet_write_back(&d->fleet, fleet_find(&d->fleet, looked->id), sink);
+    }
+    if (back)
+        trade_book_tie_instance(&d->trades, fleet_find(&d->fleet, looked->id));
+    LOG(d->log, INFO, "a record can be stored again", log_slice("instance_id", looked->id));
+    free_blocked(&b);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,5 +70,8 @@ bool holder_is_dead(const char *holder, const char *own)
     if (*end != '#' || started == 0)
         return false;
     uint64_t now = start_time(pid);
-    return now != started;
+    if (now)
+        return now != started;
+    /* Nothing to read: gone, or hidden from us, which only its user may be. */
+    return kill((pid_t)pid, 0) == 0 || errno != EPERM;
 }

@@ -128,8 +128,9 @@ void ingest_reject(struct ingest *in, const struct entry *entry, const char *fie
     sink->ops->begin(sink->ctx, &cause);
     sink->ops->reject(sink->ctx, &cause, reason);
     ingest_count_rejected(in, entry->stream, field, 1);
-    LOG_LIMITED(in->d->log, WARN, slice_text(field), "entry rejected",
-                log_text("stream", in->names[entry->stream].stream), log_slice("reason", reason));
+    char id[STREAM_ID_TEXT_MAX];
+    LOG_LIMITED(in->d->log, WARN, reason, "entry rejected", log_text("stream", in->names[entry->stream].stream),
+                log_slice("id", slice_of(id, stream_id_format(id, entry->id))), log_slice("reason", reason));
     if (entry->stream == STREAM_SIGNALS || entry->stream == STREAM_RESULTS)
         ledger_on_rejected(in->d->ledger, entry->stream, entry->id);
 }
@@ -224,7 +225,8 @@ static void on_entry(void *ctx, const struct entry *entry)
         return;
     }
     s->handled = entry->id;
-    ingest_note_handled(in, entry->stream, entry->id);
+    if (entry->stream == STREAM_REPORTS)
+        ingest_note_handled(in, entry->stream, entry->id);
     if (commit_is_full(&in->d->commit))
         commit_kick(&in->d->commit);
 }
@@ -347,6 +349,8 @@ void ingest_go_on(struct ingest *in)
 
 static void on_read_error(struct ingest *in, const struct redis_read_result *result)
 {
+    for (int k = 0; k < STREAM_KINDS; k++)
+        in->streams[k].at_end = false;
     in->trouble = redis_error_name(result->error);
     LOG_LIMITED(in->d->log, ERROR, slice_text(in->trouble), "cannot read the streams",
                 log_slice("error", result->error_text));

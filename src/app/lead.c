@@ -47,14 +47,15 @@ static void enter(struct lead *lead, enum lead_phase phase)
     if (lead->phase == phase)
         return;
     lead->phase = phase;
-    LOG(lead->d->log, INFO, "phase", log_text("phase", names[phase]), log_text("holder", lead->holder));
+    LOG(lead->d->log, DEBUG, "phase", log_text("phase", names[phase]), log_text("holder", lead->holder));
 }
 
 /* Another may have changed the data: nothing that is known here counts any more. */
 static void lose_state(struct lead *lead)
 {
     load_abandon(&lead->d->load);
-    lead->has_state = false;
+    lead->has_state = lead->restoring = false;
+    lead->new_epoch[0] = '\0';
     daemon_forget(lead->d);
 }
 
@@ -83,6 +84,23 @@ static void become_active(struct lead *lead)
     reconcile_start(&lead->d->reconcile);
 }
 
+/* Writes back what is held here, then takes what had ended out of the streams. */
+static void restore(struct lead *lead)
+{
+    enter(lead, PHASE_ROLLBACK);
+    if (!lead->restoring)
+        reconcile_write_back(&lead->d->reconcile);
+    lead->restoring = true;
+    load_rescan(&lead->d->load);
+}
+
+static void take_new_epoch(struct lead *lead)
+{
+    memcpy(lead->epoch, lead->new_epoch, sizeof lead->epoch);
+    lead->new_epoch[0] = '\0';
+    lead->beat = 0;
+}
+
 static void on_epoch_made(void *ctx, void *object)
 {
     struct lead *lead = ctx;
@@ -93,13 +111,15 @@ static void on_epoch_made(void *ctx, void *object)
         lead_on_load_failed(lead, reply->str);
         return;
     }
-    if (!lead->has_state) {
-        enter(lead, PHASE_LOADING);
-        load_start(&lead->d->load);
+    if (!lead->new_epoch[0])
+        return; /* a second one was sent, and has been taken already */
+    take_new_epoch(lead);
+    if (lead->has_state) {
+        restore(lead);
         return;
     }
-    reconcile_write_back(&lead->d->reconcile);
-    load_rescan(&lead->d->load);
+    enter(lead, PHASE_LOADING);
+    load_start(&lead->d->load);
 }
 
 /* Writes the fields that make data recognisable. What is loaded belongs to it from now on. */
@@ -108,13 +128,13 @@ static void make_epoch(struct lead *lead, uint64_t applied)
     unsigned char random[LEAD_EPOCH_LEN / 2];
     arc4random_buf(random, sizeof random);
     for (size_t i = 0; i < sizeof random; i++)
-        (void)snprintf(lead->epoch + 2 * i, 3, "%02x", random[i]);
+        (void)snprintf(lead->new_epoch + 2 * i, 3, "%02x", random[i]);
     char number[NUMBER_TEXT_MAX];
-    lead->beat = 0;
     struct slice words[] = {slice_text("HSET"),        slice_text(KEY_META),
-                            slice_text("epoch"),       lead_epoch(lead),
+                            slice_text("epoch"),       slice_text(lead->new_epoch),
                             slice_text("beat"),        slice_text("0"),
                             slice_text("applied_seq"), slice_of(number, number_format_u64(number, applied)),
+                            slice_text("holder"),      lead_token(lead),
                             slice_text("schema"),      slice_text("1")};
     if (redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, on_epoch_made, lead))
         ask_in(lead, SOON_MS);
@@ -127,6 +147,7 @@ static void roll_back(struct lead *lead, enum rollback_kind kind)
     LOG(lead->d->log, ERROR, "redis lost data that it had acknowledged; writing back what is held here",
         log_text("kind", names[kind]), log_int("applied_seq", (int64_t)lead->d->commit.applied));
     enter(lead, PHASE_ROLLBACK);
+    lead->restoring = false; /* from the beginning, also where the last time had not come to its end */
     make_epoch(lead, lead->d->commit.applied);
 }
 
@@ -137,10 +158,23 @@ struct lease_answer {
     uint64_t applied, beat;
 };
 
+/* The answer to make_epoch was lost with the link, but it was carried out. */
+static void on_epoch_stands(struct lead *lead, const struct lease_answer *answer)
+{
+    take_new_epoch(lead);
+    lead->beat = answer->beat;
+    restore(lead);
+}
+
 /* The lease is ours: is the data what we left? */
 static void on_held(struct lead *lead, const struct lease_answer *answer)
 {
     struct commit *commit = &lead->d->commit;
+    if (lead->has_state && lead->new_epoch[0] && strcmp(answer->epoch, lead->new_epoch) == 0 &&
+        answer->applied == commit->applied) {
+        on_epoch_stands(lead, answer);
+        return;
+    }
     bool same = answer->has_applied && strcmp(answer->epoch, lead->epoch) == 0 && answer->beat >= lead->beat;
     if (same && (lead->phase == PHASE_LOADING || lead->phase == PHASE_ROLLBACK ||
                  (lead->phase == PHASE_ACTIVE && answer->applied >= commit->applied))) {
@@ -153,6 +187,7 @@ static void on_held(struct lead *lead, const struct lease_answer *answer)
             return;
         }
         (void)snprintf(lead->epoch, sizeof lead->epoch, "%s", answer->epoch);
+        lead->new_epoch[0] = '\0';
         lead->beat = answer->beat;
         enter(lead, PHASE_LOADING);
         load_start(&lead->d->load);
@@ -171,7 +206,10 @@ static void on_held(struct lead *lead, const struct lease_answer *answer)
         on_held(lead, answer);
     } else {
         lead->beat = answer->beat;
-        become_active(lead);
+        if (lead->restoring)
+            restore(lead);
+        else
+            become_active(lead);
     }
 }
 
@@ -204,8 +242,10 @@ static void on_refused(struct lead *lead, const redisReply *reply)
     enum redis_error error = redis_error_classify(text);
     lead->server_loading = error == REDIS_ERROR_LOADING;
     lead->trouble = redis_error_name(error);
-    LOG_LIMITED(lead->d->log, ERROR, slice_text(lead->trouble), "cannot get the lease",
-                log_slice("error", text));
+    if (lead->server_loading)
+        LOG_LIMITED(lead->d->log, INFO, slice_text("loading"), "redis is loading its data; waiting", log_slice("answer", text));
+    else
+        LOG_LIMITED(lead->d->log, ERROR, slice_text(lead->trouble), "cannot get the lease", log_slice("error", text));
     if (error == REDIS_ERROR_READONLY || error == REDIS_ERROR_NOAUTH)
         redis_link_drop(lead->d->link, lead->trouble, true);
     else if (error == REDIS_ERROR_WRONGTYPE)
@@ -300,13 +340,15 @@ void lead_link_down(struct lead *lead)
 
 void lead_on_loaded(struct lead *lead)
 {
+    lead->restoring = false;
     become_active(lead);
 }
 
 void lead_on_load_failed(struct lead *lead, const char *why)
 {
     LOG_LIMITED(lead->d->log, ERROR, slice_text("load"), "cannot read the state", log_text("error", why));
-    lose_state(lead);
+    if (lead->phase == PHASE_LOADING)
+        lose_state(lead);
     enter(lead, PHASE_CONNECTING);
     ask_in(lead, SOON_MS);
 }
@@ -377,10 +419,37 @@ const char *lead_unready(const struct lead *lead)
     static const char *const words[] = {"connecting", "standby", "loading", "rollback", NULL};
     if (lead->server_loading)
         return "loading";
+    if (lead->trouble && strcmp(lead->trouble, redis_error_name(REDIS_ERROR_READONLY)) == 0)
+        return "read_only";
     if (lead->phase == PHASE_ACTIVE && (lead->d->commit.refusal || lead->trouble))
         return "read_only";
     if (lead->phase == PHASE_ACTIVE &&
         (!redis_link_is_up(lead->d->link) || lead->d->ingest.trouble || loop_now_ms() > lead->lease_until_ms))
         return "connecting";
     return words[lead->phase];
+}
+
+/* What is behind the word, where something else than the phase is. */
+static const char *reason_of(const struct lead *lead)
+{
+    if (lead->trouble)
+        return lead->trouble;
+    if (lead->d->commit.refusal)
+        return lead->d->commit.refusal;
+    return lead->d->ingest.trouble ? lead->d->ingest.trouble : "";
+}
+
+void lead_tell_readiness(struct lead *lead)
+{
+    const char *word = lead_unready(lead);
+    if (!word)
+        word = "";
+    if (lead->told && strcmp(word, lead->told) == 0)
+        return;
+    lead->told = word;
+    log_tell_repeats(lead->d->log);
+    if (word[0])
+        LOG(lead->d->log, WARN, "not ready", log_text("why", word), log_text("error", reason_of(lead)));
+    else
+        LOG(lead->d->log, INFO, "ready", log_int("instances", lead->d->fleet.count));
 }

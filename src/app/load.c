@@ -3,6 +3,7 @@
 #include "adapters/loop.h"
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
+#include "app/displace.h"
 #include "app/look.h"
 #include "codec/keys.h"
 #include "load_private.h"
@@ -88,17 +89,6 @@ static void fail(struct load *load, struct slice why)
     lead_on_load_failed(&load->d->lead, text);
 }
 
-static void displace(struct load *load, const struct key *key)
-{
-    struct key aside = key_displaced(key_slice(key));
-    struct slice words[] = {slice_text("RENAME"), key_slice(key), key_slice(&aside)};
-    LOG(load->d->log, WARN, "a foreign value in the way of a key is moved aside",
-        log_slice("key", key_slice(key)), log_slice("to", key_slice(&aside)));
-    reconcile_count(&load->d->reconcile, REPAIR_DISPLACED);
-    (void)redis_link_command(load->d->link, words, ARRAY_LEN(words), 0, NULL,
-                             NULL); /* the batch tells again */
-}
-
 static void on_answer(void *ctx, void *object)
 {
     struct call *call = ctx;
@@ -113,7 +103,7 @@ static void on_answer(void *ctx, void *object)
             return;
         }
         if (wrong_type && call->key.len)
-            displace(load, &call->key);
+            displace(load->d, key_slice(&call->key), slice_text("another"), NULL, NULL);
         if (!wrong_type)
             call->fn(load, reply, call->arg);
         if (call->generation == load->generation && --load->pending == 0) {
@@ -163,16 +153,12 @@ static void on_totals(struct load *load, const redisReply *reply, int arg)
 {
     UNUSED(arg);
     for (size_t i = 0; i + 1 < reply->elements; i += 2) {
-        struct slice name = load_text(reply->element[i]);
+        enum total_kind kind;
+        struct slice label;
         uint64_t value;
-        const char *colon = memchr(name.data, ':', name.len);
-        if (!colon || !number_parse_u64(load_text(reply->element[i + 1]), UINT64_MAX, &value))
-            continue;
-        struct slice kind = slice_of(name.data, (size_t)(colon - name.data));
-        struct slice label = slice_of(colon + 1, name.len - kind.len - 1);
-        for (int k = 0; k < TOTAL_KINDS; k++)
-            if (slice_is(kind, total_kind_name((enum total_kind)k)) && label.len && label.len <= IDENT_MAX)
-                ledger_load_total(load->d->ledger, (enum total_kind)k, label, value);
+        if (key_parse_total(load_text(reply->element[i]), &kind, &label) &&
+            number_parse_u64(load_text(reply->element[i + 1]), UINT64_MAX, &value))
+            ledger_load_total(load->d->ledger, kind, label, value);
     }
 }
 
@@ -213,17 +199,23 @@ static void make_groups(struct load *load)
         "local t = redis.call('TYPE', KEYS[1]).ok if t ~= 'none' and t ~= 'stream' then return {} end "
         "redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], ARGV[3], 'MKSTREAM') "
         "redis.pcall('XGROUP', 'CREATECONSUMER', KEYS[1], ARGV[1], ARGV[2]) "
+        "if ARGV[4] ~= '' then redis.pcall('XSETID', KEYS[1], ARGV[4]) end "
         "return redis.call('XINFO', 'GROUPS', KEYS[1])";
     for (int k = 0; k < STREAM_KINDS; k++) {
-        char id[STREAM_ID_TEXT_MAX];
+        char id[STREAM_ID_TEXT_MAX], read[STREAM_ID_TEXT_MAX] = "";
         stream_id_format(id, load->d->ingest.streams[k].handled);
+        /* A stream that was rolled back goes on behind what was read of it: then it is not taken for one that
+         * was made anew, and no new entry has an ID that counts as read. */
+        if (load->rescanning)
+            stream_id_format(read, load->d->ingest.streams[k].read);
         struct slice words[] = {slice_text("EVAL"),
                                 slice_text(script),
                                 slice_text("1"),
                                 slice_text(load->d->names.stream[k]),
                                 slice_text(config->streams.group),
                                 slice_text(config->streams.consumer),
-                                slice_text(id)};
+                                slice_text(id),
+                                slice_text(read)};
         load_send(load, words, ARRAY_LEN(words), on_groups, k, slice_of(NULL, 0));
     }
 }
@@ -358,7 +350,7 @@ static void finish(struct load *load)
     struct daemon *d = load->d;
     uint64_t difference = ledger_load_finish(d->ledger, daemon_now_ms(d));
     if (difference)
-        LOG(d->log, WARN, "totals and open signals did not agree; the difference is booked as lost",
+        LOG(d->log, WARN, "totals and what is open did not agree; the difference is booked: as lost where an end is missing, as received where a beginning is",
             log_int("signals", (int64_t)difference));
     struct ledger_view view;
     ledger_view(d->ledger, &view);

@@ -175,7 +175,8 @@ static void tell_kept(struct load *load, enum stream_kind k)
         const struct load_kept *kept = &ids->kept[--ids->kept_count];
         if (k == STREAM_RESULTS)
             ledger_load_result(load->d->ledger, kept->id, ident_slice(&kept->result_id));
-        ingest_note_handled(&load->d->ingest, k, kept->id);
+        else
+            ingest_note_handled(&load->d->ingest, k, kept->id);
     }
 }
 

@@ -93,8 +93,9 @@ static void take_lag(struct poll *p, int k)
 {
     struct poll_stream *s = &p->streams[k];
     const struct ingest_stream *in = &p->d->ingest.streams[k];
-    if (in->at_end || !s->based) {
-        double waiting = in->at_end ? 0 : (double)s->length;
+    bool at_end = in->at_end && redis_stream_is_reading(p->d->ingest.reader);
+    if (at_end || !s->based) {
+        double waiting = at_end ? 0 : (double)s->length;
         s->base = (double)s->added - waiting;
         s->handled_at_base = in->entries;
         s->based = true;

@@ -3,6 +3,7 @@
 #include "adapters/loop.h"
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
+#include "app/displace.h"
 #include "codec/keys.h"
 #include "util/alloc.h"
 #include "util/number.h"
@@ -52,7 +53,7 @@ void reconcile_reset(struct reconcile *r)
     r->generation++;
     map_reset(&r->queue.map);
     r->queue.count = r->done = r->asked = r->pending = 0;
-    r->looking = r->wants = r->walking = false;
+    r->looking = r->wants_keys = r->walking = false;
     loop_timer_stop(r->timer);
 }
 
@@ -141,17 +142,13 @@ void reconcile_take(struct reconcile *r, const struct looked *looked)
     }
     struct instance *instance = fleet_find(&d->fleet, looked->id);
     if (follow_blocked(&d->follow, looked->id).len) {
-        follow_unblock(&d->follow, looked->id);
-        if (fleet_load(&d->fleet, looked->id, &looked->record, looked_index_state(looked), looked->seq,
-                       now_ms)) {
-            instance = fleet_find(&d->fleet, looked->id);
-            trade_book_tie_instance(&d->trades, instance);
-        }
+        follow_unblock(&d->follow, looked);
+        instance = fleet_find(&d->fleet, looked->id);
     }
     if (instance && instance->batch == d->fleet.batch)
         return; /* what is being filled has overtaken the look; the next pass sees it */
     struct sink *sink = commit_sink(&d->commit);
-    struct cause cause = {CAUSE_ADOPTED, {(uint64_t)now_ms, r->passes}};
+    struct cause cause = {CAUSE_ADOPTED, {(uint64_t)now_ms, d->fleet.timers++}};
     sink->ops->begin(sink->ctx, &cause);
     enum adopt_result result = fleet_adopt(&d->fleet, looked->id, &looked->record,
                                            d->config->instances.adopt_external_writes, &cause, now_ms, sink);
@@ -201,14 +198,76 @@ static void on_looked(void *ctx, void *object)
         look_on(r);
 }
 
+/* A key that no look covers is not what was stored in it. */
+static void mend_key(struct reconcile *r, const char *key)
+{
+    LOG(r->d->log, WARN, "a key of ours was changed by others and is written back", log_text("key", key));
+    reconcile_count(r, REPAIR_HASH);
+    reconcile_write_back_key(r, slice_text(key));
+}
+
+static void on_totals(void *ctx, void *object)
+{
+    struct reconcile *r = ctx;
+    const redisReply *reply = object;
+    size_t right = 0;
+    if (!r->looking || !reply || reply->type != REDIS_REPLY_ARRAY)
+        return;
+    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+        const redisReply *field = reply->element[i], *text = reply->element[i + 1];
+        enum total_kind kind;
+        struct slice label;
+        uint64_t value;
+        if (key_parse_total(slice_of(field->str, field->len), &kind, &label) &&
+            number_parse_u64(slice_of(text->str, text->len), UINT64_MAX, &value) && value &&
+            ledger_is_stored(r->d->ledger, kind, label, value))
+            right++;
+    }
+    if (right != ledger_count_stored(r->d->ledger))
+        mend_key(r, KEY_TOTALS);
+}
+
+static void on_journal_exists(void *ctx, void *object)
+{
+    struct reconcile *r = ctx;
+    const redisReply *reply = object;
+    struct ledger_view view;
+    ledger_view(r->d->ledger, &view);
+    if (r->looking && reply && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0 &&
+        view.open + view.ended_remembered + view.early_waiting > 0)
+        mend_key(r, KEY_JOURNAL);
+}
+
+static void on_seq_exists(void *ctx, void *object)
+{
+    struct reconcile *r = ctx;
+    const redisReply *reply = object;
+    if (r->looking && reply && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0 && r->d->fleet.count > 0)
+        mend_key(r, KEY_SEQ);
+}
+
+/* Once a pass, ahead of a look, while no batch is under way. What the link does not take is asked with the next pass. */
+static void check_keys(struct reconcile *r)
+{
+    struct slice totals[] = {slice_text("HGETALL"), slice_text(KEY_TOTALS)};
+    struct slice journal[] = {slice_text("EXISTS"), slice_text(KEY_JOURNAL)};
+    struct slice seq[] = {slice_text("EXISTS"), slice_text(KEY_SEQ)};
+    r->wants_keys = false;
+    (void)redis_link_command(r->d->link, totals, ARRAY_LEN(totals), 0, on_totals, r);
+    (void)redis_link_command(r->d->link, journal, ARRAY_LEN(journal), 0, on_journal_exists, r);
+    (void)redis_link_command(r->d->link, seq, ARRAY_LEN(seq), 0, on_seq_exists, r);
+}
+
 static void look_on(struct reconcile *r)
 {
     struct daemon *d = r->d;
-    if (r->looking || r->done == r->queue.count || !lead_is_active(&d->lead) || !redis_link_is_up(d->link))
+    if (r->looking || (r->done == r->queue.count && !r->wants_keys) || !lead_is_active(&d->lead) || !redis_link_is_up(d->link))
         return;
     commit_hold(&d->commit, true);
     if (!commit_is_settled(&d->commit))
         return; /* reconcile_on_settled comes back */
+    if (r->wants_keys)
+        check_keys(r);
     uint32_t left = r->queue.count - r->done;
     r->asked = left < LOOK_MAX ? left : LOOK_MAX;
     struct buf command = BUF_INIT;
@@ -257,14 +316,7 @@ static void on_members(void *ctx, void *object)
                     remove_stray(r, id, g->state);
             }
         } else if (reply && redis_error_classify(slice_of(reply->str, reply->len)) == REDIS_ERROR_WRONGTYPE) {
-            struct key aside = key_displaced(key_slice(&g->key));
-            struct slice words[] = {slice_text("RENAME"), key_slice(&g->key), key_slice(&aside)};
-            LOG_LIMITED(r->d->log, WARN, key_slice(&g->key),
-                        "a foreign value in the way of a key is moved aside",
-                        log_slice("key", key_slice(&g->key)), log_slice("to", key_slice(&aside)));
-            reconcile_count(r, REPAIR_DISPLACED);
-            (void)redis_link_command(r->d->link, words, ARRAY_LEN(words), 0, NULL,
-                                     NULL); /* the next pass tries again */
+            displace(r->d, key_slice(&g->key), slice_text("another"), NULL, NULL);
         }
         finish_gathering(r);
     }
@@ -309,44 +361,6 @@ static void on_scanned(void *ctx, void *object)
     finish_gathering(r);
 }
 
-/* Hashes that no look covers: missing though something was stored in them. */
-static void on_exists(void *ctx, void *object)
-{
-    struct gather *g = ctx;
-    struct reconcile *r = g->r;
-    const redisReply *reply = object;
-    if (g->generation == r->generation) {
-        if (reply && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0 &&
-            commit_is_settled(&r->d->commit)) {
-            struct ledger_view view;
-            ledger_view(r->d->ledger, &view);
-            bool seqs = slice_is(key_slice(&g->key), KEY_SEQ);
-            if (seqs ? r->d->fleet.count > 0 : view.actions->count > 0) {
-                LOG(r->d->log, WARN, "a key of ours is gone and is written back",
-                    log_slice("key", key_slice(&g->key)));
-                reconcile_count(r, REPAIR_HASH);
-                reconcile_write_back_key(r, key_slice(&g->key));
-                commit_kick(&r->d->commit);
-            }
-        }
-        finish_gathering(r);
-    }
-    free(g);
-}
-
-static void check_exists(struct reconcile *r, const char *name)
-{
-    struct gather *g = mem_new(1, sizeof *g);
-    *g = (struct gather){.r = r, .generation = r->generation};
-    g->key.len = strlen(name);
-    memcpy(g->key.text, name, g->key.len);
-    struct slice words[] = {slice_text("EXISTS"), key_slice(&g->key)};
-    if (redis_link_command(r->d->link, words, ARRAY_LEN(words), 0, on_exists, g))
-        free(g);
-    else
-        r->pending++;
-}
-
 /* Hashes that are in no set: written by others. */
 static void scan_on(struct reconcile *r)
 {
@@ -365,10 +379,11 @@ static void on_timer(void *ctx)
 {
     struct reconcile *r = ctx;
     set_timer(r);
-    if (r->walking || !lead_is_active(&r->d->lead))
-        return;
+    if (r->walking || !lead_is_active(&r->d->lead) || r->d->commit.refusal)
+        return; /* what is mended while nothing can be stored would only pile up */
     r->walking = true;
     r->pending = 1;
+    follow_expect_nothing(&r->d->follow);
     const struct fleet *fleet = &r->d->fleet;
     for (struct instance *i = fleet_next(fleet, 0); i; i = fleet_next(fleet, fleet_index_of(fleet, i) + 1))
         reconcile_look(r, ident_slice(&i->id));
@@ -378,9 +393,7 @@ static void on_timer(void *ctx)
     }
     struct key load = {.len = sizeof KEY_LOAD - 1, .text = KEY_LOAD};
     gather(r, load, NULL);
-    check_exists(r, KEY_TOTALS);
-    check_exists(r, KEY_JOURNAL);
-    check_exists(r, KEY_SEQ);
+    r->wants_keys = true;
     (void)snprintf(r->cursor, sizeof r->cursor, "0");
     scan_on(r);
     trade_sweep_start(&r->d->trade_io);
@@ -407,6 +420,21 @@ static void write_back_trade_set(const struct trade_book *book, struct slice key
     }
 }
 
+/* Every member of a set by state, or of the load index, where KEY is one. */
+static void write_back_index(struct daemon *d, struct slice key, struct sink *sink)
+{
+    bool load = slice_is(key, KEY_LOAD);
+    for (struct instance *i = fleet_next(&d->fleet, 0); i;
+         i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1)) {
+        const char *state = instance_state_name(i->state);
+        struct key index = key_index(INDEX_INSTANCE_STATE, state);
+        if (load && !isnan(i->load_score))
+            sink->ops->load_set(sink->ctx, ident_slice(&i->id), i->load_score);
+        else if (slice_equal(key, key_slice(&index)))
+            sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, ident_slice(&i->id), NULL, state);
+    }
+}
+
 void reconcile_write_back_key(struct reconcile *r, struct slice key)
 {
     struct daemon *d = r->d;
@@ -423,6 +451,7 @@ void reconcile_write_back_key(struct reconcile *r, struct slice key)
             if (i->seq)
                 sink->ops->seq_set(sink->ctx, ident_slice(&i->id), i->seq);
     } else {
+        write_back_index(d, key, sink);
         write_back_trade_set(&d->trades, key, sink);
     }
 }

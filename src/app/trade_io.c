@@ -11,6 +11,8 @@
 
 /* Updates that wait for a look-up; beyond it the trades are not read. */
 #define WAITING_MAX 10000
+/* How long to wait where Redis refuses a look-up. */
+#define REFUSED_MS 200
 
 static const double seconds_bounds[] = {.0001, .00025, .0005, .001, .0025, .005, .01,
                                         .025,  .05,    .1,    .25,  .5,    1,    2.5};
@@ -48,15 +50,20 @@ void trade_io_init(struct trade_io *io, struct daemon *d)
     trade_io_configure(io);
 }
 
+static void arm_probe(struct trade_io *io)
+{
+    if (io->d->config->trades.probe_per_sec > 0)
+        loop_timer_set(io->probe_timer, 1000 / io->d->config->trades.probe_per_sec + 1);
+    else
+        loop_timer_stop(io->probe_timer);
+}
+
 void trade_io_configure(struct trade_io *io)
 {
     const struct config *config = io->d->config;
     trade_stats_resize(&io->stats, config->metrics.per_id ? (uint32_t)config->metrics.max_ids_per_family : 0,
                        config->metrics.id_ttl_s * 1000);
-    if (config->trades.probe_per_sec > 0)
-        loop_timer_set(io->probe_timer, 1000 / config->trades.probe_per_sec + 1);
-    else
-        loop_timer_stop(io->probe_timer);
+    arm_probe(io);
 }
 
 static struct trade_item *item_at(const struct trade_io *io, uint32_t i)
@@ -170,9 +177,11 @@ static void on_looked_up(void *ctx, void *object)
         struct slice text = slice_of(reply->str, reply->len);
         item->wrong_type = redis_error_classify(text) == REDIS_ERROR_WRONGTYPE;
         item->look = item->wrong_type ? LOOK_DONE : LOOK_NONE;
-        if (!item->wrong_type)
+        if (!item->wrong_type) {
+            io->look_again_ms = loop_now_ms() + REFUSED_MS;
             LOG_LIMITED(io->d->log, ERROR, slice_text("trade"), "cannot look up a trade",
                         log_slice("error", text));
+        }
     } else {
         take_stored(item, reply);
     }
@@ -238,22 +247,34 @@ static void apply(struct trade_io *io, struct trade_item *item)
     commit_note_trade(&d->commit, id, item->read_us);
 }
 
+/* What Redis holds about it must be known first: it has a valid id, and is not in memory. */
+static bool must_be_looked_up(const struct trade_io *io, const struct trade_item *item)
+{
+    struct slice id = item->entry.value[TRADE_TRADE_ID];
+    return item->look != LOOK_DONE && item->entry.present & 1U << TRADE_TRADE_ID && ident_is_valid(id, IDENT_MAX) &&
+           !trade_book_find(&io->d->trades, id);
+}
+
+static void look_up_all(struct trade_io *io)
+{
+    if (loop_now_ms() < io->look_again_ms)
+        return; /* the next read that ends comes back */
+    for (uint32_t i = 0; i < io->count; i++) {
+        const struct trade_item *item = item_at(io, i);
+        if (item->look == LOOK_NONE && must_be_looked_up(io, item) &&
+            !look_up(io, i, item->entry.value[TRADE_TRADE_ID]))
+            return;
+    }
+}
+
 void trade_io_go_on(struct trade_io *io)
 {
     struct daemon *d = io->d;
-    for (uint32_t i = 0; i < io->count; i++) {
-        struct trade_item *item = item_at(io, i);
-        struct slice id = item->entry.value[TRADE_TRADE_ID];
-        bool has_id = (item->entry.present & 1U << TRADE_TRADE_ID) && ident_is_valid(id, IDENT_MAX);
-        if (item->look == LOOK_NONE && has_id && !trade_book_find(&d->trades, id) && !look_up(io, i, id))
-            break;
-    }
+    look_up_all(io);
     while (io->count && !io->looking) {
         struct trade_item *item = item_at(io, 0);
-        struct slice id = item->entry.value[TRADE_TRADE_ID];
-        bool has_id = (item->entry.present & 1U << TRADE_TRADE_ID) && ident_is_valid(id, IDENT_MAX);
-        if (has_id && item->look != LOOK_DONE && !trade_book_find(&d->trades, id))
-            break; /* the link is away: it is looked up when that is back */
+        if (must_be_looked_up(io, item))
+            break; /* Redis does not say: it is asked again */
         apply(io, item);
         ingest_trade_handled(&d->ingest, item->entry.id);
         drop_first(io);
@@ -311,5 +332,5 @@ static void on_probe_timer(void *ctx)
     struct trade_io *io = ctx;
     if (!io->probing && lead_is_active(&io->d->lead))
         probe(io);
-    trade_io_configure(io);
+    arm_probe(io);
 }

@@ -73,3 +73,22 @@ struct key key_position(enum stream_kind stream)
 {
     return key_join("pos:", slice_text(stream_words[stream]), "");
 }
+
+bool key_parse_total(struct slice field, enum total_kind *ret_kind, struct slice *ret_label)
+{
+    const char *colon = field.len ? memchr(field.data, ':', field.len) : NULL;
+    if (!colon)
+        return false;
+    struct slice kind = slice_of(field.data, (size_t)(colon - field.data));
+    struct slice label = slice_of(colon + 1, field.len - kind.len - 1);
+    if (label.len == 0 || label.len > IDENT_MAX)
+        return false;
+    for (int k = 0; k < TOTAL_KINDS; k++) {
+        if (!slice_is(kind, total_kind_name((enum total_kind)k)))
+            continue;
+        *ret_kind = (enum total_kind)k;
+        *ret_label = label;
+        return true;
+    }
+    return false;
+}

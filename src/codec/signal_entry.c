@@ -45,7 +45,7 @@ static const char *read_signal_field(const struct entry *entry, enum signal_fiel
     if (!has_field(entry, field))
         return field == SIGNAL_INSTANCE_ID ? NULL : "missing";
     if ((entry->oversize >> field) & 1U)
-        return "too long";
+        return "longer than 4096 bytes";
     switch (field) {
     case SIGNAL_SIGNAL_ID:
         return read_id(text, &signal->signal_id);
@@ -95,7 +95,7 @@ static const char *read_result_field(const struct entry *entry, enum result_fiel
     if (!has_field(entry, field))
         return result_field_is_required(field) ? "missing" : NULL;
     if ((entry->oversize >> field) & 1U)
-        return "too long";
+        return "longer than 4096 bytes";
     switch (field) {
     case RESULT_RESULT_ID:
         return read_id(text, &result->result_id);

@@ -14,7 +14,10 @@
 #define PASSWORD_MAX_BYTES   4096
 #define SECRET_MIN_BYTES     16
 #define SECRET_MAX_BYTES     4096
-#define OWN_PREFIX           "mt5stated:"
+
+/* Keys of the daemon's own: no stream may be among them. */
+static const char *const own_prefixes[] = {"mt5stated:", "instance:", "instance_metrics:", "instance_health:",
+                                           "trade:"};
 
 /* Where the value of KEY came from. */
 static const char *origin_of(const struct loader *loader, const char *key)
@@ -170,8 +173,11 @@ static void check_streams(struct loader *loader)
 
         if (key->type != CONFIG_TYPE_STREAM)
             continue;
-        if (strncmp(*config_text_at(loader->config, key), OWN_PREFIX, strlen(OWN_PREFIX)) == 0)
-            loader_problem(loader, loader->origin[i], key->name, "must not begin with %s", OWN_PREFIX);
+        for (size_t p = 0; p < ARRAY_LEN(own_prefixes); p++) {
+            if (strncmp(*config_text_at(loader->config, key), own_prefixes[p], strlen(own_prefixes[p])) == 0)
+                loader_problem(loader, loader->origin[i], key->name, "must not begin with %s",
+                               own_prefixes[p]);
+        }
         for (size_t j = 0; j < i; j++) {
             if (config_keys[j].type == CONFIG_TYPE_STREAM)
                 check_stream_pair(loader, key, &config_keys[j]);

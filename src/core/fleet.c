@@ -199,9 +199,13 @@ void fleet_forget(struct fleet *fleet, struct instance *instance)
 void fleet_on_heartbeat(struct fleet *fleet, struct slice id, int64_t seen_ms)
 {
     struct instance *instance = fleet_find(fleet, id);
+    uint64_t batch;
 
-    if (instance)
-        fleet_touch(fleet, instance, seen_ms);
+    if (!instance)
+        return;
+    batch = instance->batch;
+    fleet_touch(fleet, instance, seen_ms);
+    instance->batch = batch; /* nothing of it is written */
 }
 
 bool instance_set_last_error(struct instance *instance, struct slice text)

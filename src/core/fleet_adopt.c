@@ -53,6 +53,40 @@ static int64_t entered_at(const struct instance_record *record, int64_t now_ms)
     return record->has_state_changed && record->state_changed_ms < now_ms ? record->state_changed_ms : now_ms;
 }
 
+void instance_record_of(const struct instance *instance, struct instance_record *ret_record)
+{
+    *ret_record = (struct instance_record){
+        .exists = {true, true, true},
+        .values = {.present = (instance->known & NUMBER_BITS) | FIELD_BIT(REPORT_BROKER_ID) |
+                              FIELD_BIT(REPORT_STATE) | FIELD_BIT(REPORT_LAUNCH_MODE),
+                   .broker_id = ident_slice(&instance->broker_id),
+                   .state = instance->state,
+                   .launch_mode = instance->launch_mode},
+        .has_previous_state = instance->previous_state != STATE_NONE,
+        .previous_state = instance->previous_state,
+        .has_desired_state = instance->desired_state != STATE_NONE,
+        .desired_state = instance->desired_state,
+        .has_state_changed = true,
+        .state_changed_ms = instance->state_changed_ms,
+        .has_reported_health = instance->known & FIELD_BIT(REPORT_HEALTH_STATUS),
+        .reported_health = instance->reported_health,
+        .has_failed_restarts = true,
+        .failed_restarts = instance->failed_restarts,
+        .has_recovery_attempts = true,
+        .recovery_attempts = instance->recovery_attempts,
+    };
+    memcpy(ret_record->values.number, instance->number, sizeof(instance->number));
+    memcpy(ret_record->updated_s, instance->record_updated_s, sizeof(instance->record_updated_s));
+    if (instance->host_id.len) {
+        ret_record->values.present |= FIELD_BIT(REPORT_HOST_ID);
+        ret_record->values.host_id = ident_slice(&instance->host_id);
+    }
+    if (instance->last_error) {
+        ret_record->values.present |= FIELD_BIT(REPORT_LAST_ERROR);
+        ret_record->values.last_error = slice_text(instance->last_error);
+    }
+}
+
 bool fleet_load(struct fleet *fleet, struct slice id, const struct instance_record *record,
                 enum instance_state indexed, uint64_t seq, int64_t now_ms)
 {

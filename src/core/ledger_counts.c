@@ -117,3 +117,30 @@ uint64_t counts_finish_loading(struct ledger *l)
     l->ended_evicted = 0;
     return difference;
 }
+
+bool ledger_is_stored(const struct ledger *l, enum total_kind kind, struct slice label, uint64_t value)
+{
+    if (kind == TOTAL_RESULT) {
+        enum result_status status;
+
+        return result_status_parse(label, &status) && l->result_stored[status] == value;
+    }
+    for (uint32_t i = 0; i <= LABELS_MAX; i++) {
+        if (l->counts[i].stored[kind] == value && slice_equal(labels_name(&l->actions, i), label))
+            return true;
+    }
+    return false;
+}
+
+size_t ledger_count_stored(const struct ledger *l)
+{
+    size_t count = 0;
+
+    for (uint32_t i = 0; i <= LABELS_MAX; i++) {
+        for (unsigned kind = 0; kind <= TOTAL_DUPLICATE; kind++)
+            count += l->counts[i].stored[kind] != 0;
+    }
+    for (unsigned i = 0; i < RESULT_STATUSES; i++)
+        count += l->result_stored[i] != 0;
+    return count;
+}

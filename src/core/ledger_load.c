@@ -108,4 +108,5 @@ void ledger_write_back(struct ledger *l, struct sink *sink)
     early_write_back(l, sink);
     l->has_found = false;
     l->has_journaled = true;
+    l->results_are_cut = true; /* the stream may hold older ones again */
 }

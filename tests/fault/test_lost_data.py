@@ -176,6 +176,19 @@ def test_a_rollback_is_noticed_and_written_forward(daemon, redis_server, bus, ex
     assert bus.totals() == {**totals, "received:buy": 16, "processed:buy": 11, "result:executed": 11}
 
 
+def test_a_rollback_is_noticed_even_where_nothing_was_written_since(daemon, redis_server, bus):
+    """Others may have written, and what they wrote is gone."""
+    one = daemon(CONFIG)
+    live(bus)
+    redis_server.save()
+    beat = int(bus.client.hget("mt5stated:meta", "beat"))
+    wait_until(lambda: int(bus.client.hget("mt5stated:meta", "beat")) > beat + 1, "the beat to go on")
+    redis_server.kill9()
+    redis_server.start()
+    wait_rollback(one, "rolled_back")
+    assert bus.state("mt5-1") == "running"
+
+
 def test_a_rollback_to_before_signals_were_added(daemon, redis_server, bus, expected):
     """Signals that were read and are gone: lost, unless their result comes."""
     expected.skip = GONE

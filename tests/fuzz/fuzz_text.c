@@ -24,7 +24,7 @@ static void check_double(double value)
         return;
     }
     CHECK(number_parse_decimal(slice_of(text, len), &back));
-    CHECK(memcmp(&back, &value, sizeof(value)) == 0);
+    CHECK(back == value && signbit(back) == signbit(value));
 }
 
 static void check_integers(uint64_t value)

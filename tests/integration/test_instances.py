@@ -463,3 +463,19 @@ def test_a_report_by_its_own_odd_entry_id_is_read_too(daemon, bus):
     bus.settle()
     assert bus.state("mt5-1") in ("running", "crashed")
     assert bus.metrics("mt5-1")["cpu_usage"] == "3"
+
+
+def test_a_whole_fleet_that_falls_silent_at_once(daemon, bus):
+    daemon({"instances.heartbeat_timeout_ms": 1500})
+    bus.many(REPORTS, [{"instance_id": f"mt5-{i}", "broker_id": "b", "state": "running"} for i in range(3000)])
+    bus.settle()
+    wait_until(lambda: len(bus.members("crashed")) == 3000, "all to be crashed")
+    assert bus.members("running") == set()
+    assert len(bus.events(event="instance_failed")) == 3000
+    assert bus.scores() == {}
+
+
+def test_a_server_that_may_evict_is_warned_of(daemon, redis_server):
+    redis_server.config_set(maxmemory_policy="allkeys-lru")
+    one = daemon()
+    wait_until(lambda: one.log_lines(level="warning", maxmemory_policy="allkeys-lru"), "the warning")

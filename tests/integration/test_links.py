@@ -3,6 +3,7 @@
 
 import pathlib
 import threading
+import time
 
 import pytest
 import redis as redis_py
@@ -73,6 +74,17 @@ def test_over_tls(daemon, redis_server, bus, host):
     daemon({"redis.url": redis_server.tls_url.replace("localhost", host), "redis.tls_ca_file": str(redis_server.ca_file)})
     work(bus, "1")
     assert is_worked(bus, "1")
+
+
+@pytest.mark.redis(tls=True, tls_clients=True)
+def test_over_tls_with_a_certificate_of_its_own(daemon, redis_server, bus):
+    tls = {"redis.url": redis_server.tls_url, "redis.tls_ca_file": str(redis_server.ca_file)}
+    without = daemon(tls, ready=False)
+    wait_until(lambda: without.log_lines(level="error"), "it to complain")
+    daemon({**tls, "redis.tls_cert_file": str(redis_server.cert_file), "redis.tls_key_file": str(redis_server.key_file)})
+    work(bus, "1")
+    assert is_worked(bus, "1")
+    wait_word(without, "connecting")
 
 
 @pytest.mark.redis(tls=True)
@@ -182,8 +194,7 @@ def test_a_password_that_is_changed_at_run_time(daemon, redis_server, folder, bu
 
 def test_links_that_are_cut_again_and_again_lose_nothing(daemon, bus):
     one = daemon(SLOW)
-    clients = lambda: [client for client in bus.client.client_list() if client["name"].startswith("mt5stated")]
-    assert len(clients()) == 3
+    assert len(bus.links()) == 3
     for round_ in range(20):
         bus.many(SIGNALS, [{"signal_id": f"s{round_}-{i}", "action": "buy"} for i in range(200)])
         bus.many(RESULTS, [{"result_id": f"r{round_}-{i}", "signal_id": f"s{round_}-{i}", "status": "executed"}
@@ -191,9 +202,8 @@ def test_links_that_are_cut_again_and_again_lose_nothing(daemon, bus):
         bus.many(REPORTS, [{"instance_id": "mt5-1", "broker_id": "b", "state": state}
                            for state in ("running", "crashed", "restarting")])
         # One of the three, or all.
-        for client in clients()[round_ % 4 - 1:] or clients():
-            bus.client.client_kill_filter(_id=client["id"])
-        wait_until(lambda: len(clients()) == 3, "the links to be back")
+        bus.cut(bus.links()[round_ % 4 - 1:] or bus.links())
+        wait_until(lambda: len(bus.links()) == 3, "the links to be back")
     bus.settle()
     assert bus.totals() == {"received:buy": 4000, "processed:buy": 4000, "result:executed": 4000}
     assert len(bus.events(event="instance_restarting")) == 20
@@ -212,6 +222,21 @@ def test_a_server_that_hangs_is_given_up_and_found_again(daemon, redis_server, b
     work(bus, "2")
     assert is_worked(bus, "2")
     assert one.metrics().value("mt5stated_redis_up") == 1
+
+
+def test_silence_while_redis_was_away_is_no_crash(daemon, redis_server, bus):
+    """Nobody could report: everybody has a whole heartbeat timeout again from when they can."""
+    one = daemon({**SLOW, "redis.command_timeout_ms": 200, "instances.heartbeat_timeout_ms": 1000})
+    bus.register("mt5-1")
+    registered_ms = bus.now_ms()
+    redis_server.pause()
+    wait_until(lambda: time.time() * 1000 > registered_ms + 1500, "the timeout to be over")
+    wait_word(one, "connecting")
+    resumed_ms = time.time() * 1000
+    redis_server.resume()
+    bus.wait_state("mt5-1", "crashed")
+    [(entry, _)] = [event for event in bus.client.xrange("instance_events") if event[1]["event"] == "instance_failed"]
+    assert int(entry.partition("-")[0]) >= resumed_ms + 1000
 
 
 @pytest.mark.redis(aof=True)

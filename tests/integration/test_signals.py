@@ -2,6 +2,7 @@
 
 import pytest
 
+from mt5.invariants import CHECKS
 from mt5.wait import wait_until
 
 SIGNALS, RESULTS = "trade_signals", "trade_results"
@@ -410,3 +411,39 @@ def test_a_signal_stream_made_anew_with_lower_ids_is_read_from_its_beginning(dae
                "the log line")
     bus.wait_total("lost:buy", 1)
     bus.wait_total("dropped:buy", 1)
+
+
+def test_many_signals_that_are_late_at_once(daemon, bus):
+    one = daemon({"signals.ttl_ms": 300}, start=False)
+    bus.many(SIGNALS, [{"signal_id": f"s{i}", "action": "buy"} for i in range(5000)])
+    bus.wait_age(SIGNALS, 400)
+    one.start()
+    bus.wait_total("dropped:buy", 5000)
+    assert bus.client.xlen(SIGNALS) == 0
+    assert bus.client.xlen(SIGNALS + "_dropped") == 5000
+    assert len({event["signal_id"] for event in bus.events(event="signal_dropped")}) == 5000
+    assert len(bus.events(event="signal_dropped")) == 5000
+
+
+def test_an_accepted_signal_that_somebody_removed_is_lost(daemon, bus):
+    daemon({"signals.ttl_ms": 3600000, "signals.execution_ttl_ms": 300})
+    entry = bus.signal("s1")
+    bus.result("r1", "s1", status="accepted")
+    bus.settle()
+    bus.client.xdel(SIGNALS, entry)
+    bus.wait_total("lost:buy", 1)
+
+
+def test_streams_may_have_other_names(daemon, bus, expected):
+    expected.skip = {check.__name__ for check in CHECKS}   # they look at the usual ones
+    daemon({"streams.signals": "sig", "streams.results": "res", "streams.reports": "rep", "streams.trades": "tra",
+            "streams.events": "eve", "streams.group": "grp", "streams.consumer": "con", "signals.ttl_ms": 100})
+    bus.add("sig", {"signal_id": "s1", "action": "buy"})
+    bus.add("rep", {"instance_id": "mt5-1", "broker_id": "b", "state": "running"})
+    for stream in ("sig", "res", "rep", "tra"):
+        bus.add(stream, {"x": "y"})
+    wait_until(lambda: bus.client.exists("sig_dropped"), "the signal to be dropped")
+    assert all(bus.client.xlen(f"{stream}_rejected") == 1 for stream in ("sig", "res", "rep", "tra"))
+    assert bus.client.xlen("eve") == 3
+    assert all(bus.client.xinfo_groups(stream)[0]["name"] == "grp" for stream in ("sig", "res", "rep", "tra"))
+    assert bus.client.keys("trade_*") == bus.client.keys("instance_*s") == []

@@ -336,15 +336,24 @@ static void copy_text(char out[SCRIPT_TEXT_MAX], struct slice text)
     (void)snprintf(out, SCRIPT_TEXT_MAX, "%.*s", (int)text.len, text.data);
 }
 
-static void count_beat(struct store_key *meta)
+/* HINCRBY. */
+static void add_to(struct store_key *key, const char *name, uint64_t by)
 {
-    uint64_t beat = 0;
+    uint64_t value = 0;
     char text[NUMBER_TEXT_MAX];
 
-    if (!key_find_pair(meta, slice_text("epoch")))
+    (void)number_parse_u64(key_get(key, name), UINT64_MAX, &value); /* of none begins at 0 */
+    key_put(key, slice_text(name), slice_of(text, number_format_u64(text, value + by)));
+}
+
+/* Another one held the lease last. */
+static void leave_gap(struct store_key *meta, const char *token)
+{
+    if (slice_is(key_get(meta, "holder"), token))
         return;
-    (void)number_parse_u64(key_get(meta, "beat"), UINT64_MAX, &beat); /* HINCRBY of none begins at 0 */
-    key_put(meta, slice_text("beat"), slice_of(text, number_format_u64(text, beat + 1)));
+    key_put(meta, slice_text("holder"), slice_text(token));
+    if (key_find_pair(meta, slice_text("applied_seq")))
+        add_to(meta, "applied_seq", 2);
 }
 
 void script_run_lease(struct store *store, const char *token, int64_t lease_ms, const char *dead,
@@ -368,8 +377,10 @@ void script_run_lease(struct store *store, const char *token, int64_t lease_ms, 
         holder = slice_text(token);
         ret->ours = true;
         meta = store_find_text(store, KEY_META);
-        if (meta)
-            count_beat(meta);
+        if (key_find_pair(meta, slice_text("epoch"))) {
+            add_to(meta, "beat", 1);
+            leave_gap(meta, token);
+        }
     }
     copy_text(ret->holder, holder);
     copy_text(ret->epoch, key_get(meta, "epoch"));

@@ -90,7 +90,8 @@ static void ask(struct shell *sh)
 static void lose_state(struct shell *sh)
 {
     sh->load_generation++;
-    sh->has_state = false;
+    sh->has_state = sh->is_restoring = false;
+    sh->new_epoch[0] = '\0';
     daemon_forget(sh);
 }
 
@@ -119,36 +120,62 @@ static void make_epoch(struct shell *sh, uint64_t applied)
 
     if (!call)
         return;
-    (void)snprintf(sh->epoch, sizeof(sh->epoch), "epoch-%016" PRIx64, rng_next(&sh->sim->rng));
-    sh->beat = 0;
+    (void)snprintf(sh->new_epoch, sizeof(sh->new_epoch), "epoch-%016" PRIx64, rng_next(&sh->sim->rng));
     call->number = applied;
-    buf_add_text(&call->bytes, sh->epoch);
+    buf_add_text(&call->bytes, sh->new_epoch);
+}
+
+static void restore(struct shell *sh)
+{
+    enter(sh, PHASE_ROLLBACK);
+    if (!sh->is_restoring)
+        reconcile_write_back(sh);
+    sh->is_restoring = true;
+    load_rescan(sh);
+}
+
+static void take_new_epoch(struct shell *sh)
+{
+    memcpy(sh->epoch, sh->new_epoch, sizeof(sh->epoch));
+    sh->new_epoch[0] = '\0';
+    sh->beat = 0;
 }
 
 static void on_epoch_made(struct shell *sh)
 {
-    if (!sh->has_state) {
-        enter(sh, PHASE_LOADING);
-        load_start(sh);
+    if (!sh->new_epoch[0])
+        return;
+    take_new_epoch(sh);
+    if (sh->has_state) {
+        restore(sh);
         return;
     }
-    reconcile_write_back(sh);
-    load_rescan(sh);
+    enter(sh, PHASE_LOADING);
+    load_start(sh);
 }
 
 static void roll_back(struct shell *sh, const char *kind)
 {
     sim_note(sh->sim, "%s: the store lost data (%s), applied %" PRIu64, sh->name, kind, sh->applied);
     enter(sh, PHASE_ROLLBACK);
+    sh->is_restoring = false;
     make_epoch(sh, sh->applied);
 }
 
 static void on_held(struct shell *sh, const struct lease_answer *answer)
 {
-    bool same = answer->has_applied && strcmp(answer->epoch, sh->epoch) == 0 && answer->beat >= sh->beat;
+    bool same;
 
-    if (same &&
-        (sh->phase == PHASE_LOADING || (sh->phase == PHASE_ACTIVE && answer->applied >= sh->applied))) {
+    if (sh->has_state && sh->new_epoch[0] && strcmp(answer->epoch, sh->new_epoch) == 0 &&
+        answer->applied == sh->applied) {
+        take_new_epoch(sh);
+        sh->beat = answer->beat;
+        restore(sh);
+        return;
+    }
+    same = answer->has_applied && strcmp(answer->epoch, sh->epoch) == 0 && answer->beat >= sh->beat;
+    if (same && (sh->phase == PHASE_LOADING || sh->phase == PHASE_ROLLBACK ||
+                 (sh->phase == PHASE_ACTIVE && answer->applied >= sh->applied))) {
         sh->beat = answer->beat;
         return;
     }
@@ -158,12 +185,14 @@ static void on_held(struct shell *sh, const struct lease_answer *answer)
             return;
         }
         (void)snprintf(sh->epoch, sizeof(sh->epoch), "%s", answer->epoch);
+        sh->new_epoch[0] = '\0';
         sh->beat = answer->beat;
         enter(sh, PHASE_LOADING);
         load_start(sh);
     } else if (!answer->has_applied || answer->epoch[0] == '\0') {
         roll_back(sh, "wiped");
     } else if (strcmp(answer->epoch, sh->epoch) != 0) {
+        sim_note(sh->sim, "%s: the store holds other data", sh->name);
         lose_state(sh);
         on_held(sh, answer);
     } else if (!same || answer->applied < sh->applied) {
@@ -174,7 +203,10 @@ static void on_held(struct shell *sh, const struct lease_answer *answer)
         on_held(sh, answer);
     } else {
         sh->beat = answer->beat;
-        become_active(sh);
+        if (sh->is_restoring)
+            restore(sh);
+        else
+            become_active(sh);
     }
 }
 
@@ -193,6 +225,7 @@ static void on_lease(struct shell *sh, const struct lease_answer *answer)
 
 void lead_on_loaded(struct shell *sh)
 {
+    sh->is_restoring = false;
     become_active(sh);
 }
 
@@ -376,7 +409,7 @@ void shell_lose_link(struct shell *sh)
     sh->reconnect_at_ms = sh->store->now_ms + rng_between(&sh->sim->rng, 10, 2000);
 }
 
-static void make_epoch_in_store(struct store *store, const struct call *call)
+static void make_epoch_in_store(struct store *store, const struct call *call, const char *token)
 {
     struct store_key *meta = store_make(store, slice_text(KEY_META), STORE_HASH);
     char text[NUMBER_TEXT_MAX];
@@ -386,6 +419,7 @@ static void make_epoch_in_store(struct store *store, const struct call *call)
     key_put(meta, slice_text("epoch"), buf_slice(&call->bytes));
     key_put(meta, slice_text("beat"), slice_text("0"));
     key_put(meta, slice_text("applied_seq"), slice_of(text, number_format_u64(text, call->number)));
+    key_put(meta, slice_text("holder"), slice_text(token));
     key_put(meta, slice_text("schema"), slice_text("1"));
 }
 
@@ -420,7 +454,7 @@ static void execute(struct shell *sh, struct call *call)
         script_run_lease(store, sh->token, 0, "", &call->lease);
         break;
     case CALL_EPOCH:
-        make_epoch_in_store(store, call);
+        make_epoch_in_store(store, call, sh->token);
         break;
     case CALL_BATCH:
         call->is_refused = sh->sim->is_refusing;

@@ -71,7 +71,7 @@ struct call {
 struct shell_stream {
     struct stream_id read, handled, stored;
     int64_t horizon_ms;
-    bool at_end, is_behind; /* behind: the store was rolled back to before what was read */
+    bool at_end;
     struct stream_id *marks;
     uint32_t mark_count, mark_cap, unmarked;
 };
@@ -117,8 +117,9 @@ struct shell {
 
     /* lead */
     enum phase phase;
-    bool has_state, is_asking;
-    char token[SCRIPT_TEXT_MAX], epoch[SCRIPT_TEXT_MAX], dead_holder[SCRIPT_TEXT_MAX];
+    bool has_state, is_asking, is_restoring;
+    char token[SCRIPT_TEXT_MAX], epoch[SCRIPT_TEXT_MAX], new_epoch[SCRIPT_TEXT_MAX];
+    char dead_holder[SCRIPT_TEXT_MAX];
     uint64_t beat;
     int64_t lease_at_ms, reconnect_at_ms;
 

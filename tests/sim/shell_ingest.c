@@ -65,7 +65,7 @@ void ingest_reset(struct shell *sh)
 
         s->read = s->handled = s->stored = (struct stream_id){0, 0};
         s->horizon_ms = 0;
-        s->at_end = s->is_behind = false;
+        s->at_end = false;
         s->mark_count = s->unmarked = 0;
     }
     drop_reading(sh);
@@ -209,7 +209,8 @@ static void on_entry(struct shell *sh, enum stream_kind kind, struct store_entry
         return;
     }
     s->handled = entry.id;
-    ingest_note_handled(sh, kind, entry.id);
+    if (kind == STREAM_REPORTS)
+        ingest_note_handled(sh, kind, entry.id);
     if (commit_is_full(sh))
         commit_kick(sh);
 }

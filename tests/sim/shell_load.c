@@ -51,6 +51,11 @@ static void load_groups(struct shell *sh)
         if (!key->has_group)
             key->group_id = sh->streams[k].handled;
         key->has_group = true;
+        /* XSETID, which refuses to go below an entry that is there. */
+        if (sh->is_rescanning &&
+            (key->entry_count == 0 ||
+             stream_id_compare(key->entries[key->entry_count - 1]->id, sh->streams[k].read) <= 0))
+            key->last_id = sh->streams[k].read;
         if (!sh->has_position[k])
             ingest_set_position(sh, (enum stream_kind)k, key->group_id);
     }
@@ -211,7 +216,8 @@ static void load_kept(struct shell *sh, enum stream_kind k, uint32_t most)
         if (k == STREAM_RESULTS)
             ledger_load_result(sh->ledger, key->entries[i]->id,
                                ident_is_valid(result_id, IDENT_MAX) ? result_id : slice_of("", 0));
-        ingest_note_handled(sh, k, key->entries[i]->id);
+        else
+            ingest_note_handled(sh, k, key->entries[i]->id);
     }
 }
 

@@ -176,7 +176,8 @@ static void lose_data(struct run *run, bool wiped)
         if (!run->shells[i].is_running)
             continue;
         shell_lose_reading(&run->shells[i]);
-        if (run->shells[i].is_up && rng_chance(&sim->rng, 70)) {
+        /* Only FLUSHALL leaves the links alone. */
+        if (run->shells[i].is_up && (!wiped || rng_chance(&sim->rng, 70))) {
             carry_out_some(run, &run->shells[i]);
             shell_lose_link(&run->shells[i]);
         }
@@ -249,6 +250,18 @@ static void act(struct run *run)
     }
 }
 
+/* Never of data that nobody has recognised yet: to come back behind two losses is to be other data. */
+static void take_snapshot(struct run *run)
+{
+    const struct shell *sh = &run->shells[0];
+    struct slice epoch = key_get(store_find_text(&run->store, KEY_META), "epoch");
+
+    if (run->sim.has_lost_data && (sh->phase != PHASE_ACTIVE || !slice_is(epoch, sh->epoch)))
+        return;
+    store_copy(&run->snapshot, &run->store);
+    run->has_snapshot = true;
+}
+
 static void take_step(struct run *run)
 {
     struct sim *sim = &run->sim;
@@ -267,10 +280,8 @@ static void take_step(struct run *run)
         if (!run->shells[i].is_running && (i == 0 || sim->settings.has_second) && rng_chance(rng, 2))
             start_again(run, &run->shells[i]);
     }
-    if (sim->settings.rolls_back && rng_chance(rng, 1)) {
-        store_copy(&run->snapshot, &run->store);
-        run->has_snapshot = true;
-    }
+    if (sim->settings.rolls_back && rng_chance(rng, 1))
+        take_snapshot(run);
     if (rng_chance(rng, 2))
         go_wrong(run);
     for (int i = 0; i < SHELLS; i++)

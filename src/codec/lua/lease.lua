@@ -18,6 +18,14 @@ elseif holder == '' or holder == ARGV[1] or (ARGV[3] ~= '' and holder == ARGV[3]
     ours = 1
     if redis.call('HEXISTS', KEYS[2], 'epoch') == 1 then
         redis.pcall('HINCRBY', KEYS[2], 'beat', 1)
+        -- Another one held it last: our numbers go on behind a gap, so that no batch of ours is ever taken for one of his
+        -- that he has yet to hear about.
+        if redis.call('HGET', KEYS[2], 'holder') ~= ARGV[1] then
+            redis.call('HSET', KEYS[2], 'holder', ARGV[1])
+            if redis.call('HEXISTS', KEYS[2], 'applied_seq') == 1 then
+                redis.pcall('HINCRBY', KEYS[2], 'applied_seq', 2)
+            end
+        end
     end
 end
 local known = redis.call('HMGET', KEYS[2], 'epoch', 'applied_seq', 'beat')

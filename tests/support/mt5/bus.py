@@ -69,6 +69,15 @@ class Bus:
         added_ms, _ = entry_id(self.last_id(stream))
         wait_until(lambda: self.now_ms() > added_ms + age_ms, f"{stream} to be {age_ms} ms old")
 
+    def links(self):
+        """The connections of every daemon, as CLIENT LIST tells of them."""
+        return [link for link in self.client.client_list() if link["name"].startswith("mt5stated")]
+
+    def cut(self, links):
+        for link in links:
+            with contextlib.suppress(redis.exceptions.ResponseError):   # gone already
+                self.client.client_kill_filter(_id=link["id"])
+
     def entries(self, stream):
         """The fields of every entry, oldest first."""
         return [fields for _, fields in self.client.xrange(stream)]

@@ -13,12 +13,13 @@ HARNESS = ("harness", "harness-secret")
 
 class RedisServer:
     """Options: aof (an append-only file, written at once, so that a restart finds all that was answered),
-    tcp and tls (a port on 127.0.0.1 besides the socket), users (ACL lines such as
+    tcp and tls (a port on 127.0.0.1 besides the socket), tls_clients (clients need a certificate of the CA too;
+    the server's own will do), users (ACL lines such as
     "user mt5 on >secret ~* &* +@all").
 
     The harness has an ACL user of its own, so a test may shut the default user out."""
 
-    def __init__(self, folder, aof=False, tcp=False, tls=False, users=()):
+    def __init__(self, folder, aof=False, tcp=False, tls=False, tls_clients=False, users=()):
         self.folder = folder
         self.socket = folder / "redis.sock"
         self.log_path = folder / "redis.log"
@@ -26,7 +27,8 @@ class RedisServer:
         self.tcp_port = port_free() if tcp else 0
         self.tls_port = port_free() if tls else 0
         if tls:
-            self.ca_file, self._cert_file, self._key_file = make_certificates(folder)
+            self.ca_file, self.cert_file, self.key_file = make_certificates(folder)
+        self._tls_clients = tls_clients
         self._users_file = folder / "users.acl"
         name, password = HARNESS
         self._users_file.write_text("\n".join(
@@ -119,8 +121,8 @@ class RedisServer:
                 "--appendonly", "yes" if self.aof else "no", "--appendfsync", "always"]
         if self.tls_port:
             argv += ["--tls-port", self.tls_port, "--tls-ca-cert-file", self.ca_file,
-                     "--tls-cert-file", self._cert_file, "--tls-key-file", self._key_file,
-                     "--tls-auth-clients", "no"]
+                     "--tls-cert-file", self.cert_file, "--tls-key-file", self.key_file,
+                     "--tls-auth-clients", "yes" if self._tls_clients else "no"]
         return argv
 
     def _is_ready(self):

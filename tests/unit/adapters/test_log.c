@@ -547,14 +547,14 @@ static void test_repeated_message_is_collapsed_with_its_count(void **state)
     LOG_LIMITED(log, DEBUG, slice_text("k4"), "below the level", log_int("n", 0));
     assert_int_equal(count_lines(read_line()), 4);
     text = await_lines(loop, 3);
-    assert_non_null(strstr(text, " level=warning msg=again n=4 repeated=4\n"));
-    assert_non_null(strstr(text, " level=warning msg=again other=key repeated=4\n"));
-    assert_non_null(strstr(text, " level=warning msg=\"other message\" n=4 repeated=4\n"));
+    assert_non_null(strstr(text, " level=warning msg=again n=4 repeated=4 last="));
+    assert_non_null(strstr(text, " level=warning msg=again other=key repeated=4 last="));
+    assert_non_null(strstr(text, " level=warning msg=\"other message\" n=4 repeated=4 last="));
 
     LOG_LIMITED(log, WARN, slice_text("k1"), "again", log_int("n", 5)); /* goes on repeating */
     LOG_LIMITED(log, WARN, slice_text("k1"), "again", log_int("n", 6));
     assert_string_equal(read_line(), "");
-    assert_non_null(strstr(await_lines(loop, 1), " n=6 repeated=2\n"));
+    assert_non_null(strstr(await_lines(loop, 1), " n=6 repeated=2 last="));
     run_for(loop, 700);
     assert_string_equal(read_line(), "");
     LOG_LIMITED(log, WARN, slice_text("k1"), "again", log_int("n", 7)); /* forgotten by now */

@@ -130,7 +130,7 @@ static void test_signal_entry_parse_refuses_what_was_cut(void **state)
     UNUSED(state);
     entry.oversize = 1U << SIGNAL_ACTION;
     assert_false(signal_entry_parse(&entry, &scratch, &signal, &field, &reason));
-    assert_string_equal(reason.text, "action: too long");
+    assert_string_equal(reason.text, "action: longer than 4096 bytes");
 }
 
 static void test_result_entry_parse_takes_all_fields(void **state)

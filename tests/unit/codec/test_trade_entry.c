@@ -203,7 +203,7 @@ static void test_trade_entry_parse_oversize_value(void **state)
         struct entry entry = entry_of((enum trade_field)i, slice_text("1"));
 
         entry.oversize = 1U << i;
-        assert_rejected(&entry, (enum trade_field)i, "too long");
+        assert_rejected(&entry, (enum trade_field)i, "longer than 4096 bytes");
     }
 }
 
