@@ -234,19 +234,30 @@ static void on_journal_exists(void *ctx, void *object)
     struct ledger_view view;
     ledger_view(r->d->ledger, &view);
     if (r->looking && reply && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0 &&
-        view.open + view.ended_remembered + view.early_waiting > 0)
+        view.open + view.ended_remembered + view.early_waiting > 0 && ledger_count_stored(r->d->ledger) > 0)
         mend_key(r, KEY_JOURNAL);
+}
+
+/* What is only in the batch that is being filled is not stored yet. */
+static bool has_stored_seq(const struct fleet *fleet)
+{
+    for (struct instance *i = fleet_next(fleet, 0); i; i = fleet_next(fleet, fleet_index_of(fleet, i) + 1))
+        if (i->seq > 0 && i->batch != fleet->batch)
+            return true;
+    return false;
 }
 
 static void on_seq_exists(void *ctx, void *object)
 {
     struct reconcile *r = ctx;
     const redisReply *reply = object;
-    if (r->looking && reply && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0 && r->d->fleet.count > 0)
+    if (r->looking && reply && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0 &&
+        has_stored_seq(&r->d->fleet))
         mend_key(r, KEY_SEQ);
 }
 
-/* Once a pass, ahead of a look, while no batch is under way. What the link does not take is asked with the next pass. */
+/* Once a pass, ahead of a look, while no batch is under way. What the link does not take is asked with the
+ * next pass. */
 static void check_keys(struct reconcile *r)
 {
     struct slice totals[] = {slice_text("HGETALL"), slice_text(KEY_TOTALS)};
@@ -261,7 +272,8 @@ static void check_keys(struct reconcile *r)
 static void look_on(struct reconcile *r)
 {
     struct daemon *d = r->d;
-    if (r->looking || (r->done == r->queue.count && !r->wants_keys) || !lead_is_active(&d->lead) || !redis_link_is_up(d->link))
+    if (r->looking || (r->done == r->queue.count && !r->wants_keys) || !lead_is_active(&d->lead) ||
+        !redis_link_is_up(d->link))
         return;
     commit_hold(&d->commit, true);
     if (!commit_is_settled(&d->commit))

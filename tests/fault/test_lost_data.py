@@ -50,7 +50,7 @@ def wiped_by_a_lost_disk(server, bus):
 @pytest.mark.parametrize("wipe", [wiped_by_flushall, wiped_by_a_lost_disk])
 def test_after_a_wipe_the_state_is_written_back(daemon, redis_server, bus, expected, wipe):
     expected.skip = GONE
-    one = daemon(CONFIG)
+    one = daemon({**CONFIG, "log.level": "debug"})   # which tells of the phases
     live(bus)
     before = [bus.instance("mt5-1"), bus.metrics("mt5-1"), bus.health("mt5-1"), bus.instance("mt5-2"), bus.totals(),
               bus.scores(), bus.members("running"), bus.members("stopped")]

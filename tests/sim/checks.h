@@ -10,7 +10,9 @@ struct checks {
     struct world *world;
     uint64_t applied; /* as of the last look */
     struct stream_id positions[STREAM_KINDS];
-    uint64_t events_seen, lines_seen; /* entries ever added to the stream of events, to the journal */
+    struct seen {
+        uint64_t born, added; /* of a stream, as of the last look */
+    } events_seen, lines_seen;
     /* What has been announced of each agent. */
     struct mirror {
         bool is_known;

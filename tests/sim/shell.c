@@ -51,6 +51,7 @@ static void call_free(struct call *call)
     buf_clear(&call->bytes);
     for (size_t i = 0; i < LOOK_MAX; i++)
         look_clear(&call->looks[i]);
+    key_clear(&call->totals);
     free(call->ids);
     free(call->ttl_s);
     free(call);
@@ -73,7 +74,7 @@ void daemon_forget(struct shell *sh)
     ledger_reset(sh->ledger);
     trade_book_reset(&sh->trades);
     trade_io_reset(sh);
-    sh->blocked_count = sh->marked.count = 0;
+    follow_reset(sh);
     reconcile_reset(sh);
     ingest_reset(sh);
     commit_reset(sh, 0);
@@ -284,6 +285,7 @@ void shell_clear(struct shell *sh)
     free(sh->found.ids);
     free(sh->found_trades.ids);
     free(sh->queue.ids);
+    follow_reset(sh);
     free(sh->marked.ids);
     free(sh->blocked);
 }
@@ -369,6 +371,10 @@ static void on_answer(struct shell *sh, struct call *call)
         load_on_step(sh, call);
         break;
     case CALL_MOVE_ASIDE:
+        commit_on_displaced(sh, call, false);
+        break;
+    case CALL_KEYS:
+        reconcile_on_keys(sh, call);
         break;
     }
 }
@@ -404,6 +410,7 @@ void shell_lose_link(struct shell *sh)
     sh->is_asking = false;
     sh->load_generation++;
     sh->in_flight = false;
+    sh->displacing = 0;
     sh->commit_retry_ms = 0;
     enter(sh, PHASE_CONNECTING);
     sh->reconnect_at_ms = sh->store->now_ms + rng_between(&sh->sim->rng, 10, 2000);
@@ -442,6 +449,16 @@ static void poll_streams(const struct store *store, struct call *call)
     }
 }
 
+/* displace.lua; what was moved before is not kept here. */
+static void move_aside(struct shell *sh, struct call *call)
+{
+    const struct store_key *holder = store_find_text(sh->store, KEY_LEADER);
+    struct key aside = key_displaced(key_slice(&call->key));
+
+    call->is_moved = holder && slice_is(pair_value(&holder->pairs[0]), sh->token) &&
+                     store_rename(sh->store, key_slice(&call->key), key_slice(&aside));
+}
+
 static void execute(struct shell *sh, struct call *call)
 {
     struct store *store = sh->store;
@@ -471,12 +488,12 @@ static void execute(struct shell *sh, struct call *call)
     case CALL_TRADE:
         trade_look_up(store, call);
         break;
-    case CALL_MOVE_ASIDE: {
-        struct key aside = key_displaced(key_slice(&call->key));
-
-        (void)store_rename(store, key_slice(&call->key), key_slice(&aside));
+    case CALL_MOVE_ASIDE:
+        move_aside(sh, call);
         break;
-    }
+    case CALL_KEYS:
+        reconcile_find_keys(store, call);
+        break;
     case CALL_GATHER:
         reconcile_gather(store, call);
         break;

@@ -20,6 +20,7 @@ enum call_kind {
     CALL_LOOK,
     CALL_TRADE,
     CALL_MOVE_ASIDE,
+    CALL_KEYS,
     CALL_GATHER,
     CALL_DUE,
     CALL_POLL,
@@ -63,6 +64,9 @@ struct call {
     uint32_t id_count, id_cap;
     struct stream_id last[STREAM_KINDS], read[STREAM_KINDS];
     bool is_stream[STREAM_KINDS];
+    struct store_key totals;
+    bool has_journal, has_seq;
+    bool is_for_batch, is_moved;
     char wrong_sets[INSTANCE_STATES + 1]; /* 1: that index is no set */
 };
 
@@ -105,6 +109,7 @@ struct id_list {
 struct blocked {
     struct ident id;
     char reason[200];
+    struct instance *kept; /* NULL where it was not known */
 };
 
 struct shell {
@@ -135,6 +140,7 @@ struct shell {
     /* commit */
     struct batch *filling, *sent;
     bool has_sent, in_flight, is_held;
+    uint32_t displacing;
     uint64_t applied;
     int64_t commit_retry_ms;
 
@@ -160,7 +166,7 @@ struct shell {
     /* reconcile and follow */
     struct id_list queue, marked;
     uint32_t done, asked;
-    bool is_looking, is_walking;
+    bool is_looking, is_walking, wants_keys;
     uint64_t passes, repairs;
     int64_t reconcile_at_ms, follow_at_ms, poll_at_ms;
     struct blocked *blocked;

@@ -27,6 +27,7 @@ void commit_reset(struct shell *sh, uint64_t applied)
     batch_reset(sh->filling, 0);
     batch_reset(sh->sent, 0);
     sh->has_sent = sh->in_flight = false;
+    sh->displacing = 0;
     sh->applied = applied;
     sh->commit_retry_ms = 0;
 }
@@ -53,16 +54,35 @@ static void on_stored(struct shell *sh)
     ingest_go_on(sh);
 }
 
-static void displace(struct shell *sh, struct slice key)
+void displace(struct shell *sh, struct slice key, bool is_for_batch)
 {
     struct call *call = call_send(sh, CALL_MOVE_ASIDE);
 
-    sim_note(sh->sim, "%s: %.*s is moved aside", sh->name, (int)key.len, key.data);
-    if (call) {
-        call->key.len = key.len;
-        memcpy(call->key.text, key.data, key.len);
+    if (!call) {
+        sh->commit_retry_ms = sh->store->now_ms + RETRY_MS;
+        return;
     }
-    reconcile_write_back_key(sh, key);
+    call->key.len = key.len;
+    memcpy(call->key.text, key.data, key.len);
+    call->is_for_batch = is_for_batch;
+    sh->displacing += is_for_batch;
+}
+
+/* The batch goes out again once everything that stood in its way was moved. */
+void commit_on_displaced(struct shell *sh, const struct call *call, bool lost)
+{
+    if (!lost && call->is_moved) {
+        sim_note(sh->sim, "%s: %.*s is moved aside", sh->name, (int)call->key.len, call->key.text);
+        reconcile_write_back_key(sh, key_slice(&call->key));
+    }
+    if (lost || !call->is_for_batch)
+        return;
+    if (sh->displacing)
+        sh->displacing--;
+    if (!call->is_moved)
+        sh->commit_retry_ms = sh->store->now_ms + RETRY_MS;
+    else if (!sh->displacing)
+        send_batch(sh);
 }
 
 static void cut_record(struct shell *sh, struct slice key)
@@ -121,9 +141,20 @@ static void on_wrong_types(struct shell *sh, const struct commit_answer *answer)
         else if (is_read(name))
             batch_ignore_key(sh->sent, key_slice(&key));
         else
-            displace(sh, key_slice(&key));
+            displace(sh, key_slice(&key), true);
     }
-    send_batch(sh);
+    if (!sh->displacing)
+        send_batch(sh);
+}
+
+/* As a rule none fails: every key was looked at before. */
+static void on_failed_operations(struct shell *sh, const struct commit_answer *answer)
+{
+    const struct settings *settings = &sh->sim->settings;
+
+    sim_note(sh->sim, "%s: %zu operations failed, first %s", sh->name, answer->failed_count, answer->failed);
+    if (!settings->plants && !settings->spoils_shared && !sh->sim->has_lost_data)
+        sim_fail(sh->sim, "%s: operations of a batch failed", sh->name);
 }
 
 void commit_on_answer(struct shell *sh, const struct call *call)
@@ -139,6 +170,10 @@ void commit_on_answer(struct shell *sh, const struct call *call)
     }
     switch (answer->word) {
     case COMMIT_OK:
+        if (answer->failed_count)
+            on_failed_operations(sh, answer);
+        on_stored(sh);
+        break;
     case COMMIT_AGAIN:
         on_stored(sh);
         break;
@@ -180,6 +215,7 @@ void commit_kick(struct shell *sh)
 
 void commit_resume(struct shell *sh)
 {
+    sh->displacing = 0;
     sh->in_flight = false;
     if (sh->has_sent)
         send_batch(sh);

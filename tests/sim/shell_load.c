@@ -67,9 +67,7 @@ static void add_members(struct shell *sh, enum index_kind kind, const char *stat
     const struct store_key *key = store_find(sh->store, key_slice(&name));
 
     if (key && key->type != STORE_SET) {
-        struct key aside = key_displaced(key_slice(&name));
-
-        (void)store_rename(sh->store, key_slice(&name), key_slice(&aside));
+        displace(sh, key_slice(&name), false);
         return;
     }
     for (uint32_t i = 0; key && i < key->pair_count; i++)

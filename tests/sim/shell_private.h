@@ -25,6 +25,8 @@ void commit_resume(struct shell *sh);
 void commit_hold(struct shell *sh, bool hold);
 bool commit_is_full(const struct shell *sh);
 void commit_on_answer(struct shell *sh, const struct call *call);
+void displace(struct shell *sh, struct slice key, bool is_for_batch);
+void commit_on_displaced(struct shell *sh, const struct call *call, bool lost);
 
 /* shell_ingest.c */
 void ingest_reset(struct shell *sh);
@@ -67,11 +69,14 @@ void reconcile_on_looked(struct shell *sh, const struct call *call, bool lost);
 void reconcile_on_settled(struct shell *sh);
 void reconcile_gather(const struct store *store, struct call *call);
 void reconcile_on_gathered(struct shell *sh, const struct call *call);
+void reconcile_find_keys(const struct store *store, struct call *call);
+void reconcile_on_keys(struct shell *sh, const struct call *call);
 void reconcile_write_back(struct shell *sh);
 void reconcile_write_back_key(struct shell *sh, struct slice key);
 void reconcile_on_timer(struct shell *sh);
 void follow_on_timer(struct shell *sh);
 void follow_mark(struct shell *sh, struct slice id);
+void follow_reset(struct shell *sh);
 void follow_block(struct shell *sh, struct slice id, const char *reason);
 const char *follow_blocked(const struct shell *sh, struct slice id);
 void id_list_add(struct id_list *list, struct slice id);

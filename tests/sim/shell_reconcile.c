@@ -97,17 +97,30 @@ const char *follow_blocked(const struct shell *sh, struct slice id)
     return blocked ? blocked->reason : NULL;
 }
 
+static struct instance *keep(const struct instance *instance)
+{
+    struct instance *kept = mem_new(1, sizeof(*kept));
+
+    *kept = *instance;
+    if (instance->last_error)
+        kept->last_error = mem_copy_text(instance->last_error, strlen(instance->last_error));
+    return kept;
+}
+
 void follow_block(struct shell *sh, struct slice id, const char *reason)
 {
     struct instance *instance = fleet_find(&sh->fleet, id);
+    struct blocked *blocked;
 
     if (!find_blocked(sh, id)) {
         if (sh->blocked_count == sh->blocked_cap) {
             sh->blocked_cap = sh->blocked_cap ? sh->blocked_cap * 2 : 8;
             sh->blocked = mem_resize(sh->blocked, sh->blocked_cap, sizeof(*sh->blocked));
         }
-        ident_set(&sh->blocked[sh->blocked_count].id, id);
-        (void)snprintf(sh->blocked[sh->blocked_count++].reason, sizeof(sh->blocked[0].reason), "%s", reason);
+        blocked = &sh->blocked[sh->blocked_count++];
+        ident_set(&blocked->id, id);
+        (void)snprintf(blocked->reason, sizeof(blocked->reason), "%s", reason);
+        blocked->kept = instance ? keep(instance) : NULL;
     }
     if (instance)
         fleet_forget(&sh->fleet, instance);
@@ -115,12 +128,43 @@ void follow_block(struct shell *sh, struct slice id, const char *reason)
         sh->follow_at_ms = sh->store->now_ms + BLOCKED_MS;
 }
 
-static void follow_unblock(struct shell *sh, struct slice id)
+static void drop_kept(struct blocked *blocked)
 {
-    struct blocked *blocked = find_blocked(sh, id);
+    if (blocked->kept)
+        free(blocked->kept->last_error);
+    free(blocked->kept);
+}
 
-    if (blocked)
-        *blocked = sh->blocked[--sh->blocked_count];
+void follow_reset(struct shell *sh)
+{
+    for (uint32_t i = 0; i < sh->blocked_count; i++)
+        drop_kept(&sh->blocked[i]);
+    sh->blocked_count = sh->marked.count = 0;
+}
+
+static void follow_unblock(struct shell *sh, const struct look *look, const struct instance_record *record)
+{
+    struct slice id = ident_slice(&look->id);
+    struct blocked *found = find_blocked(sh, id), blocked;
+    enum instance_state indexed = look_index_state(look);
+    int64_t now_ms = shell_now_ms(sh);
+    bool is_back = fleet_load(&sh->fleet, id, record, indexed, look->seq, now_ms);
+
+    blocked = *found;
+    *found = sh->blocked[--sh->blocked_count];
+    if (!is_back && blocked.kept && (look->seq || indexed != STATE_NONE)) {
+        struct instance_record kept;
+        struct cause cause = {CAUSE_RECONCILE, {(uint64_t)now_ms, 0}};
+        struct sink *sink = commit_sink(sh);
+
+        instance_record_of(blocked.kept, &kept);
+        is_back = fleet_load(&sh->fleet, id, &kept, indexed, look->seq, now_ms);
+        sink->ops->begin(sink->ctx, &cause);
+        fleet_write_back(&sh->fleet, fleet_find(&sh->fleet, id), sink);
+    }
+    if (is_back)
+        trade_book_tie_instance(&sh->trades, fleet_find(&sh->fleet, id));
+    drop_kept(&blocked);
 }
 
 void follow_mark(struct shell *sh, struct slice id)
@@ -141,11 +185,14 @@ static void look_on(struct shell *sh)
     struct call *call;
     uint32_t left = sh->queue.count - sh->done;
 
-    if (sh->is_looking || left == 0 || !lead_is_active(sh) || !sh->is_up)
+    if (sh->is_looking || (left == 0 && !sh->wants_keys) || !lead_is_active(sh) || !sh->is_up)
         return;
     commit_hold(sh, true);
     if (sh->has_sent)
         return;
+    if (sh->wants_keys)
+        (void)call_send(sh, CALL_KEYS); /* the next pass asks again */
+    sh->wants_keys = false;
     sh->asked = left < LOOK_MAX ? left : LOOK_MAX;
     call = call_send(sh, CALL_LOOK);
     sh->is_looking = call != NULL;
@@ -213,11 +260,8 @@ void reconcile_take(struct shell *sh, const struct look *look)
     look_read(look, &record, scratch);
     instance = fleet_find(&sh->fleet, id);
     if (follow_blocked(sh, id)) {
-        follow_unblock(sh, id);
-        if (fleet_load(&sh->fleet, id, &record, look_index_state(look), look->seq, now_ms)) {
-            instance = fleet_find(&sh->fleet, id);
-            trade_book_tie_instance(&sh->trades, instance);
-        }
+        follow_unblock(sh, look, &record);
+        instance = fleet_find(&sh->fleet, id);
     }
     if (instance && instance->batch == sh->fleet.batch)
         return;
@@ -237,7 +281,7 @@ void reconcile_take(struct shell *sh, const struct look *look)
 void reconcile_reset(struct shell *sh)
 {
     sh->queue.count = sh->done = sh->asked = 0;
-    sh->is_looking = sh->is_walking = false;
+    sh->is_looking = sh->is_walking = sh->wants_keys = false;
     sh->is_held = false;
     sh->reconcile_at_ms = 0;
 }
@@ -297,13 +341,12 @@ void reconcile_on_gathered(struct shell *sh, const struct call *call)
     for (uint32_t i = 0; i < call->id_count; i++)
         id_list_add(&sh->queue, ident_slice(&call->ids[i]));
     for (int s = 0; s <= INSTANCE_STATES; s++) {
-        struct call *aside = call->wrong_sets[s] ? call_send(sh, CALL_MOVE_ASIDE) : NULL;
+        struct key name = {.len = sizeof(KEY_LOAD) - 1, .text = KEY_LOAD};
 
-        if (!aside)
-            continue;
-        aside->key = (struct key){.len = sizeof(KEY_LOAD) - 1, .text = KEY_LOAD};
         if (s < INSTANCE_STATES)
-            aside->key = key_index(INDEX_INSTANCE_STATE, instance_state_name((enum instance_state)s));
+            name = key_index(INDEX_INSTANCE_STATE, instance_state_name((enum instance_state)s));
+        if (call->wrong_sets[s])
+            displace(sh, key_slice(&name), false);
     }
     sh->is_walking = false;
     sh->passes++;
@@ -321,6 +364,7 @@ void reconcile_on_timer(struct shell *sh)
     for (struct instance *i = fleet_next(fleet, 0); i; i = fleet_next(fleet, fleet_index_of(fleet, i) + 1))
         reconcile_look(sh, ident_slice(&i->id));
     sh->is_walking = call_send(sh, CALL_GATHER) != NULL;
+    sh->wants_keys = true;
     call = call_send(sh, CALL_DUE);
     if (!call)
         return;
@@ -357,6 +401,21 @@ void reconcile_write_back(struct shell *sh)
         sh->streams[k].stored = (struct stream_id){0, 1};
 }
 
+static void write_back_index(struct shell *sh, struct slice key, struct sink *sink)
+{
+    const struct fleet *fleet = &sh->fleet;
+
+    for (struct instance *i = fleet_next(fleet, 0); i; i = fleet_next(fleet, fleet_index_of(fleet, i) + 1)) {
+        const char *state = instance_state_name(i->state);
+        struct key index = key_index(INDEX_INSTANCE_STATE, state);
+
+        if (slice_is(key, KEY_LOAD) && !isnan(i->load_score))
+            sink->ops->load_set(sink->ctx, ident_slice(&i->id), i->load_score);
+        else if (slice_equal(key, key_slice(&index)))
+            sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, ident_slice(&i->id), NULL, state);
+    }
+}
+
 static void write_back_trade_set(struct shell *sh, struct slice key, struct sink *sink)
 {
     const struct trade_book *book = &sh->trades;
@@ -391,6 +450,64 @@ void reconcile_write_back_key(struct shell *sh, struct slice key)
                 sink->ops->seq_set(sink->ctx, ident_slice(&i->id), i->seq);
         }
     } else {
+        write_back_index(sh, key, sink);
         write_back_trade_set(sh, key, sink);
     }
+}
+
+void reconcile_find_keys(const struct store *store, struct call *call)
+{
+    const struct store_key *totals = store_find_text(store, KEY_TOTALS);
+
+    call->is_wrong = totals && totals->type != STORE_HASH;
+    call->totals = key_copy(call->is_wrong ? NULL : totals);
+    call->has_journal = store_find_text(store, KEY_JOURNAL) != NULL;
+    call->has_seq = store_find_text(store, KEY_SEQ) != NULL;
+}
+
+static size_t count_right_totals(const struct shell *sh, const struct store_key *totals)
+{
+    size_t right = 0;
+
+    for (uint32_t i = 0; i < totals->pair_count; i++) {
+        enum total_kind kind;
+        struct slice label;
+        uint64_t value;
+
+        right += key_parse_total(pair_name(&totals->pairs[i]), &kind, &label) &&
+                 number_parse_u64(pair_value(&totals->pairs[i]), UINT64_MAX, &value) && value &&
+                 ledger_is_stored(sh->ledger, kind, label, value);
+    }
+    return right;
+}
+
+static void mend_key(struct shell *sh, const char *key)
+{
+    sim_note(sh->sim, "%s: %s was changed by others and is written back", sh->name, key);
+    reconcile_write_back_key(sh, slice_text(key));
+}
+
+static bool has_stored_seq(const struct fleet *fleet)
+{
+    for (struct instance *i = fleet_next(fleet, 0); i; i = fleet_next(fleet, fleet_index_of(fleet, i) + 1)) {
+        if (i->seq > 0 && i->batch != fleet->batch)
+            return true;
+    }
+    return false;
+}
+
+void reconcile_on_keys(struct shell *sh, const struct call *call)
+{
+    struct ledger_view view;
+
+    if (!sh->is_looking)
+        return;
+    ledger_view(sh->ledger, &view);
+    if (!call->is_wrong && count_right_totals(sh, &call->totals) != ledger_count_stored(sh->ledger))
+        mend_key(sh, KEY_TOTALS);
+    if (!call->has_journal && view.open + view.ended_remembered + view.early_waiting > 0 &&
+        ledger_count_stored(sh->ledger) > 0)
+        mend_key(sh, KEY_JOURNAL);
+    if (!call->has_seq && has_stored_seq(&sh->fleet))
+        mend_key(sh, KEY_SEQ);
 }

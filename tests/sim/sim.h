@@ -22,6 +22,7 @@ struct settings {
     bool wipes, rolls_back;
     bool plants;        /* foreign types in the way of keys */
     bool writes_hashes; /* others write hashes of instances */
+    bool spoils_shared; /* others plant or remove totals, journal and the like; the daemon lives on */
     bool is_tight;      /* max_tracked is reached */
 };
 

@@ -61,7 +61,7 @@ static struct settings base_settings(struct rng *rng)
 static struct settings draw_settings(struct rng *rng)
 {
     struct settings s = base_settings(rng);
-    uint32_t kind = rng_below(rng, 12);
+    uint32_t kind = rng_below(rng, 13);
 
     if (kind == 0)
         return s;
@@ -74,8 +74,9 @@ static struct settings draw_settings(struct rng *rng)
         s.ledger.max_tracked = (uint32_t)rng_between(rng, 1, 12);
     s.wipes = kind == 6 || kind == 8;
     s.rolls_back = kind == 7 || kind == 8;
-    s.crashes = kind != 6 && kind != 7 && rng_chance(rng, 80);
-    s.has_second = kind != 6 && kind != 7 && rng_chance(rng, 40);
+    s.crashes = kind != 6 && kind != 7 && kind != 12 && rng_chance(rng, 80);
+    s.has_second = kind != 6 && kind != 7 && kind != 12 && rng_chance(rng, 40);
+    s.spoils_shared = kind == 12;
     s.plants = kind == 9 || kind == 11;
     s.writes_hashes = kind == 10 || kind == 11;
     s.adopts = kind != 10 || rng_chance(rng, 70);
@@ -365,9 +366,9 @@ static void tell_settings(const struct settings *s)
     (void)fprintf(
         stderr,
         "  crashes %d, loses_links %d, has_second %d, refuses %d, jumps %d, takes_signals %d, wipes %d, "
-        "rolls_back %d, plants %d, writes_hashes %d, is_tight %d, adopts %d\n",
+        "rolls_back %d, plants %d, writes_hashes %d, spoils_shared %d, is_tight %d, adopts %d\n",
         s->crashes, s->loses_links, s->has_second, s->refuses, s->jumps, s->takes_signals, s->wipes,
-        s->rolls_back, s->plants, s->writes_hashes, s->is_tight, s->adopts);
+        s->rolls_back, s->plants, s->writes_hashes, s->spoils_shared, s->is_tight, s->adopts);
 }
 
 static bool run_seed(uint64_t seed, uint64_t steps, bool verbose, struct history *history, struct sums *sums)

@@ -97,6 +97,7 @@ struct store_key *store_make(struct store *store, struct slice name, enum store_
     if (!is_there(store, key)) {
         key_empty(key);
         key->type = type;
+        key->born = ++store->births;
     }
     return key->type == type ? key : NULL;
 }
@@ -251,6 +252,7 @@ void store_copy(struct store *to, const struct store *from)
         target->group_id = source->group_id;
         target->has_group = source->has_group;
         target->added = source->added;
+        target->born = source->born;
     }
 }
 

@@ -44,6 +44,7 @@ struct store_key {
     struct stream_id last_id, group_id;
     bool has_group;
     uint64_t added; /* entries, ever */
+    uint64_t born;  /* differs between two keys of the same name */
 };
 
 struct store {
@@ -51,6 +52,7 @@ struct store {
     uint32_t count, cap;
     struct map map;
     int64_t now_ms; /* the server's clock */
+    uint64_t births;
 };
 
 /* STORE must stay where it is. */

@@ -24,6 +24,8 @@ const char *const world_actions[WORLD_ACTIONS] = {"buy", "sell", "close", "modif
 void world_init(struct world *world, struct sim *sim, struct store *store)
 {
     *world = (struct world){.sim = sim, .store = store};
+    for (uint32_t i = 0; i < WORLD_AGENTS; i++)
+        world->agents[i].is_spoiled = sim->settings.spoils_shared;
     for (uint32_t i = 0; i < WORLD_TRADES; i++) {
         world->trade_states[i] = TRADE_PENDING;
         world->trade_numbers[i] = world->next_trade++;
@@ -626,6 +628,26 @@ static uint32_t plant(struct world *world)
     return number;
 }
 
+/* Keys that the daemon alone writes, and holds in memory as well. */
+static void spoil_shared(struct world *world)
+{
+    static const char *const names[] = {KEY_TOTALS,
+                                        KEY_JOURNAL,
+                                        KEY_SEQ,
+                                        KEY_LOAD,
+                                        EVENTS_NAME,
+                                        "trade_signals_dropped",
+                                        "trade_signals_rejected"};
+    struct slice name = slice_text(names[below(world, ARRAY_LEN(names))]);
+
+    if (chance(world, 50)) {
+        plant_key(world, name);
+        return;
+    }
+    store_remove(world->store, name);
+    sim_note(world->sim, "somebody removes %.*s", (int)name.len, name.data);
+}
+
 void world_unplant(struct world *world)
 {
     for (uint32_t i = 0; i < world->planted.count; i++) {
@@ -658,6 +680,8 @@ uint32_t world_act(struct world *world)
             world_unplant(world);
         else
             return plant(world);
+    } else if (settings->spoils_shared && chance(world, 20)) {
+        spoil_shared(world);
     } else if (settings->writes_hashes) {
         return chance(world, 60) ? write_hash(world) : disturb(world);
     }
