@@ -37,6 +37,7 @@ struct follow {
     struct loop_timer *timer;
     struct follow_blocked *blocked;
     uint32_t blocked_count, blocked_cap;
+    struct map blocked_map; /* by id */
     uint64_t heard, foreign;
 };
 

@@ -18,6 +18,8 @@ enum rollback_kind { ROLLBACK_WIPED, ROLLBACK_ROLLED_BACK };
 
 #define LEAD_TOKEN_MAX 256
 #define LEAD_EPOCH_LEN 32
+/* Numbers of batches beyond it were not given by us; the scripts count in doubles, exactly up to 2^53. */
+#define LEAD_APPLIED_MAX ((uint64_t)1 << 52)
 
 struct lead {
     struct daemon *d;
@@ -29,6 +31,7 @@ struct lead {
     char epoch[LEAD_EPOCH_LEN + 1];
     char new_epoch[LEAD_EPOCH_LEN + 1]; /* sent; epoch becomes it with the answer */
     bool restoring;                     /* Redis has lost data, and not all of ours is on its way back */
+    bool rescanned;                     /* nothing that had ended is in the streams any more */
     char dead_holder[LEAD_TOKEN_MAX];   /* a holder whose process is gone */
     char holder[LEAD_TOKEN_MAX];
     uint64_t beat;                    /* the last that was seen */
@@ -46,6 +49,8 @@ void lead_link_up(struct lead *lead);
 void lead_link_down(struct lead *lead);
 /* The state has been read: active from now on. */
 void lead_on_loaded(struct lead *lead);
+/* A batch is stored: with the last of a write-back the daemon is active again. */
+void lead_on_settled(struct lead *lead);
 /* Reading the state failed; it is tried again. */
 void lead_on_load_failed(struct lead *lead, const char *why);
 /* A batch was refused: the lease is not ours any more / the data is not what we left. */

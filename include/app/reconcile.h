@@ -31,6 +31,8 @@ struct reconcile {
     bool wants_keys;       /* the keys that all share are looked at with the next look */
     uint32_t asked;        /* ids of the look under way */
     uint64_t generation;
+    bool restoring;        /* a write-back goes on at restore_next */
+    uint32_t restore_next; /* slot of the fleet */
     bool walking;     /* a full pass gathers ids */
     uint32_t pending; /* answers that gathering waits for */
     char cursor[32];
@@ -43,6 +45,8 @@ void reconcile_clear(struct reconcile *r);
 void reconcile_reset(struct reconcile *r);
 /* Active: passes begin. */
 void reconcile_start(struct reconcile *r);
+/* Nothing is looked at until it is started again, and no batch waits for a look. */
+void reconcile_pause(struct reconcile *r);
 /* Looks at instance ID soon. */
 void reconcile_look(struct reconcile *r, struct slice id);
 /* A batch has been stored: a look that waited may begin. */
@@ -52,5 +56,7 @@ void reconcile_count(struct reconcile *r, enum repair_kind kind);
 void reconcile_take(struct reconcile *r, const struct looked *looked);
 /* KEY is gone from Redis: what it held is written back, where it is of a kind that no pass repairs. */
 void reconcile_write_back_key(struct reconcile *r, struct slice key);
-/* After a wipe: everything that is held here goes into batches again. */
+/* After a loss: everything that is held here goes into batches again, one after the other. */
 void reconcile_write_back(struct reconcile *r);
+/* Not all of it has been put into a batch yet. */
+bool reconcile_is_writing_back(const struct reconcile *r);

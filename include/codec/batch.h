@@ -61,6 +61,7 @@ struct batch {
 
     struct buf body, rejects, tail;
     size_t body_args, reject_args, tail_args;
+    size_t cut_args; /* of body_args: of groups that are cut, and not yet taken out of body */
     struct batch_group *groups;
     uint32_t group_count, group_cap;
     struct batch_use *uses;
@@ -104,7 +105,7 @@ void batch_forget_expiry(struct batch *batch, struct slice trade_id);
 void batch_seal(struct batch *batch);
 
 /* The command: EVALSHA, or EVAL with the whole script. Sealed batches only. */
-void batch_render(const struct batch *batch, struct slice token, struct slice epoch, bool whole_script,
+void batch_render(struct batch *batch, struct slice token, struct slice epoch, bool whole_script,
                   struct buf *out);
 
 /* The key that the script calls NUMBER (as in its answer 'types'); false for none of ours. */

@@ -151,16 +151,35 @@ static void on_stored(struct commit *c, bool measured)
     commit_kick(c);
     reconcile_on_settled(&c->d->reconcile);
     trade_sweep_on_stored(&c->d->trade_io);
+    lead_on_settled(&c->d->lead);
     ingest_go_on(&c->d->ingest);
 }
 
-static void log_failed_operations(struct commit *c, const redisReply *reply)
+/* A stream of ours whose IDs somebody has used up takes nothing any more: it is moved aside like a foreign value.
+ * TEXT is `3 XADD instance_events: ERR The stream has exhausted ...`. */
+static void mend_exhausted(struct commit *c, struct slice text)
+{
+    static const char command[] = "XADD ";
+    const char *key = memmem(text.data, text.len, command, sizeof command - 1);
+    const char *end = key ? memmem(key, text.len - (size_t)(key - text.data), ": ERR", 5) : NULL;
+    if (!end || !memmem(end, text.len - (size_t)(end - text.data), "exhausted", 9))
+        return;
+    key += sizeof command - 1;
+    struct slice name = slice_of(key, (size_t)(end - key));
+    if (!ingest_owns_stream(&c->d->ingest, name))
+        displace(c->d, name, slice_text("stream without IDs left"), NULL, NULL);
+}
+
+static void take_failed_operations(struct commit *c, const redisReply *reply)
 {
     for (size_t i = 1; i < reply->elements; i++) {
         c->failed_operations++;
-        if (reply->element[i]->type == REDIS_REPLY_STRING)
-            LOG_LIMITED(c->d->log, ERROR, slice_text("operation"), "redis refused an operation of a batch",
-                        log_slice("what", slice_of(reply->element[i]->str, reply->element[i]->len)));
+        if (reply->element[i]->type != REDIS_REPLY_STRING)
+            continue;
+        struct slice text = slice_of(reply->element[i]->str, reply->element[i]->len);
+        LOG_LIMITED(c->d->log, ERROR, slice_text("operation"), "redis refused an operation of a batch",
+                    log_slice("what", text));
+        mend_exhausted(c, text);
     }
 }
 
@@ -270,7 +289,7 @@ static void on_answer(void *ctx, void *object)
             ? reply->element[0]->str
             : "";
     if (strcmp(word, "ok") == 0) {
-        log_failed_operations(c, reply);
+        take_failed_operations(c, reply);
         on_stored(c, true);
     } else if (strcmp(word, "again") == 0) {
         on_stored(c, false);

@@ -30,6 +30,7 @@ static struct ledger_options ledger_options_of(const struct config *config)
         .execution_ttl_ms = config->signals.execution_ttl_ms,
         .dedup_ms = config->signals.dedup_ms,
         .max_tracked = (uint32_t)config->signals.max_tracked,
+        .read_max = (uint32_t)config->streams.batch,
         .results_max_len = (uint32_t)config->results.max_len,
         .per_id_max = config->metrics.per_id ? (uint32_t)config->metrics.max_ids_per_family : 0,
         .per_id_ttl_ms = config->metrics.id_ttl_s * 1000,
@@ -280,7 +281,8 @@ static bool add_signals(struct daemon *d)
         if (!d->signals[i])
             return false;
     }
-    return signal(SIGPIPE, SIG_IGN) != SIG_ERR;
+    /* A log file at its size limit is an error of write, and no reason to die. */
+    return signal(SIGPIPE, SIG_IGN) != SIG_ERR && signal(SIGXFSZ, SIG_IGN) != SIG_ERR;
 }
 
 static void make_core(struct daemon *d)

@@ -24,6 +24,12 @@ static void on_push(void *ctx, const struct redisReply *message);
 static void on_timer(void *ctx);
 static void free_blocked(struct follow_blocked *b);
 
+static struct slice blocked_id(const void *owner, uint32_t index)
+{
+    const struct follow *f = owner;
+    return ident_slice(&f->blocked[index].id);
+}
+
 static struct slice queued_id(const void *owner, uint32_t index)
 {
     const struct id_queue *q = owner;
@@ -39,6 +45,7 @@ void follow_init(struct follow *f, struct daemon *d)
     f->link = redis_link_new(d->loop, &options, &events, f);
     f->timer = loop_timer_new(d->loop, on_timer, f);
     map_init(&f->dirty.map, hash_key_random(), queued_id, &f->dirty);
+    map_init(&f->blocked_map, hash_key_random(), blocked_id, f);
 }
 
 void follow_clear(struct follow *f)
@@ -47,6 +54,7 @@ void follow_clear(struct follow *f)
     redis_link_free(f->link);
     loop_timer_free(f->timer);
     map_clear(&f->dirty.map);
+    map_clear(&f->blocked_map);
     free(f->dirty.ids);
     free(f->blocked);
 }
@@ -57,6 +65,7 @@ void follow_reset(struct follow *f)
     f->dirty.count = 0;
     for (uint32_t i = 0; i < f->blocked_count; i++)
         free_blocked(&f->blocked[i]);
+    map_reset(&f->blocked_map);
     f->blocked_count = 0;
 }
 
@@ -186,7 +195,8 @@ static void on_config_set(void *ctx, void *object)
         log_slice("error", slice_of(reply->str, reply->len)));
 }
 
-/* Adds the classes that are needed to those that are on: K (by key), g (DEL, RENAME, EXPIRE), h (hashes). */
+/* Adds the classes that are needed to those that are on: K (by key), g (DEL, RENAME), h (hashes), x (expired), e
+ * (evicted). */
 static void on_config_get(void *ctx, void *object)
 {
     struct follow *f = ctx;
@@ -200,7 +210,7 @@ static void on_config_get(void *ctx, void *object)
     char flags[64];
     (void)snprintf(flags, sizeof flags, "%s", reply->element[1]->str);
     bool all = strchr(flags, 'A') != NULL, changed = false;
-    for (const char *need = "Kgh"; *need; need++) {
+    for (const char *need = "Kghxe"; *need; need++) {
         size_t len = strlen(flags);
         if (strchr(flags, *need) || (all && *need != 'K') || len + 1 >= sizeof flags)
             continue;
@@ -245,10 +255,22 @@ static void on_timer(void *ctx)
 
 static uint32_t find_blocked(const struct follow *f, struct slice id)
 {
-    for (uint32_t i = 0; i < f->blocked_count; i++)
-        if (slice_equal(ident_slice(&f->blocked[i].id), id))
-            return i;
-    return MAP_NONE;
+    return f->blocked_count ? map_find(&f->blocked_map, id) : MAP_NONE;
+}
+
+/* Takes the entry out; the last one takes its place. */
+static struct follow_blocked take_blocked(struct follow *f, uint32_t i)
+{
+    struct follow_blocked taken = f->blocked[i];
+    uint32_t last = f->blocked_count - 1;
+    (void)map_remove(&f->blocked_map, i); /* every entry is in it */
+    if (i != last) {
+        (void)map_remove(&f->blocked_map, last);
+        f->blocked[i] = f->blocked[last];
+        map_insert(&f->blocked_map, i);
+    }
+    f->blocked_count = last;
+    return taken;
 }
 
 static struct instance *keep(const struct instance *instance)
@@ -280,6 +302,7 @@ void follow_block(struct follow *f, struct slice id, struct slice reason)
         ident_set(&b->id, id);
         b->reason = mem_copy_text(reason.data, reason.len);
         b->kept = instance ? keep(instance) : NULL;
+        map_insert(&f->blocked_map, f->blocked_count - 1);
         LOG(f->d->log, WARN, "a record cannot be stored; the instance is set aside until it can",
             log_slice("instance_id", id), log_slice("reason", reason));
     }
@@ -291,7 +314,7 @@ void follow_block(struct follow *f, struct slice id, struct slice reason)
 
 struct slice follow_blocked(const struct follow *f, struct slice id)
 {
-    uint32_t i = f->blocked_count ? find_blocked(f, id) : MAP_NONE;
+    uint32_t i = find_blocked(f, id);
     return i == MAP_NONE ? slice_of("", 0) : slice_text(f->blocked[i].reason);
 }
 
@@ -301,8 +324,7 @@ void follow_unblock(struct follow *f, const struct looked *looked)
     uint32_t i = find_blocked(f, looked->id);
     if (i == MAP_NONE)
         return;
-    struct follow_blocked b = f->blocked[i];
-    f->blocked[i] = f->blocked[--f->blocked_count];
+    struct follow_blocked b = take_blocked(f, i);
     int64_t now_ms = daemon_now_ms(d);
     enum instance_state indexed = looked_index_state(looked);
     bool back = fleet_load(&d->fleet, looked->id, &looked->record, indexed, looked->seq, now_ms);

@@ -54,7 +54,7 @@ static void enter(struct lead *lead, enum lead_phase phase)
 static void lose_state(struct lead *lead)
 {
     load_abandon(&lead->d->load);
-    lead->has_state = lead->restoring = false;
+    lead->has_state = lead->restoring = lead->rescanned = false;
     lead->new_epoch[0] = '\0';
     daemon_forget(lead->d);
 }
@@ -88,9 +88,12 @@ static void become_active(struct lead *lead)
 static void restore(struct lead *lead)
 {
     enter(lead, PHASE_ROLLBACK);
+    reconcile_pause(&lead->d->reconcile);
     if (!lead->restoring)
         reconcile_write_back(&lead->d->reconcile);
     lead->restoring = true;
+    lead->rescanned = false;
+    commit_resume(&lead->d->commit);
     load_rescan(&lead->d->load);
 }
 
@@ -213,6 +216,12 @@ static void on_held(struct lead *lead, const struct lease_answer *answer)
     }
 }
 
+/* Anything else was not written by us, and counts as missing. */
+static bool is_epoch(const redisReply *reply)
+{
+    return reply->len == LEAD_EPOCH_LEN && strspn(reply->str, "0123456789abcdef") == LEAD_EPOCH_LEN;
+}
+
 static bool parse_answer(const redisReply *reply, struct lease_answer *ret, int64_t *ret_server_us)
 {
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 7 ||
@@ -225,8 +234,8 @@ static bool parse_answer(const redisReply *reply, struct lease_answer *ret, int6
     struct slice beat = slice_of(reply->element[4]->str, reply->element[4]->len);
     *ret = (struct lease_answer){.ours = reply->element[0]->integer == 1,
                                  .holder = reply->element[1]->str,
-                                 .epoch = reply->element[2]->str};
-    ret->has_applied = number_parse_u64(applied, (uint64_t)1 << 53, &ret->applied);
+                                 .epoch = is_epoch(reply->element[2]) ? reply->element[2]->str : ""};
+    ret->has_applied = number_parse_u64(applied, LEAD_APPLIED_MAX, &ret->applied);
     (void)number_parse_u64(beat, UINT64_MAX,
                            &ret->beat); /* 0 where it is missing: then the data is not what we left */
     uint64_t s = 0, us = 0;
@@ -340,7 +349,26 @@ void lead_link_down(struct lead *lead)
 
 void lead_on_loaded(struct lead *lead)
 {
-    lead->restoring = false;
+    if (!lead->restoring) {
+        become_active(lead);
+        return;
+    }
+    lead->rescanned = true;
+    commit_kick(&lead->d->commit);
+    lead_on_settled(lead);
+}
+
+void lead_on_settled(struct lead *lead)
+{
+    struct daemon *d = lead->d;
+    if (lead->phase != PHASE_ROLLBACK || !lead->rescanned || reconcile_is_writing_back(&d->reconcile) ||
+        !commit_is_idle(&d->commit))
+        return;
+    lead->restoring = lead->rescanned = false;
+    struct ledger_view view;
+    ledger_view(d->ledger, &view);
+    LOG(d->log, INFO, "what was held here is written back", log_int("instances", d->fleet.count),
+        log_int("open_signals", (int64_t)view.open), log_int("remembered_signals", (int64_t)view.ended_remembered));
     become_active(lead);
 }
 

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* No total that we wrote is larger. */
+#define TOTAL_MAX ((uint64_t)1 << 53)
 #define LOOK_IDS 100
 
 struct call {
@@ -137,7 +139,7 @@ static void on_meta(struct load *load, const redisReply *reply, int arg)
         struct slice name = load_text(reply->element[i]), value = load_text(reply->element[i + 1]);
         struct stream_id position;
         if (slice_is(name, "applied_seq"))
-            (void)number_parse_u64(value, (uint64_t)1 << 53, &applied);
+            (void)number_parse_u64(value, LEAD_APPLIED_MAX, &applied);
         for (int k = 0; k < STREAM_KINDS; k++) {
             struct key field = key_position((enum stream_kind)k);
             if (slice_equal(name, key_slice(&field)) && stream_id_parse(value, &position)) {
@@ -157,7 +159,7 @@ static void on_totals(struct load *load, const redisReply *reply, int arg)
         struct slice label;
         uint64_t value;
         if (key_parse_total(load_text(reply->element[i]), &kind, &label) &&
-            number_parse_u64(load_text(reply->element[i + 1]), UINT64_MAX, &value))
+            number_parse_u64(load_text(reply->element[i + 1]), TOTAL_MAX, &value))
             ledger_load_total(load->d->ledger, kind, label, value);
     }
 }

@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "util/alloc.h"
 #include "util/buf.h"
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,8 +142,20 @@ static int act(const struct arguments *args)
     return finish_output();
 }
 
+/* Whoever was started without standard streams must not get a socket in their place. */
+static bool fill_standard_streams(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd < 0 || close(fd) == 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (!fill_standard_streams())
+        return EX_OSERR;
     struct arguments args = {0};
     int exit_code = parse_arguments(argc, argv, &args);
     if (exit_code == 0)

@@ -53,7 +53,7 @@ void reconcile_reset(struct reconcile *r)
     r->generation++;
     map_reset(&r->queue.map);
     r->queue.count = r->done = r->asked = r->pending = 0;
-    r->looking = r->wants_keys = r->walking = false;
+    r->looking = r->wants_keys = r->walking = r->restoring = false;
     loop_timer_stop(r->timer);
 }
 
@@ -67,14 +67,20 @@ static void set_timer(struct reconcile *r)
     loop_timer_set(r->timer, r->d->config->instances.reconcile_interval_ms);
 }
 
-void reconcile_start(struct reconcile *r)
+void reconcile_pause(struct reconcile *r)
 {
-    /* A look that the link took with it is looked at again. */
     r->generation++;
     r->looking = r->walking = false;
     r->pending = 0;
     commit_hold(&r->d->commit, false);
-    set_timer(r);
+}
+
+void reconcile_start(struct reconcile *r)
+{
+    /* A look that the link took with it is looked at again. */
+    reconcile_pause(r);
+    if (!loop_timer_is_set(r->timer))
+        set_timer(r);
     look_on(r);
 }
 
@@ -145,8 +151,10 @@ void reconcile_take(struct reconcile *r, const struct looked *looked)
         follow_unblock(&d->follow, looked);
         instance = fleet_find(&d->fleet, looked->id);
     }
-    if (instance && instance->batch == d->fleet.batch)
-        return; /* what is being filled has overtaken the look; the next pass sees it */
+    if (instance && instance->batch == d->fleet.batch) {
+        follow_mark(&d->follow, looked->id); /* what is being filled has overtaken the look */
+        return;
+    }
     struct sink *sink = commit_sink(&d->commit);
     struct cause cause = {CAUSE_ADOPTED, {(uint64_t)now_ms, d->fleet.timers++}};
     sink->ops->begin(sink->ctx, &cause);
@@ -290,8 +298,14 @@ static void look_on(struct reconcile *r)
     buf_clear(&command);
 }
 
+static void write_back_some(struct reconcile *r);
+
 void reconcile_on_settled(struct reconcile *r)
 {
+    if (r->restoring && commit_is_settled(&r->d->commit)) {
+        write_back_some(r);
+        commit_kick(&r->d->commit);
+    }
     if (r->d->commit.held && !r->looking)
         look_on(r);
 }
@@ -468,18 +482,36 @@ void reconcile_write_back_key(struct reconcile *r, struct slice key)
     }
 }
 
+/* As many instances as fit into the batch that is being filled. */
+static void write_back_some(struct reconcile *r)
+{
+    struct daemon *d = r->d;
+    struct sink *sink = commit_sink(&d->commit);
+    struct cause cause = own_cause(r);
+    struct instance *i = fleet_next(&d->fleet, r->restore_next);
+    while (i && !commit_is_full(&d->commit)) {
+        sink->ops->begin(sink->ctx, &cause);
+        fleet_write_back(&d->fleet, i, sink);
+        r->restore_next = fleet_index_of(&d->fleet, i) + 1;
+        i = fleet_next(&d->fleet, r->restore_next);
+    }
+    r->restoring = i != NULL;
+}
+
 void reconcile_write_back(struct reconcile *r)
 {
     struct daemon *d = r->d;
     struct sink *sink = commit_sink(&d->commit);
     struct cause cause = own_cause(r);
-    for (struct instance *i = fleet_next(&d->fleet, 0); i;
-         i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1)) {
-        sink->ops->begin(sink->ctx, &cause);
-        fleet_write_back(&d->fleet, i, sink);
-    }
     sink->ops->begin(sink->ctx, &cause);
     ledger_write_back(d->ledger, sink);
     for (int k = 0; k < STREAM_KINDS; k++)
         d->ingest.streams[k].stored = (struct stream_id){0, 1}; /* so that every position is written */
+    r->restore_next = 0;
+    write_back_some(r);
+}
+
+bool reconcile_is_writing_back(const struct reconcile *r)
+{
+    return r->restoring;
 }

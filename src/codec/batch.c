@@ -97,6 +97,7 @@ void batch_reset(struct batch *b, uint64_t number)
     b->key_count = b->group_count = b->use_count = b->event_count = b->event_field_count = 0;
     b->body_args = b->reject_args = b->tail_args = b->total_args = b->meta_args = 0;
     b->journal_min_ms = 0;
+    b->cut_args = 0;
     b->number = number;
     b->sealed = false;
 }
@@ -113,7 +114,7 @@ struct sink *batch_sink(struct batch *b)
 
 bool batch_is_empty(const struct batch *b)
 {
-    return b->body_args + b->reject_args + b->tail_args + b->total_args + b->meta_args + b->journal.len == 0;
+    return b->body_args - b->cut_args + b->reject_args + b->tail_args + b->total_args + b->meta_args + b->journal.len == 0;
 }
 
 size_t batch_bytes(const struct batch *b)
@@ -150,15 +151,16 @@ void batch_trim(struct batch *b, enum stream_kind stream, struct stream_id min, 
     batch_add_id(tail, handled);
 }
 
-/* What was gathered beside the operations becomes operations: the journal's entry and the totals. */
-void batch_seal(struct batch *b)
+/* The journal's lines as entries of at most JOURNAL_BYTES, each of whole lines. */
+static void seal_journal(struct batch *b)
 {
-    batch_close_group(b);
     struct batch_part tail = batch_tail(b);
-    if (b->journal.len) {
-        bool trim = b->journal_min_ms != 0;
-        batch_add_operation(tail, "XADD", batch_add_key(b, slice_text(KEY_JOURNAL), 't', false),
-                            trim ? 6 : 3);
+    struct slice rest = buf_slice(&b->journal);
+    bool trim = b->journal_min_ms != 0;
+    while (rest.len) {
+        const char *end = rest.len > JOURNAL_BYTES ? memrchr(rest.data, '\n', JOURNAL_BYTES) : NULL;
+        size_t len = end ? (size_t)(end - rest.data) + 1 : rest.len;
+        batch_add_operation(tail, "XADD", batch_add_key(b, slice_text(KEY_JOURNAL), 't', false), trim ? 6 : 3);
         if (trim) {
             resp_add_text(tail.words, "MINID");
             resp_add_text(tail.words, "~");
@@ -166,8 +168,18 @@ void batch_seal(struct batch *b)
         }
         resp_add_text(tail.words, "*");
         resp_add_text(tail.words, "lines");
-        resp_add(tail.words, buf_slice(&b->journal));
+        resp_add(tail.words, slice_of(rest.data, len));
+        trim = false;
+        rest = slice_of(rest.data + len, rest.len - len);
     }
+}
+
+/* What was gathered beside the operations becomes operations: the journal's entry and the totals. */
+void batch_seal(struct batch *b)
+{
+    batch_close_group(b);
+    struct batch_part tail = batch_tail(b);
+    seal_journal(b);
     if (b->total_args) {
         batch_add_operation(tail, "HSET", batch_add_key(b, slice_text(KEY_TOTALS), 'h', false),
                             b->total_args);
@@ -176,9 +188,37 @@ void batch_seal(struct batch *b)
     b->sealed = true;
 }
 
-void batch_render(const struct batch *b, struct slice token, struct slice epoch, bool whole_script,
+/* Takes the words of the groups that are cut out of body. */
+static void remove_cut(struct batch *b)
+{
+    if (!b->cut_args)
+        return;
+    b->cut_args = 0;
+    struct buf body = BUF_INIT;
+    size_t at = 0;
+    for (uint32_t i = 0; i < b->group_count; i++) {
+        struct batch_group *g = &b->groups[i];
+        buf_add(&body, b->body.data + at, g->start - at);
+        size_t start = body.len;
+        if (!g->cut)
+            buf_add(&body, b->body.data + g->start, g->end - g->start);
+        at = g->end;
+        g->start = start;
+        g->end = body.len;
+        if (g->cut) {
+            b->body_args -= g->args;
+            g->args = 0;
+        }
+    }
+    buf_add(&body, b->body.data + at, b->body.len - at);
+    buf_clear(&b->body);
+    b->body = body;
+}
+
+void batch_render(struct batch *b, struct slice token, struct slice epoch, bool whole_script,
                   struct buf *out)
 {
+    remove_cut(b);
     size_t args = 5 + b->meta_args + b->body_args + b->reject_args + b->tail_args;
     buf_reserve(out, b->body.len + b->rejects.len + b->tail.len + b->key_text.len + 16 * b->key_count + 4096);
     resp_add_head(out, 3 + 2 + b->key_count + args);
@@ -222,47 +262,42 @@ void batch_ignore_key(struct batch *b, struct slice key)
         b->keys[index].type = '-';
 }
 
-static bool key_is_of(const struct batch *b, uint32_t key, bool is_trade, struct slice id)
-{
-    enum record_kind kind;
-    struct slice owner;
-    return key_parse_record(key_of(b, key), &kind, &owner) && (kind == RECORD_TRADE) == is_trade &&
-           slice_equal(owner, id);
-}
 
-/* Takes the words of the groups that are cut out of body. */
-static void remove_cut(struct batch *b)
+/* The places of the keys of an object's records; returns how many of them the batch has. */
+static uint32_t find_records(const struct batch *b, bool is_trade, struct slice id, uint32_t keys[RECORD_KINDS])
 {
-    struct buf body = BUF_INIT;
-    size_t at = 0;
-    for (uint32_t i = 0; i < b->group_count; i++) {
-        struct batch_group *g = &b->groups[i];
-        buf_add(&body, b->body.data + at, g->start - at);
-        size_t start = body.len;
-        if (!g->cut)
-            buf_add(&body, b->body.data + g->start, g->end - g->start);
-        at = g->end;
-        g->start = start;
-        g->end = body.len;
-        if (g->cut) {
-            b->body_args -= g->args;
-            g->args = 0;
-        }
+    uint32_t count = 0;
+    for (int kind = 0; kind < RECORD_KINDS; kind++) {
+        if ((kind == RECORD_TRADE) != is_trade)
+            continue;
+        struct key key = key_record((enum record_kind)kind, id);
+        uint32_t index = map_find(&b->key_map, key_slice(&key));
+        if (index != MAP_NONE)
+            keys[count++] = index;
     }
-    buf_add(&body, b->body.data + at, b->body.len - at);
-    buf_clear(&b->body);
-    b->body = body;
+    return count;
 }
 
+static bool is_one_of(uint32_t key, const uint32_t *keys, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (keys[i] == key)
+            return true;
+    return false;
+}
+
+/* The words of what is cut are taken out later, all at once: there may be many objects to cut. */
 uint32_t batch_cut(struct batch *b, bool is_trade, struct slice id, struct slice reason)
 {
-    uint32_t cut = 0;
+    uint32_t cut = 0, keys[RECORD_KINDS];
+    uint32_t key_count = find_records(b, is_trade, id, keys);
     batch_close_group(b);
-    for (uint32_t i = 0; i < b->use_count; i++) {
+    for (uint32_t i = 0; key_count && i < b->use_count; i++) {
         struct batch_group *g = &b->groups[b->uses[i].group];
-        if (g->cut || !key_is_of(b, b->uses[i].key, is_trade, id))
+        if (g->cut || !is_one_of(b->uses[i].key, keys, key_count))
             continue;
         g->cut = true;
+        b->cut_args += g->args;
         cut++;
         for (uint32_t e = 0; e < g->events; e++)
             b->events[g->first_event + e].cut = true;
@@ -270,10 +305,7 @@ uint32_t batch_cut(struct batch *b, bool is_trade, struct slice id, struct slice
             batch_add_reject(b, (struct batch_part){&b->rejects, &b->reject_args}, &g->cause, reason);
     }
     /* Nothing writes these keys any more, so what they hold does not matter. */
-    for (uint32_t i = 0; i < b->key_count; i++)
-        if (b->keys[i].is_record && key_is_of(b, i, is_trade, id))
-            b->keys[i] = (struct batch_key){b->keys[i].offset, b->keys[i].len, '-', 0, true};
-    if (cut)
-        remove_cut(b);
+    for (uint32_t i = 0; i < key_count; i++)
+        b->keys[keys[i]] = (struct batch_key){b->keys[keys[i]].offset, b->keys[keys[i]].len, '-', 0, true};
     return cut;
 }

@@ -13,6 +13,9 @@
 /* Words that one command takes at most: the script hands them over on Lua's stack. */
 #define BATCH_WORDS_MAX 1000
 
+/* The most of the journal that goes into one entry; more comes only with a write-back. */
+#define JOURNAL_BYTES ((size_t)256 << 10)
+
 #define GROW(array, count, cap)                                                                              \
     do {                                                                                                     \
         if ((count) == (cap)) {                                                                              \

@@ -107,7 +107,7 @@ void early_add(struct ledger *l, struct slice id, uint64_t hash, enum result_sta
     struct early_results *early = &l->early;
     uint32_t index, first;
 
-    while (early->count > 0 && early->count >= l->options.max_tracked)
+    while (early->count > 0 && early->count >= (uint64_t)l->options.max_tracked + l->options.read_max)
         give_up_oldest(l);
     index = take_item(early);
     early->items[index] = (struct early_result){

@@ -50,7 +50,7 @@ static inline size_t batch_words_head(struct slice bytes, size_t *at, char mark)
     return value;
 }
 
-static inline void batch_words_init(struct batch_words *w, const struct batch *batch, bool whole_script)
+static inline void batch_words_init(struct batch_words *w, struct batch *batch, bool whole_script)
 {
     struct slice bytes;
     size_t at = 0;
@@ -111,7 +111,7 @@ static inline void batch_text_add_key(const struct batch_words *w, struct slice 
 }
 
 /* Appends one line an operation: `COMMAND key word word`, the key `-` for a command without one. */
-static inline void batch_text_add(const struct batch *batch, struct buf *out)
+static inline void batch_text_add(struct batch *batch, struct buf *out)
 {
     struct batch_words w;
 
@@ -141,7 +141,7 @@ static inline void batch_text_add(const struct batch *batch, struct buf *out)
 }
 
 /* The batch, sealed by now, does exactly this. */
-static inline void batch_text_assert(const struct batch *batch, const char *expected)
+static inline void batch_text_assert(struct batch *batch, const char *expected)
 {
     struct buf out = BUF_INIT;
 

@@ -7,6 +7,10 @@
 
 local holder = redis.call('GET', KEYS[1]) or ''
 local ours = 0
+-- Ours always ends by itself: one that does not is nobody's.
+if holder ~= '' and redis.call('PTTL', KEYS[1]) == -1 then
+    holder = ''
+end
 if ARGV[2] == '0' then
     if holder == ARGV[1] then
         redis.call('DEL', KEYS[1])

@@ -179,14 +179,14 @@ static void test_batch_cut_of_every_group_leaves_the_rest(void **state)
         sink->ops->total_set(sink->ctx, TOTAL_PROCESSED, s("buy"), 8);
         batch_set_position(batch, STREAM_REPORTS, (struct stream_id){2, 0});
         cut_and_seal(batch, sealed_first, false, "i1", 2);
-        assert_int_equal(batch->body.len, 0);
-        assert_int_equal(batch->body_args, 0);
         assert_false(batch_is_empty(batch));
         batch_text_assert(batch, "!reject reports_rejected reports 1-0 why\n"
                                  "!reject reports_rejected reports 2-0 why\n"
                                  "!position reports readers 2-0\n"
                                  "XADD mt5stated:journal * lines E P s1\n\n"
                                  "HSET mt5stated:totals processed:buy 8\n");
+        assert_int_equal(batch->body.len, 0);
+        assert_int_equal(batch->body_args, 0);
         batch_free(batch);
     }
 }
