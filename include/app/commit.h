@@ -27,8 +27,8 @@ struct commit {
     struct daemon *d;
     struct batch *filling, *sent;
     struct trade_notes filling_notes, sent_notes;
-    bool has_sent;  /* sent holds a batch without a definite answer */
-    bool in_flight; /* and it is on its way */
+    bool has_sent;       /* sent holds a batch without a definite answer */
+    bool in_flight;      /* and it is on its way */
     uint32_t displacing; /* foreign values that are being moved out of its way */
     bool whole_script;
     bool held;        /* nothing new is sent: the reconciler is looking */

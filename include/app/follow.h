@@ -58,5 +58,6 @@ void follow_mark(struct follow *f, struct slice id);
 void follow_block(struct follow *f, struct slice id, struct slice reason);
 /* Why ID is kept aside; empty where it is not. */
 struct slice follow_blocked(const struct follow *f, struct slice id);
-/* It can be stored again: it comes back as Redis holds it (LOOKED), or where that is nothing as it was kept. */
+/* It can be stored again: it comes back as Redis holds it (LOOKED), or where that is nothing as it was kept.
+ */
 void follow_unblock(struct follow *f, const struct looked *looked);

@@ -38,7 +38,7 @@ struct lead {
     int64_t asked_ms, lease_until_ms; /* monotonic */
     struct loop_timer *timer;
     uint64_t rollbacks[ROLLBACK_KINDS];
-    const char *told; /* the word of readiness that was logged last; "" for ready */
+    const char *told;    /* the word of readiness that was logged last; "" for ready */
     const char *trouble; /* why asking failed; NULL while it does not */
 };
 

@@ -33,8 +33,8 @@ struct reconcile {
     uint64_t generation;
     bool restoring;        /* a write-back goes on at restore_next */
     uint32_t restore_next; /* slot of the fleet */
-    bool walking;     /* a full pass gathers ids */
-    uint32_t pending; /* answers that gathering waits for */
+    bool walking;          /* a full pass gathers ids */
+    uint32_t pending;      /* answers that gathering waits for */
     char cursor[32];
     uint64_t repairs[REPAIR_KINDS];
     uint64_t passes;

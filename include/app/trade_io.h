@@ -16,9 +16,9 @@ struct trade_io {
     struct daemon *d;
     struct trade_item *items; /* a ring */
     uint32_t cap, first, count;
-    uint32_t looking; /* look-ups under way */
+    uint32_t looking;      /* look-ups under way */
     int64_t look_again_ms; /* monotonic: not before, after Redis refused one */
-    uint64_t taken;   /* ever */
+    uint64_t taken;        /* ever */
     uint64_t generation;
     struct trade_stats stats;
     struct histogram write_seconds, read_seconds;

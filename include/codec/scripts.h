@@ -9,11 +9,11 @@ struct script {
     const char *sha1;
 };
 
-extern const struct script script_commit; /* stores a batch */
-extern const struct script script_lease;  /* takes, renews, gives up the lease */
-extern const struct script script_probe;  /* which entries are still in a stream */
-extern const struct script script_look;   /* all about instances at one moment */
-extern const struct script script_poll;   /* sizes of streams and sets */
+extern const struct script script_commit;   /* stores a batch */
+extern const struct script script_lease;    /* takes, renews, gives up the lease */
+extern const struct script script_probe;    /* which entries are still in a stream */
+extern const struct script script_look;     /* all about instances at one moment */
+extern const struct script script_poll;     /* sizes of streams and sets */
 extern const struct script script_displace; /* moves a foreign value out of the way */
 
 /* What stands behind EVAL (WHOLE) or EVALSHA. */

@@ -21,7 +21,8 @@ struct ledger_options {
     int64_t ttl_ms, execution_ttl_ms, dedup_ms;
     uint32_t max_tracked; /* open signals with the duplicates that wait with them; results that wait for their
                              signal; ended ids remembered are at most four times this. From 1 */
-    uint32_t read_max; /* entries that one read brings at most: so many results more may wait, until their signals can be read */
+    uint32_t read_max;    /* entries that one read brings at most: so many results more may wait, until their
+                             signals can be read */
     uint32_t results_max_len; /* results kept in their stream; from 1 */
     uint32_t per_id_max;      /* ids per family of §9.1; 0: off */
     int64_t per_id_ttl_ms;
@@ -69,8 +70,8 @@ void ledger_on_result(struct ledger *ledger, const struct result_entry *entry, i
  * flush. */
 void ledger_on_rejected(struct ledger *ledger, enum stream_kind stream, struct stream_id entry);
 
-/* As many open signals, with the duplicates that wait with them, as max_tracked: read no further signals. While results wait for
- * their signal it is twice as many. */
+/* As many open signals, with the duplicates that wait with them, as max_tracked: read no further signals.
+ * While results wait for their signal it is twice as many. */
 bool ledger_is_full(const struct ledger *ledger);
 
 /* The next moment at which ledger_expire or ledger_collect_late has something to do, which may have passed

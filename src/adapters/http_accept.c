@@ -91,6 +91,16 @@ static int listen_unix(struct http_server *server, const char *path)
     return listen(server->listen_fd, BACKLOG) < 0 ? -errno : 0;
 }
 
+static uint16_t port_of(const struct sockaddr_storage *bound)
+{
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+
+    memcpy(&v4, bound, sizeof(v4));
+    memcpy(&v6, bound, sizeof(v6));
+    return ntohs(bound->ss_family == AF_INET6 ? v6.sin6_port : v4.sin_port);
+}
+
 static int listen_address(struct http_server *server, const struct addrinfo *address)
 {
     struct sockaddr_storage bound = {0};
@@ -106,8 +116,7 @@ static int listen_address(struct http_server *server, const struct addrinfo *add
         listen(server->listen_fd, BACKLOG) < 0 ||
         getsockname(server->listen_fd, (struct sockaddr *)&bound, &bound_len) < 0)
         return -errno;
-    server->port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                                     : ((struct sockaddr_in *)&bound)->sin_port);
+    server->port = port_of(&bound);
     server->is_loopback = http_address_is_loopback((const struct sockaddr *)&bound);
     return 0;
 }

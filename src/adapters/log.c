@@ -4,10 +4,10 @@
 #include "adapters/loop.h"
 #include "log_line.h"
 #include "log_sink.h"
-#include "util/time_text.h"
 #include "util/alloc.h"
 #include "util/hash.h"
 #include "util/macros.h"
+#include "util/time_text.h"
 #include <stdlib.h>
 
 #define REPEAT_MS       10000
@@ -19,10 +19,10 @@ struct log_repeat {
     uint64_t id; /* hash of message and key */
     bool is_used;
     enum log_level level;
-    int64_t end_ms;  /* monotonic */
+    int64_t end_ms; /* monotonic */
     uint64_t count;
-    int64_t last_wall_ms; /* of the last one held back */  /* held back */
-    struct buf body; /* of the last of them */
+    int64_t last_wall_ms; /* of the last one held back */ /* held back */
+    struct buf body;                                      /* of the last of them */
 };
 
 struct log {

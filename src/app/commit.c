@@ -155,8 +155,8 @@ static void on_stored(struct commit *c, bool measured)
     ingest_go_on(&c->d->ingest);
 }
 
-/* A stream of ours whose IDs somebody has used up takes nothing any more: it is moved aside like a foreign value.
- * TEXT is `3 XADD instance_events: ERR The stream has exhausted ...`. */
+/* A stream of ours whose IDs somebody has used up takes nothing any more: it is moved aside like a foreign
+ * value. TEXT is `3 XADD instance_events: ERR The stream has exhausted ...`. */
 static void mend_exhausted(struct commit *c, struct slice text)
 {
     static const char command[] = "XADD ";
@@ -216,7 +216,8 @@ static void cut_record(struct commit *c, struct slice key, struct slice type)
     c->cut_groups += cut;
     ingest_count_rejected(&c->d->ingest, is_trade ? STREAM_TRADES : STREAM_REPORTS, "wrong_type", cut);
     if (is_trade) {
-        LOG_LIMITED(c->d->log, WARN, key, "a record cannot be stored", log_slice("reason", buf_slice(&reason)));
+        LOG_LIMITED(c->d->log, WARN, key, "a record cannot be stored",
+                    log_slice("reason", buf_slice(&reason)));
         struct trade *trade = trade_book_find(&c->d->trades, ident_slice(&owner));
         if (trade)
             trade_book_forget(&c->d->trades, trade);

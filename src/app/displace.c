@@ -28,8 +28,10 @@ static void on_displaced(void *ctx, void *object)
         reconcile_count(&d->reconcile, REPAIR_DISPLACED);
         reconcile_write_back_key(&d->reconcile, key);
     } else if (reply) {
-        LOG_LIMITED(d->log, ERROR, key, "a foreign value in the way of a key cannot be moved aside", log_slice("key", key),
-                    log_slice("error", slice_of(reply->str, reply->type == REDIS_REPLY_ERROR ? reply->len : 0)));
+        LOG_LIMITED(
+            d->log, ERROR, key, "a foreign value in the way of a key cannot be moved aside",
+            log_slice("key", key),
+            log_slice("error", slice_of(reply->str, reply->type == REDIS_REPLY_ERROR ? reply->len : 0)));
     }
     if (reply && x->fn)
         x->fn(x->ctx, moved);
@@ -42,10 +44,12 @@ void displace(struct daemon *d, struct slice key, struct slice type, displace_fn
     *x = (struct displacing){.d = d, .fn = fn, .ctx = ctx};
     x->key.len = key.len < KEY_MAX ? key.len : KEY_MAX;
     memcpy(x->key.text, key.data, x->key.len);
-    struct slice words[] = {slice_text("EVAL"),   script_word(&script_displace, true), slice_text("2"),
-                            slice_text(KEY_LEADER), key_slice(&x->key),               lead_token(&d->lead),
+    struct slice words[] = {slice_text("EVAL"),       script_word(&script_displace, true),
+                            slice_text("2"),          slice_text(KEY_LEADER),
+                            key_slice(&x->key),       lead_token(&d->lead),
                             slice_text(KEY_DISPLACED)};
-    LOG_LIMITED(d->log, WARN, key, "a key of ours holds a foreign type", log_slice("key", key), log_slice("type", type));
+    LOG_LIMITED(d->log, WARN, key, "a key of ours holds a foreign type", log_slice("key", key),
+                log_slice("type", type));
     if (redis_link_command(d->link, words, ARRAY_LEN(words), 0, on_displaced, x)) {
         free(x);
         if (fn)

@@ -195,8 +195,8 @@ static void on_config_set(void *ctx, void *object)
         log_slice("error", slice_of(reply->str, reply->len)));
 }
 
-/* Adds the classes that are needed to those that are on: K (by key), g (DEL, RENAME), h (hashes), x (expired), e
- * (evicted). */
+/* Adds the classes that are needed to those that are on: K (by key), g (DEL, RENAME), h (hashes), x
+ * (expired), e (evicted). */
 static void on_config_get(void *ctx, void *object)
 {
     struct follow *f = ctx;

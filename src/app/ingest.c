@@ -129,7 +129,8 @@ void ingest_reject(struct ingest *in, const struct entry *entry, const char *fie
     sink->ops->reject(sink->ctx, &cause, reason);
     ingest_count_rejected(in, entry->stream, field, 1);
     char id[STREAM_ID_TEXT_MAX];
-    LOG_LIMITED(in->d->log, WARN, reason, "entry rejected", log_text("stream", in->names[entry->stream].stream),
+    LOG_LIMITED(in->d->log, WARN, reason, "entry rejected",
+                log_text("stream", in->names[entry->stream].stream),
                 log_slice("id", slice_of(id, stream_id_format(id, entry->id))), log_slice("reason", reason));
     if (entry->stream == STREAM_SIGNALS || entry->stream == STREAM_RESULTS)
         ledger_on_rejected(in->d->ledger, entry->stream, entry->id);

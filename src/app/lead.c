@@ -252,9 +252,11 @@ static void on_refused(struct lead *lead, const redisReply *reply)
     lead->server_loading = error == REDIS_ERROR_LOADING;
     lead->trouble = redis_error_name(error);
     if (lead->server_loading)
-        LOG_LIMITED(lead->d->log, INFO, slice_text("loading"), "redis is loading its data; waiting", log_slice("answer", text));
+        LOG_LIMITED(lead->d->log, INFO, slice_text("loading"), "redis is loading its data; waiting",
+                    log_slice("answer", text));
     else
-        LOG_LIMITED(lead->d->log, ERROR, slice_text(lead->trouble), "cannot get the lease", log_slice("error", text));
+        LOG_LIMITED(lead->d->log, ERROR, slice_text(lead->trouble), "cannot get the lease",
+                    log_slice("error", text));
     if (error == REDIS_ERROR_READONLY || error == REDIS_ERROR_NOAUTH)
         redis_link_drop(lead->d->link, lead->trouble, true);
     else if (error == REDIS_ERROR_WRONGTYPE)
@@ -368,7 +370,8 @@ void lead_on_settled(struct lead *lead)
     struct ledger_view view;
     ledger_view(d->ledger, &view);
     LOG(d->log, INFO, "what was held here is written back", log_int("instances", d->fleet.count),
-        log_int("open_signals", (int64_t)view.open), log_int("remembered_signals", (int64_t)view.ended_remembered));
+        log_int("open_signals", (int64_t)view.open),
+        log_int("remembered_signals", (int64_t)view.ended_remembered));
     become_active(lead);
 }
 

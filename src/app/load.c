@@ -16,7 +16,7 @@
 
 /* No total that we wrote is larger. */
 #define TOTAL_MAX ((uint64_t)1 << 53)
-#define LOOK_IDS 100
+#define LOOK_IDS  100
 
 struct call {
     struct load *load;
@@ -352,7 +352,9 @@ static void finish(struct load *load)
     struct daemon *d = load->d;
     uint64_t difference = ledger_load_finish(d->ledger, daemon_now_ms(d));
     if (difference)
-        LOG(d->log, WARN, "totals and what is open did not agree; the difference is booked: as lost where an end is missing, as received where a beginning is",
+        LOG(d->log, WARN,
+            "totals and what is open did not agree; the difference is booked: as lost where an end is "
+            "missing, as received where a beginning is",
             log_int("signals", (int64_t)difference));
     struct ledger_view view;
     ledger_view(d->ledger, &view);

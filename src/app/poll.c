@@ -109,7 +109,7 @@ static struct slice text_of(const redisReply *reply)
     return reply->type == REDIS_REPLY_STRING ? slice_of(reply->str, reply->len) : slice_of("", 0);
 }
 
-/* One stream's {type, length, added, last ID}. */
+/* One stream's {type, length, added, last ID, delivered ID}. */
 static void take_stream(struct poll *p, int k, const redisReply *one)
 {
     struct poll_stream *s = &p->streams[k];
@@ -129,7 +129,12 @@ static void take_stream(struct poll *p, int k, const redisReply *one)
     /* Nothing was ever added since it was made anew: then there is nothing to be read from its beginning
      * either. */
     bool unused = last.ms == 0 && last.seq == 0;
-    if (!unused && stream_id_compare(last, p->asked_at[k]) < 0) {
+    /* Where our group is of use still, the stream is the one that was read, and has only lost its newest
+     * entries together with the rest of Redis. */
+    struct stream_id delivered = {0, 0};
+    bool same = stream_id_parse(text_of(one->element[4]), &delivered) && (delivered.ms || delivered.seq) &&
+                stream_id_compare(delivered, last) <= 0;
+    if (!unused && !same && stream_id_compare(last, p->asked_at[k]) < 0) {
         reconcile_count(&p->d->reconcile, REPAIR_STREAM);
         ingest_stream_restarted(&p->d->ingest, (enum stream_kind)k);
     }
@@ -149,7 +154,7 @@ static void on_sizes(void *ctx, void *object)
         return;
     }
     for (int k = 0; k < STREAM_KINDS; k++)
-        if (reply->element[k]->elements == 4)
+        if (reply->element[k]->elements == 5)
             take_stream(p, k, reply->element[k]);
     for (int s = 0; s < TRADE_STATES; s++)
         p->trades[s] = (uint64_t)reply->element[STREAM_KINDS + s]->integer;
@@ -159,7 +164,7 @@ static void on_sizes(void *ctx, void *object)
 static void ask_sizes(struct poll *p)
 {
     struct buf command = BUF_INIT;
-    resp_add_head(&command, 3 + STREAM_KINDS + TRADE_STATES + 1);
+    resp_add_head(&command, 3 + STREAM_KINDS + TRADE_STATES + 2);
     resp_add_text(&command, "EVAL");
     resp_add(&command, script_word(&script_poll, true));
     resp_add_u64(&command, STREAM_KINDS + TRADE_STATES);
@@ -172,6 +177,7 @@ static void ask_sizes(struct poll *p)
         resp_add(&command, key_slice(&key));
     }
     resp_add_u64(&command, STREAM_KINDS);
+    resp_add_text(&command, p->d->boot_config->streams.group);
     (void)redis_link_send(p->d->link, buf_slice(&command), 1, 0, on_sizes,
                           p); /* the next interval asks again */
     buf_clear(&command);

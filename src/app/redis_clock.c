@@ -1,8 +1,8 @@
 #include "app/redis_clock.h"
 #include "adapters/loop.h"
 
-/* The server read its clock at some moment between the two; the offset is only moved as far as that demands, so that one
- * slow answer does not set it ahead or back. */
+/* The server read its clock at some moment between the two; the offset is only moved as far as that demands,
+ * so that one slow answer does not set it ahead or back. */
 void redis_clock_sample(struct redis_clock *clock, int64_t server_us, int64_t sent_ms, int64_t got_ms)
 {
     int64_t least = server_us / 1000 - got_ms, most = server_us / 1000 - sent_ms;

@@ -251,8 +251,8 @@ static void apply(struct trade_io *io, struct trade_item *item)
 static bool must_be_looked_up(const struct trade_io *io, const struct trade_item *item)
 {
     struct slice id = item->entry.value[TRADE_TRADE_ID];
-    return item->look != LOOK_DONE && item->entry.present & 1U << TRADE_TRADE_ID && ident_is_valid(id, IDENT_MAX) &&
-           !trade_book_find(&io->d->trades, id);
+    return item->look != LOOK_DONE && item->entry.present & 1U << TRADE_TRADE_ID &&
+           ident_is_valid(id, IDENT_MAX) && !trade_book_find(&io->d->trades, id);
 }
 
 static void look_up_all(struct trade_io *io)

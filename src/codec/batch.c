@@ -114,7 +114,9 @@ struct sink *batch_sink(struct batch *b)
 
 bool batch_is_empty(const struct batch *b)
 {
-    return b->body_args - b->cut_args + b->reject_args + b->tail_args + b->total_args + b->meta_args + b->journal.len == 0;
+    return b->body_args - b->cut_args + b->reject_args + b->tail_args + b->total_args + b->meta_args +
+               b->journal.len ==
+           0;
 }
 
 size_t batch_bytes(const struct batch *b)
@@ -160,7 +162,8 @@ static void seal_journal(struct batch *b)
     while (rest.len) {
         const char *end = rest.len > JOURNAL_BYTES ? memrchr(rest.data, '\n', JOURNAL_BYTES) : NULL;
         size_t len = end ? (size_t)(end - rest.data) + 1 : rest.len;
-        batch_add_operation(tail, "XADD", batch_add_key(b, slice_text(KEY_JOURNAL), 't', false), trim ? 6 : 3);
+        batch_add_operation(tail, "XADD", batch_add_key(b, slice_text(KEY_JOURNAL), 't', false),
+                            trim ? 6 : 3);
         if (trim) {
             resp_add_text(tail.words, "MINID");
             resp_add_text(tail.words, "~");
@@ -215,8 +218,7 @@ static void remove_cut(struct batch *b)
     b->body = body;
 }
 
-void batch_render(struct batch *b, struct slice token, struct slice epoch, bool whole_script,
-                  struct buf *out)
+void batch_render(struct batch *b, struct slice token, struct slice epoch, bool whole_script, struct buf *out)
 {
     remove_cut(b);
     size_t args = 5 + b->meta_args + b->body_args + b->reject_args + b->tail_args;
@@ -262,9 +264,9 @@ void batch_ignore_key(struct batch *b, struct slice key)
         b->keys[index].type = '-';
 }
 
-
 /* The places of the keys of an object's records; returns how many of them the batch has. */
-static uint32_t find_records(const struct batch *b, bool is_trade, struct slice id, uint32_t keys[RECORD_KINDS])
+static uint32_t find_records(const struct batch *b, bool is_trade, struct slice id,
+                             uint32_t keys[RECORD_KINDS])
 {
     uint32_t count = 0;
     for (int kind = 0; kind < RECORD_KINDS; kind++) {

@@ -74,7 +74,8 @@ bool trade_entry_parse(const struct entry *entry, struct trade_entry_scratch *sc
 
         if (!((entry->present >> i) & 1U))
             continue;
-        fault = (entry->oversize >> i) & 1U ? "longer than 4096 bytes" : find_fault(kind, entry->value[i], &update.state);
+        fault = (entry->oversize >> i) & 1U ? "longer than 4096 bytes"
+                                            : find_fault(kind, entry->value[i], &update.state);
         if (fault)
             return refuse((enum trade_field)i, fault, ret_field, reason);
         update.value[i] = kind == TRADE_FIELD_TEXT

@@ -16,8 +16,8 @@
 #define SECRET_MAX_BYTES     4096
 
 /* Keys of the daemon's own: no stream may be among them. */
-static const char *const own_prefixes[] = {"mt5stated:", "instance:", "instance_metrics:", "instance_health:",
-                                           "trade:"};
+static const char *const own_prefixes[] = {
+    "mt5stated:", "instance:", "instance_metrics:", "instance_health:", "trade:"};
 
 /* Where the value of KEY came from. */
 static const char *origin_of(const struct loader *loader, const char *key)

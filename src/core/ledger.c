@@ -109,8 +109,10 @@ bool ledger_is_full(const struct ledger *l)
 {
     uint64_t held = (uint64_t)l->open.count + l->open.duplicate_count;
 
-    /* A result that waits is for a signal that has not been read: that one must be, or it would be given up. */
-    return held >= l->options.max_tracked && (l->early.count == 0 || held >= 2 * (uint64_t)l->options.max_tracked);
+    /* A result that waits is for a signal that has not been read: that one must be, or it would be given up.
+     */
+    return held >= l->options.max_tracked &&
+           (l->early.count == 0 || held >= 2 * (uint64_t)l->options.max_tracked);
 }
 
 bool ledger_is_open(const struct ledger *l, struct slice signal_id)

@@ -444,8 +444,10 @@ static void poll_streams(const struct store *store, struct call *call)
         const struct store_key *key = store_find_text(store, sim_streams[k]);
 
         call->is_stream[k] = key && key->type == STORE_STREAM;
-        if (call->is_stream[k])
-            call->last[k] = key->last_id;
+        if (!call->is_stream[k])
+            continue;
+        call->last[k] = key->last_id;
+        call->delivered[k] = key->has_group ? key->group_id : (struct stream_id){0, 0};
     }
 }
 

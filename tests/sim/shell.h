@@ -62,7 +62,7 @@ struct call {
     struct ident *ids;
     int64_t *ttl_s;
     uint32_t id_count, id_cap;
-    struct stream_id last[STREAM_KINDS], read[STREAM_KINDS];
+    struct stream_id last[STREAM_KINDS], read[STREAM_KINDS], delivered[STREAM_KINDS];
     bool is_stream[STREAM_KINDS];
     struct store_key totals;
     bool has_journal, has_seq;

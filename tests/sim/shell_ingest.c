@@ -410,13 +410,16 @@ void ingest_judge(struct shell *sh)
     late_look(sh);
 }
 
-/* A stream whose last ID is below what was read was made anew, unless all of the store is behind. */
+/* A stream whose last ID is below what was read was made anew, unless our group is of use in it still. */
 void ingest_on_polled(struct shell *sh, const struct call *call)
 {
     for (int k = 0; lead_is_active(sh) && k < STREAM_KINDS; k++) {
         struct stream_id last = call->last[k];
 
         if (!call->is_stream[k] || (last.ms == 0 && last.seq == 0))
+            continue;
+        if ((call->delivered[k].ms || call->delivered[k].seq) &&
+            stream_id_compare(call->delivered[k], last) <= 0)
             continue;
         if (stream_id_compare(last, call->read[k]) >= 0)
             continue;

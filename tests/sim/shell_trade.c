@@ -168,7 +168,7 @@ void trade_find_due(const struct store *store, struct call *call)
         double at_s;
 
         if (!number_parse_decimal(pair_value(&due->pairs[i]), &at_s) ||
-            at_s > (double)(store->now_ms / 1000) || !ident_is_valid(id, IDENT_MAX))
+            at_s * 1000 > (double)store->now_ms || !ident_is_valid(id, IDENT_MAX))
             continue;
         call_add_id(call, id,
                     !key               ? -2

@@ -305,7 +305,7 @@ static void settle(struct run *run)
     while (run->sim.now_ms < until_ms && !run->sim.failed) {
         run->sim.step++;
         shell_tick(sh);
-        while (sh->call_count && !run->sim.failed) {
+        for (int i = 0; i < CALLS_MAX && sh->call_count && !run->sim.failed; i++) {
             take_store_step(run, sh);
             (void)shell_answer(sh); /* it has one: the step before */
         }

@@ -315,6 +315,8 @@ bool world_allows(const struct world *world, const struct made_signal *signal, e
     }
     if (must_end && !may_expire)
         return allows;
+    if (!may_expire && world->sim->now_ms < deadline_ms - margin_ms(world))
+        return allows; /* it has time left */
     if (outcome == OUTCOME_DROPPED)
         return !signal->is_removed || signal->removed_ms >= deadline_ms - margin_ms(world) || must_end ||
                may_expire;

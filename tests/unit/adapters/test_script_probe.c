@@ -45,7 +45,7 @@ static void test_probe_tells_which_entries_are_there(void **state)
 static void assert_sizes(struct fixture *f, const char *const keys[], const char *streams,
                          const char *expected)
 {
-    const char *args[] = {streams, NULL};
+    const char *args[] = {streams, "g", NULL};
     struct buf answer = ask_script(f, &script_poll, keys, args);
 
     assert_string_equal(buf_text(&answer), expected);
@@ -60,14 +60,15 @@ static void test_poll_tells_sizes(void **state)
 
     UNUSED(state);
     connect_fixture(&f);
-    assert_sizes(&f, keys, "2", "[[none 0 0 0-0] [none 0 0 0-0] 0 0]");
+    assert_sizes(&f, keys, "2", "[[none 0 0 0-0 ] [none 0 0 0-0 ] 0 0]");
     give(&f, "XADD signals 5-1 a b");
     give(&f, "XADD signals 6-0 a b");
     give(&f, "XADD signals 7-0 a b");
     give(&f, "XDEL signals 5-1 7-0");
-    give(&f, "XGROUP CREATE results g 0 MKSTREAM");
+    give(&f, "XGROUP CREATE results other 8-0 MKSTREAM");
+    give(&f, "XGROUP CREATE results g 4-2");
     give(&f, "SADD trade:state:closed a b");
-    assert_sizes(&f, keys, "2", "[[stream 1 3 7-0] [stream 0 0 0-0] 0 2]");
+    assert_sizes(&f, keys, "2", "[[stream 1 3 7-0 ] [stream 0 0 0-0 4-2] 0 2]");
     assert_sizes(&f, none, "0", "[]");
     fixture_clear(&f);
 }
@@ -83,7 +84,7 @@ static void test_poll_passes_keys_of_a_wrong_type(void **state)
     give(&f, "SADD results a");
     give(&f, "SET trade:state:pending x");
     give(&f, "SADD trade:state:closed a");
-    assert_sizes(&f, keys, "2", "[[string 0 0 0-0] [set 0 0 0-0] 0 1]");
+    assert_sizes(&f, keys, "2", "[[string 0 0 0-0 ] [set 0 0 0-0 ] 0 1]");
     fixture_clear(&f);
 }
 

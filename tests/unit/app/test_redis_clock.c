@@ -20,19 +20,19 @@ static void test_redis_clock_is_the_wall_clock_at_first(void **state)
     assert_in_range(now_ms, before_ms, loop_wall_ms());
 }
 
-/* The server read its clock between sending and getting: the offset moves as far as that demands, and no further. */
+/* The server read its clock between sending and getting: the offset moves as far as that demands, and no
+ * further. */
 static void test_redis_clock_sample_moves_no_further_than_it_must(void **state)
 {
     static const struct {
         int64_t server_us, sent_ms, got_ms, expected_ms;
     } rows[] = {
-        {5000000, 1000, 1000, 4000}, /* the first one */
-        {5000999, 1000, 1000, 4000},
-        {5000000, 1000, 1010, 4000},  /* 3990 to 4000: it may be as it was */
-        {7000000, 1000, 3000, 4000},  /* a slow answer says 4000 to 6000 */
-        {7000000, 1000, 2000, 5000},  /* at least 5000 */
-        {5000000, 1000, 1010, 4000},  /* at most 4000 */
-        {5000000, 9000, 9000, -4000}, /* set back */
+        {5000000, 1000, 1000, 4000},                               /* the first one */
+        {5000999, 1000, 1000, 4000},  {5000000, 1000, 1010, 4000}, /* 3990 to 4000: it may be as it was */
+        {7000000, 1000, 3000, 4000},                               /* a slow answer says 4000 to 6000 */
+        {7000000, 1000, 2000, 5000},                               /* at least 5000 */
+        {5000000, 1000, 1010, 4000},                               /* at most 4000 */
+        {5000000, 9000, 9000, -4000},                              /* set back */
     };
     struct redis_clock clock = {0};
 
