@@ -25,6 +25,7 @@ const char *repair_kind_name(enum repair_kind kind);
 struct reconcile {
     struct daemon *d;
     struct loop_timer *timer;
+    int64_t interval_ms;   /* that the timer was set to */
     struct id_queue queue; /* to be looked at */
     uint32_t done;         /* of it */
     bool looking;          /* a look is under way */

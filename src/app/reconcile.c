@@ -64,7 +64,8 @@ void reconcile_count(struct reconcile *r, enum repair_kind kind)
 
 static void set_timer(struct reconcile *r)
 {
-    loop_timer_set(r->timer, r->d->config->instances.reconcile_interval_ms);
+    r->interval_ms = r->d->config->instances.reconcile_interval_ms;
+    loop_timer_set(r->timer, r->interval_ms);
 }
 
 void reconcile_pause(struct reconcile *r)
@@ -79,7 +80,8 @@ void reconcile_start(struct reconcile *r)
 {
     /* A look that the link took with it is looked at again. */
     reconcile_pause(r);
-    if (!loop_timer_is_set(r->timer))
+    /* Not anew where nothing changed: then reloads in quick succession would put every pass off. */
+    if (!loop_timer_is_set(r->timer) || r->interval_ms != r->d->config->instances.reconcile_interval_ms)
         set_timer(r);
     look_on(r);
 }

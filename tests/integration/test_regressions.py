@@ -1,5 +1,5 @@
 """What was once wrong and has been mended, one test for each, where Redis itself is well: writes of others at odd
-moments, rights that are missing, bounds that are reached. With lost and planted data: fault/test_regressions.py."""
+moments, rights that are missing, bounds that are reached. With lost and planted data: fault/test_planted_data.py."""
 
 import contextlib
 import json
@@ -103,7 +103,7 @@ def test_a_hash_that_expired_is_written_back_whole(daemon, bus):
     daemon(NEVER)
     bus.register("mt5-1", host_id="h", active_connections="3")
     before = bus.instance("mt5-1")
-    assert bus.client.pexpire("instance:mt5-1", 50)
+    assert bus.client.pexpire("instance:mt5-1", 500)   # long after it was looked at for this
     wait_until(lambda: bus.client.pttl("instance:mt5-1") == -1 and bus.instance("mt5-1") == before, "it to be back")
     assert bus.members("running") == {"mt5-1"}
     assert [event[0] for event in bus.transitions("mt5-1")] == ["instance_registered", "instance_started"]
@@ -265,8 +265,8 @@ def test_started_without_standard_streams(redis_server, folder, bus):
     path.write_text(json.dumps(nest(config)))
     found = folder / "sanitizer"
     env = {name: f"{options}:log_path={found}" for name, options in SANITIZER_ENV.items()}
-    child = subprocess.Popen(["/bin/sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', binary("MT5STATED", "mt5stated"), "-c", path],
-                             env={**os.environ, **env})
+    argv = ["/bin/sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', binary("MT5STATED", "mt5stated"), "-c", path]
+    child = subprocess.Popen(argv, env={**os.environ, **env})
     try:
         bus.register("mt5-1")
         bus.report("mt5-1", state="crashed")   # which is worth a line
@@ -302,7 +302,7 @@ def test_each_change_of_readiness_is_one_line(daemon, redis_server, bus):
         wait_until(lambda: one.ready_word() == "read_only", "it to be not ready")
         lines["not ready"] += 1
         wait_until(lambda: len(one.log_lines(msg="not ready")) == lines["not ready"], "it to say so")
-        assert one.log_lines(msg="not ready", why="read_only", error="OOM")
+        assert one.log_lines(msg="not ready", why="read_only", error="oom")
         redis_server.config_set(maxmemory=0)
         one.wait_ready()
         lines["ready"] += 1
@@ -310,3 +310,13 @@ def test_each_change_of_readiness_is_one_line(daemon, redis_server, bus):
     one.stop()
     assert len(one.log_lines(msg="ready")) == lines["ready"]
     assert len(one.log_lines(msg="not ready", why="read_only")) == 2
+
+
+def test_a_shorter_reconcile_interval_counts_at_once_after_a_reload(daemon, bus):
+    one = daemon({"instances.reconcile_interval_ms": 3600000})
+    bus.register("mt5-1")
+    one.write_config(instances__reconcile_interval_ms=50)
+    one.reload()
+    wait_until(lambda: "configuration reloaded" in one.log(), "the reload")
+    bus.client.sadd("instance:state:stopped", "mt5-1")
+    wait_until(lambda: not bus.members("stopped"), "the repair")
