@@ -39,7 +39,7 @@ void history_print(const struct history *history)
         (void)fprintf(stderr, "    %s\n", history->lines[i % LINES]);
 }
 
-static void add_line(struct sim *sim, const char *mark, const char *format, va_list args)
+static void PRINTF_LIKE(3, 0) add_line(struct sim *sim, const char *mark, const char *format, va_list args)
 {
     char *line = sim->history->lines[sim->history->count++ % LINES];
     int len = snprintf(line, LINE_MAX, "%6llu t=%lld%s ", (unsigned long long)sim->step,

@@ -167,8 +167,8 @@ void trade_find_due(const struct store *store, struct call *call)
         const struct store_key *key = store_find(store, key_slice(&name));
         double at_s;
 
-        if (!number_parse_decimal(pair_value(&due->pairs[i]), &at_s) ||
-            at_s * 1000 > (double)store->now_ms || !ident_is_valid(id, IDENT_MAX))
+        if (!number_parse_decimal(pair_value(&due->pairs[i]), &at_s) || at_s * 1000 > (double)store->now_ms ||
+            !ident_is_valid(id, IDENT_MAX))
             continue;
         call_add_id(call, id,
                     !key               ? -2

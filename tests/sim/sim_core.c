@@ -23,6 +23,8 @@ struct run {
     struct checks checks;
     struct shell shells[SHELLS];
     int64_t refusing_until_ms, quiet_until_ms;
+    uint64_t retire_step; /* when the one who took over leaves again; 0: not */
+    struct shell *retiring;
     uint64_t batches, faults;
 };
 
@@ -147,6 +149,36 @@ static void lose_link(struct run *run, struct shell *sh)
         shell_lose_reading(sh);
 }
 
+/* The active one is cut off with a batch on its way, another takes over for a short while, and the first
+ * comes back. */
+static void cut_off_active(struct run *run)
+{
+    struct sim *sim = &run->sim;
+
+    for (int i = 0; i < SHELLS; i++) {
+        struct shell *sh = &run->shells[i];
+
+        if (!sh->is_running || sh->phase != PHASE_ACTIVE || !sh->has_sent)
+            continue;
+        shell_lose_link(sh);
+        shell_lose_reading(sh);
+        pass_time(run, sim->settings.lease_ms);
+        sh->reconnect_at_ms = sim->now_ms + rng_between(&sim->rng, 300, 900);
+        run->retiring = &run->shells[SHELLS - 1 - i];
+        run->retire_step = sim->step + (uint64_t)rng_between(&sim->rng, 20, 120);
+        return;
+    }
+}
+
+static void retire(struct run *run)
+{
+    if (!run->retire_step || run->sim.step < run->retire_step)
+        return;
+    run->retire_step = 0;
+    if (run->retiring->is_running)
+        shell_stop(run->retiring);
+}
+
 static void crash(struct run *run, struct shell *sh)
 {
     if (!sh->is_running)
@@ -203,7 +235,7 @@ static void go_wrong(struct run *run)
     struct shell *sh = pick_shell(run);
 
     run->faults++;
-    switch (rng_below(rng, 7)) {
+    switch (rng_below(rng, 8)) {
     case 0:
         if (s->loses_links)
             lose_link(run, sh);
@@ -230,9 +262,13 @@ static void go_wrong(struct run *run)
         if (s->wipes && rng_chance(rng, 50))
             lose_data(run, true);
         break;
-    default:
+    case 6:
         if (s->rolls_back && rng_chance(rng, 50))
             lose_data(run, false);
+        break;
+    default:
+        if (s->has_second)
+            cut_off_active(run);
         break;
     }
 }
@@ -285,6 +321,10 @@ static void take_step(struct run *run)
         take_snapshot(run);
     if (rng_chance(rng, 2))
         go_wrong(run);
+    retire(run);
+    /* Where data was lost the links are not well either. */
+    if (run->shells[0].phase == PHASE_ROLLBACK && sim->settings.loses_links && rng_chance(rng, 5))
+        lose_link(run, &run->shells[0]);
     for (int i = 0; i < SHELLS; i++)
         checks_look_at_daemon(&run->checks, &run->shells[i]);
 }
