@@ -26,7 +26,7 @@ struct lead {
     enum lead_phase phase;
     bool has_state;      /* core holds what belongs to epoch */
     bool server_loading; /* Redis reads its data from disk */
-    bool asking;
+    bool asking, released;
     char token[LEAD_TOKEN_MAX];
     char epoch[LEAD_EPOCH_LEN + 1];
     char new_epoch[LEAD_EPOCH_LEN + 1]; /* sent; epoch becomes it with the answer */

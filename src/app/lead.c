@@ -133,11 +133,16 @@ static void make_epoch(struct lead *lead, uint64_t applied)
     for (size_t i = 0; i < sizeof random; i++)
         (void)snprintf(lead->new_epoch + 2 * i, 3, "%02x", random[i]);
     char number[NUMBER_TEXT_MAX];
-    struct slice words[] = {slice_text("HSET"),        slice_text(KEY_META),
+    static const char *const script =
+        "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return redis.error_reply('FENCED the lease is not "
+        "ours') end "
+        "return redis.call('HSET', KEYS[2], 'holder', ARGV[1], unpack(ARGV, 2))";
+    struct slice words[] = {slice_text("EVAL"),        slice_text(script),
+                            slice_text("2"),           slice_text(KEY_LEADER),
+                            slice_text(KEY_META),      lead_token(lead),
                             slice_text("epoch"),       slice_text(lead->new_epoch),
                             slice_text("beat"),        slice_text("0"),
                             slice_text("applied_seq"), slice_of(number, number_format_u64(number, applied)),
-                            slice_text("holder"),      lead_token(lead),
                             slice_text("schema"),      slice_text("1")};
     if (redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, on_epoch_made, lead))
         ask_in(lead, SOON_MS);
@@ -310,7 +315,9 @@ static void displace(struct lead *lead)
 
 static void ask(struct lead *lead)
 {
-    if (lead->asking || lead->d->stopping || !redis_link_is_up(lead->d->link))
+    /* While stopping, the last batch still needs the lease. */
+    bool stopping = lead->d->stopping && (lead->released || lead->phase != PHASE_ACTIVE);
+    if (lead->asking || stopping || !redis_link_is_up(lead->d->link))
         return;
     char ms[NUMBER_TEXT_MAX];
     struct slice words[] = {slice_text("EVAL"),
@@ -418,6 +425,7 @@ void lead_release(struct lead *lead, void (*fn)(void *ctx), void *ctx)
                             slice_text("0"),      slice_text("")};
     struct release *release = mem_new(1, sizeof *release);
     *release = (struct release){fn, ctx};
+    lead->released = true;
     loop_timer_stop(lead->timer);
     if (redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, on_released, release)) {
         free(release);
