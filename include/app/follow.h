@@ -5,6 +5,7 @@
  * each instance counts those that are still to come (instance.own_writes). */
 #pragma once
 
+#include "app/id_queue.h"
 #include "core/fleet.h"
 #include "util/map.h"
 #include <stdbool.h>
@@ -14,13 +15,6 @@ struct daemon;
 struct looked;
 struct loop_timer;
 struct redis_link;
-
-/* Ids to be looked at, each once. */
-struct id_queue {
-    struct ident *ids;
-    uint32_t count, cap;
-    struct map map;
-};
 
 struct follow_blocked {
     struct ident id;

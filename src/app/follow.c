@@ -30,12 +30,6 @@ static struct slice blocked_id(const void *owner, uint32_t index)
     return ident_slice(&f->blocked[index].id);
 }
 
-static struct slice queued_id(const void *owner, uint32_t index)
-{
-    const struct id_queue *q = owner;
-    return ident_slice(&q->ids[index]);
-}
-
 void follow_init(struct follow *f, struct daemon *d)
 {
     *f = (struct follow){.d = d};
@@ -44,7 +38,7 @@ void follow_init(struct follow *f, struct daemon *d)
     struct redis_link_events events = {on_up, on_down, on_push};
     f->link = redis_link_new(d->loop, &options, &events, f);
     f->timer = loop_timer_new(d->loop, on_timer, f);
-    map_init(&f->dirty.map, hash_key_random(), queued_id, &f->dirty);
+    id_queue_init(&f->dirty);
     map_init(&f->blocked_map, hash_key_random(), blocked_id, f);
 }
 
@@ -53,16 +47,14 @@ void follow_clear(struct follow *f)
     follow_reset(f);
     redis_link_free(f->link);
     loop_timer_free(f->timer);
-    map_clear(&f->dirty.map);
+    id_queue_clear(&f->dirty);
     map_clear(&f->blocked_map);
-    free(f->dirty.ids);
     free(f->blocked);
 }
 
 void follow_reset(struct follow *f)
 {
-    map_reset(&f->dirty.map);
-    f->dirty.count = 0;
+    id_queue_reset(&f->dirty);
     for (uint32_t i = 0; i < f->blocked_count; i++)
         free_blocked(&f->blocked[i]);
     map_reset(&f->blocked_map);
@@ -165,16 +157,7 @@ void follow_expect(struct follow *f, const struct batch *batch)
 
 void follow_mark(struct follow *f, struct slice id)
 {
-    struct id_queue *q = &f->dirty;
-    if (q->count >= DIRTY_MAX || map_find(&q->map, id) != MAP_NONE)
-        return;
-    if (q->count == q->cap) {
-        q->cap = q->cap ? q->cap * 2 : 64;
-        q->ids = mem_resize(q->ids, q->cap, sizeof *q->ids);
-    }
-    ident_set(&q->ids[q->count], id);
-    map_insert(&q->map, q->count++);
-    if (!loop_timer_is_set(f->timer))
+    if (id_queue_add(&f->dirty, id, DIRTY_MAX) && !loop_timer_is_set(f->timer))
         loop_timer_set(f->timer, GATHER_MS);
 }
 
@@ -247,8 +230,7 @@ static void on_timer(void *ctx)
         reconcile_look(&f->d->reconcile, ident_slice(&f->blocked[i].id));
     for (uint32_t i = 0; i < f->dirty.count; i++)
         reconcile_look(&f->d->reconcile, ident_slice(&f->dirty.ids[i]));
-    map_reset(&f->dirty.map);
-    f->dirty.count = 0;
+    id_queue_reset(&f->dirty);
     if (f->blocked_count)
         loop_timer_set(f->timer, BLOCKED_MS);
 }

@@ -28,29 +28,20 @@ struct call {
 
 static void run(struct load *load);
 
-static struct slice queued_id(const void *owner, uint32_t index)
-{
-    const struct id_queue *q = owner;
-    return ident_slice(&q->ids[index]);
-}
-
 void load_init(struct load *load, struct daemon *d)
 {
     *load = (struct load){.d = d, .step = -1};
     load->ids = mem_new(1, sizeof *load->ids);
-    map_init(&load->ids->instances.map, hash_key_random(), queued_id, &load->ids->instances);
-    map_init(&load->ids->trades.map, hash_key_random(), queued_id, &load->ids->trades);
+    id_queue_init(&load->ids->instances);
+    id_queue_init(&load->ids->trades);
 }
 
 static void forget_ids(struct load *load)
 {
     struct id_queue *queues[] = {&load->ids->instances, &load->ids->trades};
     for (size_t i = 0; i < ARRAY_LEN(queues); i++) {
-        map_clear(&queues[i]->map);
-        free(queues[i]->ids);
-        queues[i]->ids = NULL;
-        queues[i]->count = queues[i]->cap = 0;
-        map_init(&queues[i]->map, hash_key_random(), queued_id, queues[i]);
+        id_queue_clear(queues[i]);
+        id_queue_init(queues[i]);
     }
     free(load->ids->kept);
     load->ids->kept = NULL;
@@ -69,18 +60,6 @@ void load_abandon(struct load *load)
     load->step = -1;
     load->pending = 0;
     forget_ids(load);
-}
-
-static void add_id(struct id_queue *q, struct slice id)
-{
-    if (!ident_is_valid(id, IDENT_MAX) || map_find(&q->map, id) != MAP_NONE)
-        return;
-    if (q->count == q->cap) {
-        q->cap = q->cap ? q->cap * 2 : 64;
-        q->ids = mem_resize(q->ids, q->cap, sizeof *q->ids);
-    }
-    ident_set(&q->ids[q->count], id);
-    map_insert(&q->map, q->count++);
 }
 
 static void fail(struct load *load, struct slice why)
@@ -225,7 +204,8 @@ static void make_groups(struct load *load)
 static void on_members(struct load *load, const redisReply *reply, int is_trade)
 {
     for (size_t i = 0; i < reply->elements; i++)
-        add_id(is_trade ? &load->ids->trades : &load->ids->instances, load_text(reply->element[i]));
+        (void)id_queue_add(is_trade ? &load->ids->trades : &load->ids->instances,
+                           load_text(reply->element[i]), UINT32_MAX);
 }
 
 static void read_sets(struct load *load)
@@ -257,7 +237,7 @@ static void on_scanned(struct load *load, const redisReply *reply, int arg)
         enum record_kind kind;
         struct slice id;
         if (key_parse_record(load_text(reply->element[1]->element[i]), &kind, &id) && kind == RECORD_INSTANCE)
-            add_id(&load->ids->instances, id);
+            (void)id_queue_add(&load->ids->instances, id, UINT32_MAX);
     }
     if (strcmp(load->cursor, "0") != 0)
         scan(load);

@@ -14,6 +14,8 @@
 
 /* Instances looked at in one call: keeps Redis busy for about a millisecond. */
 #define LOOK_MAX 100
+/* Ids that wait for a look; what does not fit is found by the next pass. */
+#define QUEUE_MAX 1000000
 /* Keys that one SCAN looks at. */
 #define SCAN_COUNT "500"
 
@@ -28,31 +30,24 @@ const char *repair_kind_name(enum repair_kind kind)
     return names[kind];
 }
 
-static struct slice queued_id(const void *owner, uint32_t index)
-{
-    const struct id_queue *q = owner;
-    return ident_slice(&q->ids[index]);
-}
-
 void reconcile_init(struct reconcile *r, struct daemon *d)
 {
     *r = (struct reconcile){.d = d};
     r->timer = loop_timer_new(d->loop, on_timer, r);
-    map_init(&r->queue.map, hash_key_random(), queued_id, &r->queue);
+    id_queue_init(&r->queue);
 }
 
 void reconcile_clear(struct reconcile *r)
 {
     loop_timer_free(r->timer);
-    map_clear(&r->queue.map);
-    free(r->queue.ids);
+    id_queue_clear(&r->queue);
 }
 
 void reconcile_reset(struct reconcile *r)
 {
     r->generation++;
-    map_reset(&r->queue.map);
-    r->queue.count = r->done = r->asked = r->pending = 0;
+    id_queue_reset(&r->queue);
+    r->done = r->asked = r->pending = 0;
     r->looking = r->wants_keys = r->walking = r->restoring = false;
     loop_timer_stop(r->timer);
 }
@@ -88,16 +83,8 @@ void reconcile_start(struct reconcile *r)
 
 void reconcile_look(struct reconcile *r, struct slice id)
 {
-    struct id_queue *q = &r->queue;
-    if (!ident_is_valid(id, IDENT_MAX) || map_find(&q->map, id) != MAP_NONE)
-        return;
-    if (q->count == q->cap) {
-        q->cap = q->cap ? q->cap * 2 : 64;
-        q->ids = mem_resize(q->ids, q->cap, sizeof *q->ids);
-    }
-    ident_set(&q->ids[q->count], id);
-    map_insert(&q->map, q->count++);
-    look_on(r);
+    if (id_queue_add(&r->queue, id, QUEUE_MAX))
+        look_on(r);
 }
 
 /* Sets and load index hold whatever others put there. STATE is NULL for the load index. */
@@ -200,8 +187,8 @@ static void on_looked(void *ctx, void *object)
         r->done += r->asked;
     }
     if (r->done == r->queue.count) {
-        r->queue.count = r->done = 0;
-        map_reset(&r->queue.map);
+        id_queue_reset(&r->queue);
+        r->done = 0;
     }
     commit_hold(&r->d->commit, false);
     if (reply)
