@@ -124,6 +124,14 @@ static void look_at_fleet(struct checks *c, const struct shell *sh)
     }
 }
 
+/* Nobody has written since it did. */
+static bool is_last_holder(const struct checks *c, const struct shell *sh)
+{
+    const struct store_key *meta = store_find_text(c->store, KEY_META);
+
+    return slice_is(key_get(meta, "epoch"), sh->epoch) && slice_is(key_get(meta, "holder"), sh->token);
+}
+
 void checks_look_at_daemon(struct checks *c, const struct shell *sh)
 {
     const struct ledger_options *options = &c->sim->settings.ledger;
@@ -137,8 +145,7 @@ void checks_look_at_daemon(struct checks *c, const struct shell *sh)
         view.ended_remembered > 4 * (uint64_t)options->max_tracked ||
         view.received->count > options->per_id_max || sh->trades.other_count > sh->trades.max_others)
         sim_fail(c->sim, "%s holds more than it may", sh->name);
-    if (sh->phase == PHASE_ACTIVE && shell_is_idle(sh) && !c->sim->has_lost_data &&
-        slice_is(key_get(store_find_text(c->store, KEY_META), "epoch"), sh->epoch))
+    if (sh->phase == PHASE_ACTIVE && shell_is_idle(sh) && !c->sim->has_lost_data && is_last_holder(c, sh))
         look_at_fleet(c, sh);
 }
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 /* Reports that one batch may hold, and one before. */
-#define SILENCE_REPORTS 6
+#define SILENCE_REPORTS 60
 
 static uint32_t agent_of(struct slice id)
 {

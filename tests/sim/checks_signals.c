@@ -92,7 +92,8 @@ void look_at_rejected(struct checks *c)
 {
     for (int k = 0; k < STREAM_KINDS; k++) {
         uint64_t added = added_to(c, sim_streams[k], "_rejected");
-        bool may_be_more = c->sim->settings.plants && (k == STREAM_REPORTS || k == STREAM_TRADES);
+        bool may_be_more = (c->sim->settings.plants || c->sim->settings.writes_hashes) &&
+                           (k == STREAM_REPORTS || k == STREAM_TRADES);
 
         if (added < c->malformed[k] || (added > c->malformed[k] && !may_be_more))
             sim_fail(c->sim, "%" PRIu64 " entries of %s were rejected, %" PRIu64 " are malformed", added,

@@ -82,7 +82,7 @@ void daemon_forget(struct shell *sh)
 
 static void ask(struct shell *sh)
 {
-    if (sh->is_asking || sh->is_stopping || !sh->is_up)
+    if (sh->is_asking || (sh->is_stopping && (sh->is_released || sh->phase != PHASE_ACTIVE)) || !sh->is_up)
         return;
     if (call_send(sh, CALL_LEASE))
         sh->is_asking = true;
@@ -91,7 +91,7 @@ static void ask(struct shell *sh)
 static void lose_state(struct shell *sh)
 {
     sh->load_generation++;
-    sh->has_state = sh->is_restoring = false;
+    sh->has_state = sh->is_restoring = sh->is_rescanned = false;
     sh->new_epoch[0] = '\0';
     daemon_forget(sh);
 }
@@ -129,9 +129,12 @@ static void make_epoch(struct shell *sh, uint64_t applied)
 static void restore(struct shell *sh)
 {
     enter(sh, PHASE_ROLLBACK);
+    reconcile_pause(sh);
     if (!sh->is_restoring)
         reconcile_write_back(sh);
     sh->is_restoring = true;
+    sh->is_rescanned = false;
+    commit_resume(sh);
     load_rescan(sh);
 }
 
@@ -153,6 +156,14 @@ static void on_epoch_made(struct shell *sh)
     }
     enter(sh, PHASE_LOADING);
     load_start(sh);
+}
+
+static void on_load_failed(struct shell *sh)
+{
+    if (sh->phase == PHASE_LOADING)
+        lose_state(sh);
+    enter(sh, PHASE_CONNECTING);
+    sh->lease_at_ms = sh->store->now_ms + SOON_MS;
 }
 
 static void roll_back(struct shell *sh, const char *kind)
@@ -226,7 +237,20 @@ static void on_lease(struct shell *sh, const struct lease_answer *answer)
 
 void lead_on_loaded(struct shell *sh)
 {
-    sh->is_restoring = false;
+    if (!sh->is_restoring) {
+        become_active(sh);
+        return;
+    }
+    sh->is_rescanned = true;
+    commit_kick(sh);
+    lead_on_settled(sh);
+}
+
+void lead_on_settled(struct shell *sh)
+{
+    if (sh->phase != PHASE_ROLLBACK || !sh->is_rescanned || sh->is_writing_back || !shell_is_idle(sh))
+        return;
+    sh->is_restoring = sh->is_rescanned = false;
     become_active(sh);
 }
 
@@ -344,7 +368,10 @@ static void on_answer(struct shell *sh, struct call *call)
         sim_note(sh->sim, "%s has stopped", sh->name);
         break;
     case CALL_EPOCH:
-        on_epoch_made(sh);
+        if (call->is_refused)
+            on_load_failed(sh);
+        else
+            on_epoch_made(sh);
         break;
     case CALL_BATCH:
         commit_on_answer(sh, call);
@@ -416,12 +443,15 @@ void shell_lose_link(struct shell *sh)
     sh->reconnect_at_ms = sh->store->now_ms + rng_between(&sh->sim->rng, 10, 2000);
 }
 
-static void make_epoch_in_store(struct store *store, const struct call *call, const char *token)
+static void make_epoch_in_store(struct store *store, struct call *call, const char *token)
 {
+    const struct store_key *holder;
     struct store_key *meta = store_make(store, slice_text(KEY_META), STORE_HASH);
     char text[NUMBER_TEXT_MAX];
 
-    if (!meta)
+    holder = store_find_text(store, KEY_LEADER); /* the slots may have moved */
+    call->is_refused = !meta || !holder || !slice_is(pair_value(&holder->pairs[0]), token);
+    if (call->is_refused)
         return;
     key_put(meta, slice_text("epoch"), buf_slice(&call->bytes));
     key_put(meta, slice_text("beat"), slice_text("0"));
@@ -568,7 +598,7 @@ static void go_on_stopping(struct shell *sh)
     else if (!sh->is_up)
         shell_kill(sh);
     else if (sh->call_count == 0)
-        (void)call_send(sh, CALL_RELEASE);
+        sh->is_released = call_send(sh, CALL_RELEASE) != NULL;
 }
 
 void shell_tick(struct shell *sh)

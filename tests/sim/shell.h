@@ -117,12 +117,12 @@ struct shell {
     struct store *store;
     const char *name;
     unsigned incarnation;
-    bool is_running, is_up, is_stopping;
+    bool is_running, is_up, is_stopping, is_released;
     int64_t skew_ms;
 
     /* lead */
     enum phase phase;
-    bool has_state, is_asking, is_restoring;
+    bool has_state, is_asking, is_restoring, is_rescanned;
     char token[SCRIPT_TEXT_MAX], epoch[SCRIPT_TEXT_MAX], new_epoch[SCRIPT_TEXT_MAX];
     char dead_holder[SCRIPT_TEXT_MAX];
     uint64_t beat;
@@ -166,7 +166,8 @@ struct shell {
     /* reconcile and follow */
     struct id_list queue, marked;
     uint32_t done, asked;
-    bool is_looking, is_walking, wants_keys;
+    bool is_looking, is_walking, wants_keys, is_writing_back;
+    uint32_t restore_next;
     uint64_t passes, repairs;
     int64_t reconcile_at_ms, follow_at_ms, poll_at_ms;
     struct blocked *blocked;

@@ -51,6 +51,7 @@ static void on_stored(struct shell *sh)
     batch_reset(sh->sent, 0);
     commit_kick(sh);
     reconcile_on_settled(sh);
+    lead_on_settled(sh);
     ingest_go_on(sh);
 }
 

@@ -211,8 +211,29 @@ static void reconcile_look(struct shell *sh, struct slice id)
     look_on(sh);
 }
 
+/* As many instances as fit into the batch that is being filled. */
+static void write_back_some(struct shell *sh)
+{
+    const struct fleet *fleet = &sh->fleet;
+    struct sink *sink = commit_sink(sh);
+    struct cause cause = {CAUSE_RECONCILE, {(uint64_t)shell_now_ms(sh), sh->passes}};
+    struct instance *i = fleet_next(fleet, sh->restore_next);
+
+    while (i && !commit_is_full(sh)) {
+        sink->ops->begin(sink->ctx, &cause);
+        fleet_write_back(&sh->fleet, i, sink);
+        sh->restore_next = fleet_index_of(fleet, i) + 1;
+        i = fleet_next(fleet, sh->restore_next);
+    }
+    sh->is_writing_back = i != NULL;
+}
+
 void reconcile_on_settled(struct shell *sh)
 {
+    if (sh->is_writing_back && !sh->has_sent) {
+        write_back_some(sh);
+        commit_kick(sh);
+    }
     if (sh->is_held && !sh->is_looking)
         look_on(sh);
 }
@@ -263,8 +284,10 @@ void reconcile_take(struct shell *sh, const struct look *look)
         follow_unblock(sh, look, &record);
         instance = fleet_find(&sh->fleet, id);
     }
-    if (instance && instance->batch == sh->fleet.batch)
+    if (instance && instance->batch == sh->fleet.batch) {
+        follow_mark(sh, id);
         return;
+    }
     sink->ops->begin(sink->ctx, &cause);
     result = fleet_adopt(&sh->fleet, id, &record, sh->sim->settings.adopts, &cause, now_ms, sink);
     instance = fleet_find(&sh->fleet, id);
@@ -281,16 +304,22 @@ void reconcile_take(struct shell *sh, const struct look *look)
 void reconcile_reset(struct shell *sh)
 {
     sh->queue.count = sh->done = sh->asked = 0;
-    sh->is_looking = sh->is_walking = sh->wants_keys = false;
+    sh->is_looking = sh->is_walking = sh->wants_keys = sh->is_writing_back = false;
     sh->is_held = false;
     sh->reconcile_at_ms = 0;
 }
 
-void reconcile_start(struct shell *sh)
+void reconcile_pause(struct shell *sh)
 {
     sh->is_looking = sh->is_walking = false;
     commit_hold(sh, false);
-    sh->reconcile_at_ms = sh->store->now_ms + sh->sim->settings.reconcile_ms;
+}
+
+void reconcile_start(struct shell *sh)
+{
+    reconcile_pause(sh);
+    if (!sh->reconcile_at_ms)
+        sh->reconcile_at_ms = sh->store->now_ms + sh->sim->settings.reconcile_ms;
     look_on(sh);
 }
 
@@ -387,18 +416,15 @@ void follow_on_timer(struct shell *sh)
 
 void reconcile_write_back(struct shell *sh)
 {
-    const struct fleet *fleet = &sh->fleet;
     struct sink *sink = commit_sink(sh);
-    struct cause cause = {CAUSE_RECONCILE, {(uint64_t)shell_now_ms(sh), 0}};
+    struct cause cause = {CAUSE_RECONCILE, {(uint64_t)shell_now_ms(sh), sh->passes}};
 
-    for (struct instance *i = fleet_next(fleet, 0); i; i = fleet_next(fleet, fleet_index_of(fleet, i) + 1)) {
-        sink->ops->begin(sink->ctx, &cause);
-        fleet_write_back(&sh->fleet, i, sink);
-    }
     sink->ops->begin(sink->ctx, &cause);
     ledger_write_back(sh->ledger, sink);
     for (int k = 0; k < STREAM_KINDS; k++)
         sh->streams[k].stored = (struct stream_id){0, 1};
+    sh->restore_next = 0;
+    write_back_some(sh);
 }
 
 static void write_back_index(struct shell *sh, struct slice key, struct sink *sink)

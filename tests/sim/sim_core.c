@@ -199,11 +199,22 @@ static void start_again(struct run *run, struct shell *sh)
     shell_start(sh, dead);
 }
 
+/* The snapshot lacks a batch that a daemon was told to be stored. One that lacks only what others wrote
+ * cannot be told from streams that others made anew. */
+static bool is_behind(const struct run *run)
+{
+    uint64_t applied = 0;
+
+    (void)number_parse_u64(key_get(store_find_text(&run->snapshot, KEY_META), "applied_seq"), UINT64_MAX,
+                           &applied); /* 0 where it is missing */
+    return !run->shells[0].has_state || applied < run->shells[0].applied;
+}
+
 static void lose_data(struct run *run, bool wiped)
 {
     struct sim *sim = &run->sim;
 
-    if (!wiped && !run->has_snapshot)
+    if (!wiped && (!run->has_snapshot || !is_behind(run)))
         return;
     for (int i = 0; i < SHELLS; i++) {
         if (!run->shells[i].is_running)

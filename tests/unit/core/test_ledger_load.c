@@ -294,6 +294,20 @@ static void test_ledger_write_back_tells_all_that_a_start_needs(void **state)
     assert_recorded_only(&f->sink, "total", "");
 }
 
+/* What comes back with an older stream is not kept a second time. */
+static void test_ledger_write_back_trims_results_before_the_oldest_kept(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_result(f, "1500-0", "r1", "s1", "executed");
+    feed_result(f, "1501-0", "r2", "s2", "executed");
+    flush(f, "0-0", 1600);
+    recording_sink_reset(&f->sink);
+    ledger_write_back(f->ledger, &f->sink.sink);
+    flush(f, "0-0", 1700);
+    assert_recorded_only(&f->sink, "trim results", "trim results 1500-0\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ledger_fixture_setup, ledger_fixture_teardown)
 
 int main(void)
@@ -314,6 +328,7 @@ int main(void)
         TEST(test_ledger_load_early_does_not_count_twice_what_was_due),
         TEST(test_ledger_load_result_knows_its_id_again),
         TEST(test_ledger_write_back_tells_all_that_a_start_needs),
+        TEST(test_ledger_write_back_trims_results_before_the_oldest_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
