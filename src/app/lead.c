@@ -133,11 +133,7 @@ static void make_epoch(struct lead *lead, uint64_t applied)
     for (size_t i = 0; i < sizeof random; i++)
         (void)snprintf(lead->new_epoch + 2 * i, 3, "%02x", random[i]);
     char number[NUMBER_TEXT_MAX];
-    static const char *const script =
-        "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return redis.error_reply('FENCED the lease is not "
-        "ours') end "
-        "return redis.call('HSET', KEYS[2], 'holder', ARGV[1], unpack(ARGV, 2))";
-    struct slice words[] = {slice_text("EVAL"),        slice_text(script),
+    struct slice words[] = {slice_text("EVAL"),        script_word(&script_epoch, true),
                             slice_text("2"),           slice_text(KEY_LEADER),
                             slice_text(KEY_META),      lead_token(lead),
                             slice_text("epoch"),       slice_text(lead->new_epoch),
@@ -303,12 +299,10 @@ static void on_lease(void *ctx, void *object)
 /* Something foreign sits on the lease or on meta: it is moved aside. */
 static void displace(struct lead *lead)
 {
-    static const char *const script =
-        "for i = 1, #KEYS do local t = redis.call('TYPE', KEYS[i]).ok "
-        "if t ~= 'none' and t ~= ARGV[i] then redis.call('RENAME', KEYS[i], ARGV[3] .. KEYS[i]) end end";
-    struct slice words[] = {slice_text("EVAL"),     slice_text(script),       slice_text("2"),
-                            slice_text(KEY_LEADER), slice_text(KEY_META),     slice_text("string"),
-                            slice_text("hash"),     slice_text(KEY_DISPLACED)};
+    struct slice words[] = {slice_text("EVAL"),   script_word(&script_clear, true),
+                            slice_text("2"),      slice_text(KEY_LEADER),
+                            slice_text(KEY_META), slice_text("string"),
+                            slice_text("hash"),   slice_text(KEY_DISPLACED)};
     reconcile_count(&lead->d->reconcile, REPAIR_DISPLACED);
     (void)redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, NULL, NULL); /* asked again anyway */
 }

@@ -6,6 +6,7 @@
 #include "app/displace.h"
 #include "app/look.h"
 #include "codec/keys.h"
+#include "codec/scripts.h"
 #include "load_private.h"
 #include "util/alloc.h"
 #include "util/number.h"
@@ -176,12 +177,6 @@ static void on_groups(struct load *load, const redisReply *reply, int k)
 static void make_groups(struct load *load)
 {
     const struct config *config = load->d->config;
-    static const char *const script =
-        "local t = redis.call('TYPE', KEYS[1]).ok if t ~= 'none' and t ~= 'stream' then return {} end "
-        "redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], ARGV[3], 'MKSTREAM') "
-        "redis.pcall('XGROUP', 'CREATECONSUMER', KEYS[1], ARGV[1], ARGV[2]) "
-        "if ARGV[4] ~= '' then redis.pcall('XSETID', KEYS[1], ARGV[4]) end "
-        "return redis.call('XINFO', 'GROUPS', KEYS[1])";
     for (int k = 0; k < STREAM_KINDS; k++) {
         char id[STREAM_ID_TEXT_MAX], read[STREAM_ID_TEXT_MAX] = "";
         stream_id_format(id, load->d->ingest.streams[k].handled);
@@ -190,7 +185,7 @@ static void make_groups(struct load *load)
         if (load->rescanning)
             stream_id_format(read, load->d->ingest.streams[k].read);
         struct slice words[] = {slice_text("EVAL"),
-                                slice_text(script),
+                                script_word(&script_group, true),
                                 slice_text("1"),
                                 slice_text(load->d->names.stream[k]),
                                 slice_text(config->streams.group),

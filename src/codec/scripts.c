@@ -1,18 +1,21 @@
 #include "codec/scripts.h"
 
-/* Made at build from src/codec/lua. */
-extern const unsigned char lua_commit[], lua_lease[], lua_probe[], lua_look[], lua_poll[], lua_displace[];
-extern const size_t lua_commit_len, lua_lease_len, lua_probe_len, lua_look_len, lua_poll_len,
-    lua_displace_len;
-extern const char lua_commit_sha1[], lua_lease_sha1[], lua_probe_sha1[], lua_look_sha1[], lua_poll_sha1[],
-    lua_displace_sha1[];
+/* Each is made at build from src/codec/lua (cmake/Embed.cmake). */
+#define SCRIPT(name)                                                                                         \
+    extern const unsigned char lua_##name[];                                                                 \
+    extern const size_t lua_##name##_len;                                                                    \
+    extern const char lua_##name##_sha1[];                                                                   \
+    const struct script script_##name = {lua_##name, &lua_##name##_len, lua_##name##_sha1}
 
-const struct script script_commit = {lua_commit, &lua_commit_len, lua_commit_sha1};
-const struct script script_lease = {lua_lease, &lua_lease_len, lua_lease_sha1};
-const struct script script_probe = {lua_probe, &lua_probe_len, lua_probe_sha1};
-const struct script script_look = {lua_look, &lua_look_len, lua_look_sha1};
-const struct script script_poll = {lua_poll, &lua_poll_len, lua_poll_sha1};
-const struct script script_displace = {lua_displace, &lua_displace_len, lua_displace_sha1};
+SCRIPT(commit);
+SCRIPT(lease);
+SCRIPT(probe);
+SCRIPT(look);
+SCRIPT(poll);
+SCRIPT(displace);
+SCRIPT(group);
+SCRIPT(epoch);
+SCRIPT(clear);
 
 struct slice script_word(const struct script *script, bool whole)
 {
