@@ -63,7 +63,7 @@ struct daemon {
 };
 
 /* SOURCE is borrowed for the life of the daemon, CONFIG is taken over. NULL where the HTTP address cannot be
- * bound (ret_error says why) or the system refuses (70): *ret_exit then holds the exit code. */
+ * bound (the log says why) or the system refuses (70): *ret_exit then holds the exit code. */
 struct daemon *daemon_new(const struct config_source *source, struct config *config, struct log *log,
                           struct loop *loop, int *ret_exit);
 void daemon_free(struct daemon *d);

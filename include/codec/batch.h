@@ -94,7 +94,7 @@ size_t batch_bytes(const struct batch *batch);
 void batch_set_position(struct batch *batch, enum stream_kind stream, struct stream_id id);
 /* Trims the handled part of STREAM below MIN. HANDLED is the position. */
 void batch_trim(struct batch *batch, enum stream_kind stream, struct stream_id min, struct stream_id handled);
-/* A field of mt5stated:meta, and any command on a key of the daemon's own. */
+/* A field of mt5stated:meta. */
 void batch_set_meta(struct batch *batch, const char *name, struct slice value);
 
 /* Notes when the hash of a trade will be gone (seconds since 1970), for the sweep; forgets it. */

@@ -1,5 +1,6 @@
 #!lua
--- Stores one batch of the daemon, whole or not at all (docs/REDIS_SCHEMA.md, "One way out").
+-- Stores one batch of the daemon (docs/decisions/0001-one-script-call-per-batch.md). What can be refused is refused before
+-- the first write; an operation that fails all the same is told in the answer, and the others stand.
 --
 -- KEYS[1] lease, KEYS[2] meta, KEYS[3..] every other key that is written.
 -- ARGV[1] the holder's token, ARGV[2] the epoch of the data, ARGV[3] this batch's number,
