@@ -1,4 +1,4 @@
-/* Who may read over HTTP where not everybody may (SPEC §8.1, §8.3). */
+/* Who may do what over HTTP (SPEC §8.1, §8.3), by the bearer tokens of http.tokens. */
 #pragma once
 
 #include "config/config.h"
@@ -12,6 +12,11 @@ enum access {
     ACCESS_UNCONFIGURED, /* 403: no token could be right, for there is none */
 };
 
+/* What is asked for: reading, posting reports, changing anything else. */
+enum access_need { ACCESS_TO_READ, ACCESS_TO_REPORT, ACCESS_TO_CHANGE };
+
 /* AUTHORIZATION is the value of that header, empty where there is none. How long this takes does not depend
- * on the tokens' secrets, only on their number. */
-enum access access_to_read(const struct config_token *tokens, size_t count, struct slice authorization);
+ * on the tokens' secrets, only on their number. *RET_TOKEN is the token that was sent where it is one of
+ * them, else NULL. */
+enum access access_check(const struct config_token *tokens, size_t count, struct slice authorization,
+                         enum access_need need, const struct config_token **ret_token);

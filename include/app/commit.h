@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "app/waiters.h"
 #include "codec/batch.h"
 #include "core/histogram.h"
 #include "util/buf.h"
@@ -39,6 +40,7 @@ struct commit {
     const char *refusal; /* why Redis takes no writes; NULL while it does */
     uint64_t failed_operations, cut_groups, batches;
     struct histogram roundtrip;
+    struct waiters waiters;
 };
 
 void commit_init(struct commit *c, struct daemon *d);
@@ -62,6 +64,9 @@ bool commit_is_idle(const struct commit *c);
 bool commit_is_settled(const struct commit *c);
 /* The batch that is filled has grown to where reading should wait. */
 bool commit_is_full(const struct commit *c);
+/* Calls FN once everything that was told to the sink so far is stored, or was given up because the state was
+ * reset; maybe before this returns. False at the bound of app/waiters.h: FN is not called. */
+bool commit_on_stored(struct commit *c, waiter_fn fn, void *ctx);
 /* Sends nothing new until released; for reads that must not race with a batch. */
 void commit_hold(struct commit *c, bool hold);
 void commit_note_trade(struct commit *c, struct slice trade_id, int64_t read_us);

@@ -6,6 +6,8 @@
 
 #include "app/commit.h"
 #include "app/follow.h"
+#include "app/guarding.h"
+#include "app/hook_calls.h"
 #include "app/ingest.h"
 #include "app/lead.h"
 #include "app/load.h"
@@ -14,6 +16,7 @@
 #include "app/redis_clock.h"
 #include "app/server.h"
 #include "app/trade_io.h"
+#include "app/webhooks.h"
 #include "config/config.h"
 #include "core/fleet.h"
 #include "core/ledger.h"
@@ -45,6 +48,7 @@ struct daemon {
     struct ledger *ledger;
     struct trade_book trades;
 
+    uint64_t state_number; /* differs between two loads of the state */
     struct lead lead;
     struct load load;
     struct ingest ingest;
@@ -53,8 +57,12 @@ struct daemon {
     struct follow follow;
     struct reconcile reconcile;
     struct poll poll;
+    struct guarding guarding;
+    struct hook_calls hook_calls;
+    struct webhooks webhooks;
     struct server server;
 
+    bool window_is_open[WINDOWS_MAX]; /* as it was logged */
     bool reload_ok;
     int64_t reload_at_s;
     uint64_t event_counts[EVENT_KINDS];
@@ -75,6 +83,10 @@ void daemon_configure_core(struct daemon *d);
 /* Options for a link to Redis. NAME is its client name. */
 struct redis_link_options;
 void daemon_link_options(const struct daemon *d, const char *name, struct redis_link_options *ret_options);
+/* Reads the configuration again and takes it as a whole, or not at all: false, and PROBLEMS (may be NULL)
+ * gets what is wrong with it. Tokens and other texts of the old configuration are gone afterwards. */
+struct buf;
+bool daemon_reload(struct daemon *d, struct buf *problems);
 /* Forgets all state, when another daemon may have changed it. */
 void daemon_forget(struct daemon *d);
 int64_t daemon_now_ms(const struct daemon *d);

@@ -27,6 +27,7 @@ struct id_marks {
     uint32_t cap, count, first;
     uint32_t stride;
     uint64_t handled; /* since the last mark */
+    bool has_old;     /* what lies before the first mark is to be trimmed */
 };
 
 struct ingest_stream {
@@ -73,6 +74,8 @@ void ingest_note_handled(struct ingest *in, enum stream_kind stream, struct stre
 void ingest_go_on(struct ingest *in);
 /* Time, or an answer, may have made something due. */
 void ingest_judge(struct ingest *in);
+/* The same, and what it brings about goes out. */
+void ingest_wake(struct ingest *in);
 /* Positions, totals and trims for a batch that is about to be sealed. */
 void ingest_finish_batch(struct ingest *in, struct batch *batch);
 bool ingest_has_news(const struct ingest *in);

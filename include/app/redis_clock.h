@@ -11,7 +11,7 @@ struct redis_clock {
 };
 
 /* A TIME that was asked for at SENT_MS and came at GOT_MS (both monotonic). The offset is moved only as far
- * as the two allow. */
-void redis_clock_sample(struct redis_clock *clock, int64_t server_us, int64_t sent_ms, int64_t got_ms);
+ * as the two allow; returns by how much: 0 for the first. */
+int64_t redis_clock_sample(struct redis_clock *clock, int64_t server_us, int64_t sent_ms, int64_t got_ms);
 /* Now, on the server's clock; our own wall clock before the first sample. */
 int64_t redis_clock_now_ms(const struct redis_clock *clock);

@@ -1,5 +1,5 @@
-/* What is answered over HTTP: health, readiness, metrics. One table of routes; every answer comes from
- * memory. */
+/* What is answered over HTTP (SPEC §8): one table of routes, and who may use them. What is read comes from
+ * memory; what is changed is answered once it is stored (app/pending.h). */
 #pragma once
 
 #include "app/metrics.h"
@@ -12,6 +12,8 @@ struct server {
     struct daemon *d;
     struct http_server *http;
     struct metrics metrics;
+    uint64_t operations; /* running number for causes of kind CAUSE_OPERATOR */
+    uint32_t pending;    /* changes that are not stored yet (app/pending.h) */
 };
 
 /* Binds the configured address; 0, or -errno with WHY. */

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "codec/keys.h"
+#include "core/command.h"
 #include "core/sink.h"
 #include "util/buf.h"
 #include "util/map.h"
@@ -14,7 +15,7 @@
 struct batch_options {
     struct key_names names;
     const char *group;
-    int64_t events_max_len;
+    int64_t events_max_len, commands_max_len;
 };
 
 struct batch_key {
@@ -29,6 +30,8 @@ struct batch_group {
     size_t start, end; /* its operations in body */
     size_t args;       /* their arguments; where they began while the group is open */
     uint32_t first_event, events;
+    uint32_t first_command, commands;
+    uint32_t first_notice, notices;
     bool closed, cut;
 };
 
@@ -36,14 +39,28 @@ struct batch_use {
     uint32_t group, key;
 };
 
-/* An event that is told (log, counters) once the batch is stored. Its fields are in event_text. */
+/* What is done once the batch is stored: an event is told (log, counters), a command's hook is run, whoever
+ * is notified is told of a notice. The fields are read with batch_get_field. */
 struct batch_event {
     enum event_kind kind;
     uint32_t first_field, fields;
     bool cut;
 };
 
-struct batch_event_field {
+struct batch_command {
+    enum command_kind kind;
+    uint32_t first_field, fields; /* of the entry, as they are written */
+    bool cut;
+};
+
+struct batch_notice {
+    uint64_t change;              /* of the notice, at that time */
+    uint32_t first_field, fields; /* of its event */
+    size_t key_offset, key_len;
+    bool cut;
+};
+
+struct batch_field {
     struct slice name; /* static */
     size_t offset, len;
 };
@@ -67,11 +84,15 @@ struct batch {
     struct batch_use *uses;
     uint32_t use_count, use_cap;
 
-    struct buf event_text;
+    struct buf field_text;
+    struct batch_field *fields;
+    uint32_t field_count, field_cap;
     struct batch_event *events;
     uint32_t event_count, event_cap;
-    struct batch_event_field *event_fields;
-    uint32_t event_field_count, event_field_cap;
+    struct batch_command *commands;
+    uint32_t command_count, command_cap;
+    struct batch_notice *notices;
+    uint32_t notice_count, notice_cap;
 
     struct buf journal, totals, meta;
     size_t total_args, meta_args;
@@ -103,6 +124,13 @@ void batch_forget_expiry(struct batch *batch, struct slice trade_id);
 
 /* Nothing can be added after this. */
 void batch_seal(struct batch *batch);
+
+/* The field at PLACE, from an event's first_field on, or a command's or a notice's. Borrowed until the batch
+ * changes; the name is static text. */
+void batch_get_field(const struct batch *batch, uint32_t place, struct slice *ret_name,
+                     struct slice *ret_value);
+/* The key of a notice of this batch (core/notice.h); borrowed until the batch changes. */
+struct slice batch_notice_key(const struct batch *batch, const struct batch_notice *notice);
 
 /* The command: EVALSHA, or EVAL with the whole script. Sealed batches only. */
 void batch_render(struct batch *batch, struct slice token, struct slice epoch, bool whole_script,

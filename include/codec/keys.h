@@ -10,7 +10,7 @@
 /* Names that configuration decides; borrowed. */
 struct key_names {
     const char *stream[STREAM_KINDS];
-    const char *events;
+    const char *events, *commands;
 };
 
 struct key {
@@ -29,6 +29,10 @@ static inline struct slice key_slice(const struct key *key)
 #define KEY_JOURNAL      "mt5stated:journal"
 #define KEY_SEQ          "mt5stated:seq"
 #define KEY_TRADE_EXPIRY "mt5stated:trade_expiry"
+#define KEY_WATCH        "mt5stated:watch"
+#define KEY_ALERTS       "mt5stated:alerts"
+#define KEY_NOTICES      "mt5stated:notices"
+#define KEY_BREAKER      "mt5stated:breaker"
 #define KEY_LOAD         "instance:index:load"
 #define KEY_THROTTLED    "instance:index:throttled"
 #define KEY_DISPLACED    "mt5stated:displaced:"
@@ -46,6 +50,8 @@ struct key key_displaced(struct slice key);
 
 /* The field of mt5stated:meta that says how far a stream has been handled: `pos:reports`. NUL-terminated. */
 struct key key_position(enum stream_kind stream);
+/* The field of mt5stated:meta that says up to which entry of the signals some that have ended were left. */
+#define META_LEFT "left:signals"
 /* `reports`, `signals`, `results`, `trades`. */
 const char *key_stream_word(enum stream_kind stream);
 

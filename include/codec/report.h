@@ -7,11 +7,16 @@
 #include "core/stream.h"
 #include "util/errmsg.h"
 
+/* Where the texts of a report are mended. */
+struct report_scratch {
+    char last_error[REPORT_TEXT_MAX], command_error[REPORT_TEXT_MAX];
+};
+
 /* True where instance_id is there and every field that is there is valid (SPEC §3); *RET_REPORT then borrows
- * from ENTRY, and its last_error from SCRATCH. Else *RET_FIELD is the name of the first field that is not
+ * from ENTRY, and its last_error and command_error from SCRATCH. Else *RET_FIELD is the name of the first field that is not
  * (static text, the metric's label), and *REASON says `field: what is wrong`. What is not returned is
  * untouched. */
-bool report_parse(const struct entry *entry, char scratch[REPORT_TEXT_MAX], struct report *ret_report,
+bool report_parse(const struct entry *entry, struct report_scratch *scratch, struct report *ret_report,
                   struct slice *ret_field, struct errmsg *reason);
 
 /* The instance_id of an entry where that alone is valid, else empty: a rejected entry is a sign of life too.

@@ -4,6 +4,8 @@
  * it; this file only says where the values end up. Text is NUL-terminated and owned by the struct. */
 #pragma once
 
+#include "core/maintenance.h"
+#include "core/rule.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +25,34 @@ struct config_token {
     char *secret; /* read from the file when the configuration was made */
 };
 
+struct config_webhook {
+    char *url; /* http:// or https://, may hold credentials */
+    int64_t timeout_ms;
+};
+
+/* What may be executed: one per command, in the order of enum command_kind, and one for notifications. */
+enum config_hook_kind {
+    CONFIG_HOOK_STOP,
+    CONFIG_HOOK_RECOVER,
+    CONFIG_HOOK_RESTART,
+    CONFIG_HOOK_START,
+    CONFIG_HOOK_RECONNECT,
+    CONFIG_HOOK_REDISTRIBUTE,
+    CONFIG_HOOK_THROTTLE,
+    CONFIG_HOOK_UNTHROTTLE,
+    CONFIG_HOOK_CANCEL,
+    CONFIG_HOOK_NOTIFY,
+};
+#define CONFIG_HOOKS (CONFIG_HOOK_NOTIFY + 1)
+/* By enum config_hook_kind, NULL behind the last. */
+extern const char *const config_hook_names[];
+
+struct config_hook {
+    char **argv; /* NULL-terminated, the first an absolute path; NULL: none */
+};
+
+#define CONFIG_BACKOFFS_MAX 16
+
 struct config {
     struct {
         char *url;
@@ -41,8 +71,8 @@ struct config {
         char *url_username, *url_password; /* percent-decoded, "" for none; username and password_file win */
     } redis;
     struct {
-        char *reports, *signals, *results, *trades, *events;
-        int64_t events_max_len, reports_max_len, trades_max_len;
+        char *reports, *signals, *results, *trades, *events, *commands;
+        int64_t events_max_len, commands_max_len, reports_max_len, trades_max_len;
         char *group, *consumer;
         int64_t batch;
     } streams;
@@ -61,6 +91,25 @@ struct config {
     struct {
         int64_t closed_ttl_s, probe_per_sec;
     } trades;
+    struct rule_set rules;
+    struct {
+        int64_t max_attempts, timeout_ms;
+        int64_t backoff_ms[CONFIG_BACKOFFS_MAX]; /* before attempt 1, 2, 3…; the last repeats */
+        uint32_t backoff_count;                  /* 1 at least */
+        int64_t cooldown_ms, stable_ms;
+        uint32_t launch_modes; /* bits 1 << enum launch_mode */
+        int64_t max_concurrent;
+        double fleet_breaker_percent;
+    } recovery;
+    bool observe_only;
+    struct maintenance_window *maintenance_windows;
+    size_t maintenance_window_count;
+    struct {
+        struct config_webhook *webhooks;
+        size_t webhook_count;
+    } notify;
+    struct config_hook hooks[CONFIG_HOOKS];
+    int64_t hooks_timeout_ms, hooks_max_running, hooks_max_queued;
     struct {
         char *listen;
         struct config_token *tokens;
@@ -82,6 +131,9 @@ struct config {
     struct {
         int64_t lease_ms;
     } ha;
+    struct {
+        int64_t stall_ms, hold_ms;
+    } guard;
 };
 
 #define CONFIG_DEFAULT_FILE "/etc/mt5stated/mt5stated.json"

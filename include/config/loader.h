@@ -13,11 +13,25 @@ struct cJSON;
 #define LOADER_KEY_MAX      160                 /* dotted names in messages are cut to this */
 #define LOADER_PROBLEMS_MAX 100                 /* then reading stops: such a file is of another kind */
 
+enum threshold_kind { THRESHOLD_NUMBER, THRESHOLD_STATE, THRESHOLD_MAX_ATTEMPTS };
+
+/* A rule as far as it has been read. */
+struct rule_draft {
+    struct rule rule;
+    enum threshold_kind threshold;
+    uint32_t seen;      /* bits of the fields that somebody set; all of them for a default */
+    bool is_bad;        /* a problem of it was told already */
+    const char *origin; /* the last source that said something of it */
+};
+
 struct loader {
     struct config *config;
-    const char *where;   /* the source being read */
-    const char **origin; /* by key: the source its value came from */
-    bool *seen;          /* by key: already met in this source */
+    const char *where;        /* the source being read */
+    const char **origin;      /* by key: the source its value came from */
+    bool *seen;               /* by key: already met in this source */
+    struct rule_draft *rules; /* RULES_MAX */
+    uint32_t rule_count;
+    const char *hook_origin[CONFIG_HOOKS];
     size_t problems;
     config_problem_fn on_problem;
     void *ctx;
@@ -26,6 +40,9 @@ struct loader {
 /* Tells one problem, counted in loader->problems. KEY is made fit for a terminal. */
 void loader_problem(struct loader *loader, const char *where, const char *key, const char *format, ...)
     PRINTF_LIKE(4, 5);
+
+/* Where the value of KEY came from. */
+const char *loader_origin(const struct loader *loader, const char *key);
 
 /* Puts every default of the table into the configuration. */
 void loader_apply_defaults(struct loader *loader);
@@ -37,6 +54,9 @@ void loader_apply_set(struct loader *loader, struct slice name, const struct cJS
 /* Reads all of the file PATH, at most MAX bytes, into *out with a NUL behind it. 0, -EFBIG where it is
  * longer, or -errno. */
 int loader_read_file(const char *path, size_t max, struct buf *out);
+
+/* Frees what was read, and leaves no copy of it. */
+void loader_wipe(struct buf *content);
 
 /* Completes what is derived from the values, and checks what one value alone does not show: files, names that
  * must differ. */

@@ -1,6 +1,6 @@
 /* The one table of configuration keys (SPEC §2): name, type, default, range, whether a reload may change it,
  * and where the value goes in struct config. Loading, printing, comparing and the documentation all read it;
- * a new key is one row. */
+ * a new key is one row, and a new type one row of the table in src/config/config_types.c. */
 #pragma once
 
 #include "config/config.h"
@@ -17,7 +17,13 @@ enum config_type {
     CONFIG_TYPE_NUMBER,
     CONFIG_TYPE_BOOL,
     CONFIG_TYPE_ENUM,
-    CONFIG_TYPE_TOKENS, /* list of {"name","role","file"} */
+    CONFIG_TYPE_BACKOFF,      /* list of integers */
+    CONFIG_TYPE_LAUNCH_MODES, /* list of names */
+    CONFIG_TYPE_RULES,        /* object by name */
+    CONFIG_TYPE_WINDOWS,      /* list of {"name","instances","brokers","weekly"} */
+    CONFIG_TYPE_WEBHOOKS,     /* list of {"url","timeout_ms"} */
+    CONFIG_TYPE_HOOKS,        /* object by enum config_hook_kind: lists of text */
+    CONFIG_TYPE_TOKENS,       /* list of {"name","role","file"} */
 };
 
 struct config_key {
@@ -25,10 +31,11 @@ struct config_key {
     enum config_type type;
     bool reloadable; /* R in SPEC §2 */
     bool secret;     /* may hold credentials, which are printed as <redacted> */
-    size_t offset;   /* of a char *, int64_t, double, bool or int in struct config; unused for a list */
+    size_t offset;   /* of a char *, int64_t, double, bool or int in struct config; unused for the others */
     const char *text_default;   /* of the text types; an enum's is a name of choices */
     double number_default;      /* of integer, number and bool */
-    double min, max;            /* of integer and number, both allowed */
+    double min, max;            /* of integer, number and backoff, both allowed */
+    bool above_min;             /* min is not */
     const char *const *choices; /* of an enum: its names by value, NULL behind the last */
     const char *meaning;        /* one line for the documentation */
 };
@@ -41,6 +48,8 @@ const char *config_type_name(enum config_type type);
 
 /* The key of that exact name, or NULL. */
 const struct config_key *config_key_find(struct slice name);
+/* The key that NAME is below of: `rules` for `rules.X.for_ms`; or NULL. */
+const struct config_key *config_key_above(struct slice name);
 /* The key that NAME was probably meant to be, or NULL where none is close. */
 const struct config_key *config_key_nearest(struct slice name);
 /* True where NAME holds keys below it: `redis`. */

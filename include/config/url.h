@@ -1,4 +1,4 @@
-/* The two addresses of the configuration: redis.url and http.listen (SPEC §2). */
+/* The addresses of the configuration (SPEC §2): redis.url, http.listen, and the URLs of notify.webhooks. */
 #pragma once
 
 #include "config/config.h"
@@ -21,9 +21,6 @@ struct redis_url {
  * for all else. */
 bool redis_url_parse(const char *text, struct redis_url *ret_url, struct errmsg *why);
 void redis_url_clear(struct redis_url *url);
-/* Appends TEXT with the credentials part as `<redacted>`. */
-void redis_url_redact(const char *text, struct buf *out);
-
 struct listen_address {
     enum config_listen_kind kind;
     char *host;    /* or the path of a unix socket */
@@ -33,3 +30,13 @@ struct listen_address {
 /* Reads `HOST:PORT`, `[IPV6]:PORT` or `unix:/PATH`. */
 bool listen_address_parse(const char *text, struct listen_address *ret_address, struct errmsg *why);
 void listen_address_clear(struct listen_address *address);
+
+/* True for `http://[USER[:PASSWORD]@]HOST[:PORT][/PATH][?QUERY]` and the same with `https`: at most
+ * HTTP_URL_MAX printable ASCII characters, HOST as above. What is sent there goes through libcurl, which is
+ * given the text as it is: nothing is let through here that it might read in another way. False with WHY,
+ * which never repeats a credential, for all else. */
+#define HTTP_URL_MAX 2048
+bool http_url_check(const char *text, struct errmsg *why);
+
+/* Appends TEXT, an URL of any kind, with its credentials part as `<redacted>`. */
+void url_redact(const char *text, struct buf *out);

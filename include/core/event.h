@@ -12,14 +12,22 @@ enum event_kind {
     EVENT_INSTANCE_RECOVERED,
     EVENT_INSTANCE_STOPPED,
     EVENT_INSTANCE_DEGRADED,
+    EVENT_NETWORK_ISSUE,
+    EVENT_SOCKET_FAILURE,
     EVENT_INSTANCE_RESTARTING,
     EVENT_INSTANCE_REGISTERED,
     EVENT_INSTANCE_REMOVED,
+    EVENT_ALERT_FIRING,
+    EVENT_ALERT_RESOLVED,
+    EVENT_COMMAND_ISSUED,
+    EVENT_COMMAND_COMPLETED,
     EVENT_SIGNAL_DROPPED,
     EVENT_LATE_EXECUTION,
+    EVENT_MAINTENANCE_CHANGED,
 };
-#define EVENT_KINDS 10
+#define EVENT_KINDS (EVENT_MAINTENANCE_CHANGED + 1)
 
+/* NULL for EVENT_NONE. */
 const char *event_name(enum event_kind kind);
 
 /* Empty slices are fields that do not apply. Borrowed: valid during the call. */
@@ -30,13 +38,18 @@ struct event {
     int64_t at_ms;
     struct slice from, to;
     struct slice reason;
-    struct slice signal_id;
+    struct slice alert;
+    /* What an alert is about: numbers, or in their place text (the names of states). */
+    bool has_value, has_threshold;
+    double value, threshold;
+    struct slice value_text, threshold_text; /* where not empty, these are written and not the numbers */
+    struct slice command_id, signal_id;
     struct cause cause;
 };
 
 /* The fields of an event in the order of the contract, as text. Returns how many were written to NAMES and
  * VALUES (EVENT_FIELDS_MAX each); SCRATCH holds what had to be formatted. */
-#define EVENT_FIELDS_MAX   12
-#define EVENT_SCRATCH_SIZE 160
+#define EVENT_FIELDS_MAX   13
+#define EVENT_SCRATCH_SIZE 192
 size_t event_fields(const struct event *event, struct slice names[EVENT_FIELDS_MAX],
                     struct slice values[EVENT_FIELDS_MAX], char scratch[EVENT_SCRATCH_SIZE]);

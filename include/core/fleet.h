@@ -5,10 +5,12 @@
  * to the sink in the same group; what was stored is never changed without the sink being told. */
 #pragma once
 
+#include "core/breaker.h"
 #include "core/ident.h"
 #include "core/report.h"
 #include "core/sink.h"
 #include "core/state.h"
+#include "core/watch.h"
 #include "util/map.h"
 
 struct fleet_options {
@@ -32,6 +34,7 @@ struct instance {
     int64_t sampled_ms[REPORT_NUMBERS];
     int64_t state_changed_ms;
     int64_t seen_ms;             /* last sign of life, by the Redis clock */
+    int64_t silent_from_ms;      /* since when its silence counts: seen_ms, or later where that is excused */
     int64_t record_updated_s[3]; /* what last_updated_at of the three hashes says, in seconds */
     double load_score;           /* what instance:index:load holds, NAN where it is not in it */
     uint64_t failed_restarts, recovery_attempts;
@@ -41,6 +44,8 @@ struct instance {
     char *last_error;    /* NULL: empty */
     enum instance_state desired_state; /* STATE_NONE: nobody has asked for one */
     uint32_t open_trades;
+    struct breaker_member member; /* of the groups of the breaker; its own */
+    struct watched *watched;      /* NULL: nothing to watch so far */
     uint32_t generation; /* differs between two instances that had the same slot */
     uint32_t prev, next; /* in the list of its state */
     bool used;
@@ -63,6 +68,7 @@ struct fleet {
     uint64_t batch;         /* set by the owner: the batch that is being filled */
     uint64_t removed_batch; /* that in which an instance was last removed; UINT64_MAX: none was */
     uint64_t timers;        /* running number for causes of kind CAUSE_TIMER */
+    struct watch *watch;    /* alerts, recovery, commands; owned, never NULL */
     /* Told once per refused transition, for the log; may be NULL. */
     void (*on_refused)(void *ctx, const struct instance *instance, enum instance_state to);
     void *ctx;
@@ -111,7 +117,8 @@ bool fleet_on_report(struct fleet *fleet, const struct report *report, const str
 void fleet_on_heartbeat(struct fleet *fleet, struct slice id, int64_t seen_ms);
 
 /* Judges what time has done, each in a group of its own that is begun here: lost heartbeats, restarts that
- * take too long, stopped instances to be forgotten. HORIZON_MS: reports are known to have been read to their
+ * take too long, stopped instances to be forgotten; then, once none of these is left, holds a round of the
+ * watch (watch_on_timer). Nothing while the guard holds, and silence in maintenance is no crash. HORIZON_MS: reports are known to have been read to their
  * end up to here; nothing is judged any further. At most FLEET_TIMER_MAX instances are judged in one call, so
  * that a batch stays small; the others stay due. */
 #define FLEET_TIMER_MAX 1000
@@ -123,6 +130,10 @@ int64_t fleet_next_deadline(const struct fleet *fleet);
 /* After a time in which reports could not have come (SPEC §6.5): every running or restarting instance counts
  * as seen at NOW_MS, and a restart that is under way may take its whole time anew. */
 void fleet_excuse_silence(struct fleet *fleet, int64_t now_ms);
+
+/* The clock of Redis has jumped by DELTA_MS: what was noted by the old one is noted by the new one now, so
+ * that nothing seems to have happened long ago, or to lie far ahead. */
+void fleet_shift_times(struct fleet *fleet, int64_t delta_ms);
 
 /* Appends an event of this instance with its next seq. Empty slices do not apply. */
 void fleet_emit(struct instance *instance, enum event_kind kind, struct slice from, struct slice to,

@@ -24,6 +24,7 @@ struct ledger_options {
     uint32_t read_max;    /* entries that one read brings at most: so many results more may wait, until their
                              signals can be read */
     uint32_t results_max_len; /* results kept in their stream; from 1 */
+    bool removes_nothing;     /* observe_only: nothing is removed from either stream, all else goes on */
     uint32_t per_id_max;      /* ids per family of §9.1; 0: off */
     int64_t per_id_ttl_ms;
 };
@@ -57,8 +58,11 @@ void ledger_free(struct ledger *ledger);
 /* New options from a reload; what they cut off leaves with the next call that adds, or with the next flush.
  */
 void ledger_configure(struct ledger *ledger, const struct ledger_options *options);
-/* Forgets everything loaded and counted. */
+/* Forgets everything loaded and counted, and a hold. */
 void ledger_reset(struct ledger *ledger);
+/* No signal is dropped or lost, and no waiting result is given up for its age, before UNTIL_MS, whatever is
+ * due (SPEC §6.5). A later hold extends it, an earlier one changes nothing. */
+void ledger_hold(struct ledger *ledger, int64_t until_ms);
 
 /* Taking in, each stream in the order of its entries. What is told to SINK belongs to the group that the
  * caller has begun: journal lines, and of a result also late_execution. An entry whose ID is that of its open
@@ -67,7 +71,7 @@ void ledger_on_signal(struct ledger *ledger, const struct signal_entry *entry, s
 void ledger_on_result(struct ledger *ledger, const struct result_entry *entry, int64_t now_ms,
                       struct sink *sink);
 /* An invalid entry of the stream of signals or results (of another: nothing): its removal goes with the next
- * flush. */
+ * flush, unless nothing is removed. */
 void ledger_on_rejected(struct ledger *ledger, enum stream_kind stream, struct stream_id entry);
 
 /* As many open signals, with the duplicates that wait with them, as max_tracked: read no further signals.
@@ -75,7 +79,7 @@ void ledger_on_rejected(struct ledger *ledger, enum stream_kind stream, struct s
 bool ledger_is_full(const struct ledger *ledger);
 
 /* The next moment at which ledger_expire or ledger_collect_late has something to do, which may have passed
- * while a horizon lags; INT64_MAX for never. */
+ * while a horizon lags, and is not before the end of a hold; INT64_MAX for never. */
 int64_t ledger_next_deadline(const struct ledger *ledger);
 /* Results that waited too long for their signal count as unknown; ids leave the dedup window, some thousand
  * in a call. HORIZON_MS: signals and results are known to have been read to their end up to here (the lesser
@@ -84,12 +88,12 @@ void ledger_expire(struct ledger *ledger, int64_t now_ms, int64_t horizon_ms);
 
 /* Writes to ENTRIES up to MAX entry IDs of open signals whose deadline is not later than RESULTS_HORIZON_MS
  * (results are known to have been read to their end up to here; not above now), the oldest deadline first,
- * and returns how many. The caller finds out which are still in the stream and hands the same list to
- * ledger_end_late. */
+ * and returns how many; none where that is before the end of a hold. The caller finds out which are still in
+ * the stream and hands the same list to ledger_end_late. */
 size_t ledger_collect_late(const struct ledger *ledger, int64_t results_horizon_ms, struct stream_id *entries,
                            size_t max);
-/* Ends those of ENTRIES that are still open and late: dropped where PRESENT (copied to the stream of the
- * dropped ones, event signal_dropped), else lost. One group is begun for each. One that was overtaken
+/* Ends those of ENTRIES that are still open, late and not held: dropped where PRESENT (copied to the stream
+ * of the dropped ones, event signal_dropped), else lost. One group is begun for each. One that was overtaken
  * meanwhile may be left for the next time. */
 void ledger_end_late(struct ledger *ledger, const struct stream_id *entries, const bool *present,
                      size_t count, int64_t results_horizon_ms, int64_t now_ms, struct sink *sink);
@@ -97,7 +101,11 @@ void ledger_end_late(struct ledger *ledger, const struct stream_id *entries, con
 /* Ends a batch: tells the sink the totals that changed, which entries to remove and how far to trim both
  * streams, and, at most once a second, the journal. SIGNALS_POSITION is the last entry taken in of the
  * signals: no entry at or before it stays in the stream but the open ones and the duplicates that wait with
- * them. Costs in proportion to what the batch changed. */
+ * them. Costs in proportion to what the batch changed.
+ *
+ * With removes_nothing no removal is told; instead, up to which entry of the signals some that have ended may
+ * be there. Once it is off again these are removed from the front, as far as nothing is open, and the results
+ * are cut to those kept (docs/decisions/0006-observe-only.md). */
 void ledger_flush(struct ledger *ledger, struct stream_id signals_position, int64_t now_ms,
                   struct sink *sink);
 
@@ -115,9 +123,15 @@ void ledger_load_ended(struct ledger *ledger, struct slice signal_id, enum signa
                        uint64_t at_ms);
 void ledger_load_early(struct ledger *ledger, struct slice signal_id, enum result_status status,
                        struct stream_id result);
+/* Up to which entry of the signals some that had ended may have been left in the stream, as the sink was last
+ * told; before the first entry. */
+void ledger_load_left(struct ledger *ledger, struct stream_id until);
+/* The entry of the signals before which, behind the journal, all are known to have ended and to be of no
+ * further use: ledger_load_entry may begin there. 0-0 where none was left. Looks at each open signal. */
+struct stream_id ledger_find_unsettled(const struct ledger *ledger);
 /* A valid entry of the signal stream at or before the position that had been handled, in order: open, also
- * where the journal does not know it; a duplicate that waits with its first; or one that had ended and came
- * back (its removal goes with the next flush). */
+ * where the journal does not know it; a duplicate that waits with its first; one that had ended and was left;
+ * or one that had ended and came back (its removal goes with the next flush). */
 void ledger_load_entry(struct ledger *ledger, const struct signal_entry *entry);
 /* An entry of the stream of results at or before its position, in order; RESULT_ID is empty where the entry
  * is not valid. */

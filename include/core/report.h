@@ -1,6 +1,7 @@
 /* Instance reports (SPEC §5.1): the one table of fields, and a validated report. */
 #pragma once
 
+#include "core/command.h"
 #include "core/ident.h"
 #include "core/sink.h"
 #include "core/state.h"
@@ -27,9 +28,15 @@ enum report_field {
     REPORT_LAUNCH_MODE,
     REPORT_HEALTH_STATUS,
     REPORT_LAST_ERROR,
+    /* The answer to a command (SPEC §7.2): kept in no hash. */
+    REPORT_COMMAND_ID,
+    REPORT_COMMAND_STATUS,
+    REPORT_COMMAND_ERROR,
 };
 #define REPORT_NUMBERS (REPORT_RESTART_COUNT + 1)
-#define REPORT_FIELDS  (REPORT_LAST_ERROR + 1)
+#define REPORT_FIELDS  (REPORT_COMMAND_ERROR + 1)
+/* The fields below this one are kept in hashes. */
+#define REPORT_KEPT_FIELDS (REPORT_LAST_ERROR + 1)
 
 enum report_field_kind {
     REPORT_FIELD_NUMBER,
@@ -37,13 +44,15 @@ enum report_field_kind {
     REPORT_FIELD_STATE,
     REPORT_FIELD_LAUNCH_MODE,
     REPORT_FIELD_HEALTH,
-    REPORT_FIELD_TEXT
+    REPORT_FIELD_TEXT,
+    REPORT_FIELD_COMMAND_ID,
+    REPORT_FIELD_COMMAND_STATUS
 };
 
 struct report_field_info {
     struct slice name;
     enum report_field_kind kind;
-    enum record_kind record; /* the hash that it is kept in */
+    enum record_kind record; /* the hash that it is kept in; RECORD_INSTANCE where it is kept in none */
 };
 /* By enum report_field. */
 extern const struct report_field_info report_field_table[REPORT_FIELDS];
@@ -63,6 +72,9 @@ struct report {
     enum instance_state state;
     enum launch_mode launch_mode;
     enum health health;
+    struct slice command_id;            /* up to IDENT_COMMAND_MAX bytes */
+    enum command_status command_status; /* an answer: accepted, ok or failed */
+    struct slice command_error;         /* like last_error */
 };
 
 static inline bool report_has(const struct report *r, enum report_field field)

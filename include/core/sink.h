@@ -7,6 +7,7 @@
 #include "core/event.h"
 #include "core/stream.h"
 #include "util/slice.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The hashes of SPEC §4, by object. */
@@ -30,6 +31,12 @@ enum total_kind {
 
 /* How a signal ended. */
 enum signal_outcome { OUTCOME_PROCESSED, OUTCOME_FAILED, OUTCOME_DROPPED, OUTCOME_LOST };
+
+struct alert;
+struct breaker_group;
+struct command_order;
+struct notice;
+struct watch_record;
 
 struct record_field {
     struct slice name, value;
@@ -62,6 +69,23 @@ struct sink_ops {
     /* Puts the entry of CAUSE into `{stream}_rejected`; REASON is `field: what is wrong`. */
     void (*reject)(void *ctx, const struct cause *cause, struct slice reason);
 
+    /* What watches over instances (core/watch.h), for the next start. RULE is the name of an alert's rule. */
+    void (*watch_set)(void *ctx, struct slice id, const struct watch_record *record);
+    void (*watch_unset)(void *ctx, struct slice id);
+    void (*alert_set)(void *ctx, struct slice id, const struct alert *alert);
+    void (*alert_unset)(void *ctx, struct slice id, struct slice rule);
+    void (*notice_set)(void *ctx, const struct notice *notice);
+    void (*notice_unset)(void *ctx, const struct notice *notice);
+    void (*breaker_set)(void *ctx, const struct breaker_group *group);
+    void (*breaker_unset)(void *ctx, const struct breaker_group *group);
+    /* Puts ID into instance:index:throttled, or takes it out. */
+    void (*throttled_set)(void *ctx, struct slice id, bool throttled);
+    /* Appends to the stream of commands; its hook runs once that is stored. */
+    void (*command)(void *ctx, const struct command_order *order);
+    /* Whoever is notified is to be told of NOTICE, once what the batch says about it is stored. EVENT is
+     * that of its beginning or end. */
+    void (*notify)(void *ctx, const struct notice *notice, const struct event *event);
+
     /* The journal of signals, for the next start (docs/REDIS_SCHEMA.md). */
     void (*journal_received)(void *ctx, struct slice signal_id, struct stream_id entry, struct slice action,
                              struct slice instance_id);
@@ -77,6 +101,9 @@ struct sink_ops {
      * else. */
     void (*signals_delete)(void *ctx, const struct stream_id *entries, size_t count);
     void (*signals_trim)(void *ctx, struct stream_id min);
+    /* Up to which entry of the signals some that have ended may have been left in the stream, for the next
+     * start; 0-0: none. */
+    void (*signals_left)(void *ctx, struct stream_id until);
     /* Removes single results (rejected ones), and all below MIN. */
     void (*results_delete)(void *ctx, const struct stream_id *entries, size_t count);
     void (*results_trim)(void *ctx, struct stream_id min);

@@ -44,6 +44,8 @@ struct cause {
 #define CAUSE_TEXT_MAX 64
 /* Writes the correlation_id and a NUL, returns the length. */
 size_t cause_format(char out[CAUSE_TEXT_MAX], const struct cause *cause);
+/* Reads what cause_format writes, exactly; false, and *ret_cause untouched, for all else. */
+bool cause_parse(struct slice text, struct cause *ret_cause);
 /* For the causes that are entries of a stream. */
 static inline bool cause_is_entry(const struct cause *cause)
 {

@@ -26,18 +26,34 @@ static bool is_secret(const char *secret, struct slice given)
     return len > 0 && difference == 0;
 }
 
-enum access access_to_read(const struct config_token *tokens, size_t count, struct slice authorization)
+static bool may(enum config_role role, enum access_need need)
+{
+    switch (role) {
+    case CONFIG_ROLE_READ:
+        return need == ACCESS_TO_READ;
+    case CONFIG_ROLE_REPORT:
+        return need == ACCESS_TO_REPORT;
+    case CONFIG_ROLE_ADMIN:
+        break;
+    }
+    return true;
+}
+
+enum access access_check(const struct config_token *tokens, size_t count, struct slice authorization,
+                         enum access_need need, const struct config_token **ret_token)
 {
     struct slice given;
-    enum access access = ACCESS_WRONG_TOKEN;
 
+    *ret_token = NULL;
     if (count == 0)
         return ACCESS_UNCONFIGURED;
     if (!parse_bearer(authorization, &given))
         return ACCESS_NO_TOKEN;
     for (size_t i = 0; i < count; i++) {
         if (is_secret(tokens[i].secret, given))
-            access = tokens[i].role == CONFIG_ROLE_REPORT ? ACCESS_WRONG_ROLE : ACCESS_GRANTED;
+            *ret_token = &tokens[i];
     }
-    return access;
+    if (!*ret_token)
+        return ACCESS_WRONG_TOKEN;
+    return may((*ret_token)->role, need) ? ACCESS_GRANTED : ACCESS_WRONG_ROLE;
 }

@@ -26,7 +26,8 @@ static struct batch_options options_of(const struct daemon *d)
 {
     return (struct batch_options){.names = d->names,
                                   .group = d->boot_config->streams.group,
-                                  .events_max_len = d->config->streams.events_max_len};
+                                  .events_max_len = d->config->streams.events_max_len,
+                                  .commands_max_len = d->config->streams.commands_max_len};
 }
 
 void commit_init(struct commit *c, struct daemon *d)
@@ -47,6 +48,8 @@ void commit_clear(struct commit *c)
     free(c->sent_notes.items);
     buf_clear(&c->rendered);
     loop_timer_free(c->retry);
+    waiters_tell_lost(&c->waiters);
+    waiters_clear(&c->waiters);
 }
 
 void commit_configure(struct commit *c)
@@ -66,6 +69,7 @@ void commit_reset(struct commit *c, uint64_t applied)
     c->applied = applied;
     c->refusal = NULL;
     loop_timer_stop(c->retry);
+    waiters_tell_lost(&c->waiters);
 }
 
 struct sink *commit_sink(struct commit *c)
@@ -88,6 +92,16 @@ bool commit_is_full(const struct commit *c)
     return batch_bytes(c->filling) >= FULL_BYTES;
 }
 
+bool commit_on_stored(struct commit *c, waiter_fn fn, void *ctx)
+{
+    uint64_t newest = c->applied + (c->has_sent ? 1 : 0) + (batch_is_empty(c->filling) ? 0 : 1);
+    if (newest == c->applied) {
+        fn(ctx, true);
+        return true;
+    }
+    return waiters_add(&c->waiters, newest, fn, ctx);
+}
+
 void commit_hold(struct commit *c, bool hold)
 {
     c->held = hold;
@@ -107,6 +121,17 @@ void commit_note_trade(struct commit *c, struct slice trade_id, int64_t read_us)
     note->read_us = read_us;
 }
 
+/* A command that has ended must not be tried again. */
+static void forget_hook(struct commit *c, const struct batch_event *event)
+{
+    for (uint32_t f = 0; f < event->fields; f++) {
+        struct slice name, value;
+        batch_get_field(c->sent, event->first_field + f, &name, &value);
+        if (slice_is(name, "command_id"))
+            hook_calls_forget(&c->d->hook_calls, value);
+    }
+}
+
 /* Tells what a stored batch has brought about. */
 static void announce(struct commit *c)
 {
@@ -119,13 +144,24 @@ static void announce(struct commit *c)
         struct log_field fields[EVENT_FIELDS_MAX];
         size_t count = 0;
         for (uint32_t f = 0; f < event->fields; f++) {
-            const struct batch_event_field *field = &b->event_fields[event->first_field + f];
-            if (slice_is(field->name, "event") || slice_is(field->name, "at"))
+            struct slice name, value;
+            batch_get_field(b, event->first_field + f, &name, &value);
+            if (slice_is(name, "event") || slice_is(name, "at"))
                 continue;
-            fields[count++] =
-                log_slice(field->name.data, slice_of(b->event_text.data + field->offset, field->len));
+            fields[count++] = log_slice(name.data, value);
         }
         log_event(c->d->log, event_name(event->kind), fields, count);
+        if (event->kind == EVENT_COMMAND_COMPLETED)
+            forget_hook(c, event);
+    }
+    for (uint32_t i = 0; i < b->command_count; i++)
+        if (!b->commands[i].cut)
+            hook_calls_command(&c->d->hook_calls, b, &b->commands[i]);
+    for (uint32_t i = 0; i < b->notice_count; i++) {
+        if (b->notices[i].cut)
+            continue;
+        hook_calls_notice(&c->d->hook_calls, b, &b->notices[i]);
+        webhooks_on_stored(&c->d->webhooks, b->notices[i].change);
     }
 }
 
@@ -143,6 +179,7 @@ static void on_stored(struct commit *c, bool measured)
     c->has_sent = false;
     c->batches++;
     announce(c);
+    waiters_tell_stored(&c->waiters, c->applied);
     for (uint32_t i = 0; i < c->sent_notes.count; i++)
         trade_io_stored(&c->d->trade_io, ident_slice(&c->sent_notes.items[i].id),
                         c->sent_notes.items[i].read_us, c->sent_us, now_us);

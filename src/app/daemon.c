@@ -3,6 +3,7 @@
 #include "adapters/loop.h"
 #include "adapters/redis_link.h"
 #include "util/alloc.h"
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ static struct ledger_options ledger_options_of(const struct config *config)
         .max_tracked = (uint32_t)config->signals.max_tracked,
         .read_max = (uint32_t)config->streams.batch,
         .results_max_len = (uint32_t)config->results.max_len,
+        .removes_nothing = config->observe_only,
         .per_id_max = config->metrics.per_id ? (uint32_t)config->metrics.max_ids_per_family : 0,
         .per_id_ttl_ms = config->metrics.id_ttl_s * 1000,
     };
@@ -48,9 +50,41 @@ static struct fleet_options fleet_options_of(const struct config *config)
     };
 }
 
+static struct watch_options watch_options_of(const struct config *config)
+{
+    struct watch_options options = {
+        .rules = config->rules,
+        .recovery = {.max_attempts = (uint32_t)config->recovery.max_attempts,
+                     .timeout_ms = config->recovery.timeout_ms,
+                     .backoff_count = config->recovery.backoff_count,
+                     .cooldown_ms = config->recovery.cooldown_ms,
+                     .stable_ms = config->recovery.stable_ms,
+                     .launch_modes = config->recovery.launch_modes,
+                     .max_concurrent = (uint32_t)config->recovery.max_concurrent},
+        .breaker_percent = config->recovery.fleet_breaker_percent,
+        .memory_limit_mb = config->instances.memory_limit_mb,
+        .observe_only = config->observe_only,
+        .has_notify_hook = config->hooks[CONFIG_HOOK_NOTIFY].argv != NULL,
+        .windows = config->maintenance_windows,
+        .window_count = config->maintenance_window_count,
+    };
+    static_assert(BACKOFFS_MAX == CONFIG_BACKOFFS_MAX, "as many as may be configured");
+    memcpy(options.recovery.backoff_ms, config->recovery.backoff_ms, sizeof options.recovery.backoff_ms);
+    for (int k = 0; k < COMMAND_KINDS; k++)
+        options.has_hook[k] = config->hooks[k].argv != NULL;
+    return options;
+}
+
+static void configure_watch(struct daemon *d)
+{
+    struct watch_options options = watch_options_of(d->config);
+    watch_configure(&d->fleet, &options, daemon_now_ms(d));
+}
+
 void daemon_configure_core(struct daemon *d)
 {
     d->fleet.options = fleet_options_of(d->config);
+    configure_watch(d);
     struct ledger_options ledger = ledger_options_of(d->config);
     ledger_configure(d->ledger, &ledger);
     d->trades.closed_ttl_s = d->config->trades.closed_ttl_s;
@@ -95,6 +129,7 @@ void daemon_forget(struct daemon *d)
     reconcile_reset(&d->reconcile);
     ingest_reset(&d->ingest);
     commit_reset(&d->commit, 0);
+    d->state_number++;
 }
 
 static void on_link_up(void *ctx)
@@ -126,12 +161,36 @@ static void on_instance_refused(void *ctx, const struct instance *instance, enum
                 log_text("to", instance_state_name(to)));
 }
 
+static void on_unevaluable(void *ctx, const struct instance *instance, const struct rule *rule)
+{
+    struct daemon *d = ctx;
+    struct slice id = ident_slice(&instance->id);
+    LOG_LIMITED(d->log, WARN, id, "a rule cannot be evaluated: nothing says how much memory there is",
+                log_slice("instance_id", id), log_slice("alert", ident_slice(&rule->name)),
+                log_text("set", "memory_limit in reports, or instances.memory_limit_mb"));
+}
+
 static void on_trade_refused(void *ctx, const struct trade *trade, enum trade_state to)
 {
     struct daemon *d = ctx;
     struct slice id = ident_slice(&trade->id);
     LOG_LIMITED(d->log, WARN, id, "transition refused", log_slice("trade_id", id),
                 log_text("from", trade_state_name(trade->state)), log_text("to", trade_state_name(to)));
+}
+
+/* Operators want to see when a window begins and ends. */
+static void tell_windows(struct daemon *d)
+{
+    int64_t now_ms = daemon_now_ms(d);
+    for (size_t i = 0; i < d->config->maintenance_window_count && i < WINDOWS_MAX; i++) {
+        const struct maintenance_window *window = &d->config->maintenance_windows[i];
+        bool is_open = window_is_open(window, now_ms);
+        if (is_open == d->window_is_open[i])
+            continue;
+        d->window_is_open[i] = is_open;
+        LOG(d->log, INFO, is_open ? "maintenance window begins" : "maintenance window ends",
+            log_slice("window", ident_slice(&window->name)), log_text("weekly", window->weekly));
+    }
 }
 
 /* The loop's delay: how much later than asked a timer fires. */
@@ -143,6 +202,8 @@ static void on_delay(void *ctx)
     histogram_observe(&d->loop_delay, late_us > 0 ? (double)late_us / 1e6 : 0);
     d->delay_due_us = now_us + DELAY_MS * 1000;
     loop_timer_set(d->delay_timer, DELAY_MS);
+    guarding_look(&d->guarding);
+    tell_windows(d);
     lead_tell_readiness(&d->lead);
 }
 
@@ -180,21 +241,34 @@ static void on_stop_signal(void *ctx)
     loop_timer_set(d->stop_timer, 0);
 }
 
+/* A reload under way; PROBLEMS may be NULL. */
+struct reload {
+    struct daemon *d;
+    struct buf *problems;
+};
+
 static void on_problem(void *ctx, const char *where, const char *key, const char *what)
 {
-    struct daemon *d = ctx;
-    LOG(d->log, ERROR, "configuration problem", log_text("file", where), log_text("key", key),
+    struct reload *reload = ctx;
+    LOG(reload->d->log, ERROR, "configuration problem", log_text("file", where), log_text("key", key),
         log_text("what", what));
+    if (reload->problems)
+        buf_add_format(reload->problems, "%s%s: %s: %s", reload->problems->len ? "; " : "", where, key, what);
 }
 
 static void apply_config(struct daemon *d, struct config *config)
 {
-    if (d->config != d->boot_config)
-        config_free(d->config);
+    struct config *old = d->config;
     d->config = config;
     log_configure(d->log, (enum log_level)config->log.level, (enum log_format)config->log.format);
     daemon_configure_core(d);
     commit_configure(&d->commit);
+    guarding_configure(&d->guarding);
+    hook_calls_configure(&d->hook_calls);
+    webhooks_configure(&d->webhooks);
+    memset(d->window_is_open, 0, sizeof d->window_is_open);
+    if (old != d->boot_config)
+        config_free(old);
     struct redis_link *links[] = {d->link, redis_stream_link(d->ingest.reader), d->follow.link};
     for (size_t i = 0; i < ARRAY_LEN(links); i++)
         redis_link_set_backoff(links[i], (int)config->redis.reconnect_min_ms,
@@ -205,10 +279,10 @@ static void apply_config(struct daemon *d, struct config *config)
     }
 }
 
-static void on_reload_signal(void *ctx)
+bool daemon_reload(struct daemon *d, struct buf *problems)
 {
-    struct daemon *d = ctx;
-    struct config *config = config_load(&d->source, on_problem, d);
+    struct reload reload = {d, problems};
+    struct config *config = config_load(&d->source, on_problem, &reload);
     const char *frozen = config ? config_find_frozen_change(d->config, config) : NULL;
     d->reload_ok = config && !frozen;
     if (!config) {
@@ -217,12 +291,20 @@ static void on_reload_signal(void *ctx)
     } else if (frozen) {
         LOG(d->log, ERROR, "configuration not reloaded; the old one stays", log_text("key", frozen),
             log_text("reason", "changing this key needs a restart"));
+        if (problems)
+            buf_add_format(problems, "%s: changing this key needs a restart", frozen);
         config_free(config);
     } else {
         apply_config(d, config);
         d->reload_at_s = loop_wall_ms() / 1000;
         log_write(d->log, LOG_INFO_LEVEL, "configuration reloaded", NULL, 0);
     }
+    return d->reload_ok;
+}
+
+static void on_reload_signal(void *ctx)
+{
+    (void)daemon_reload(ctx, NULL); /* the log says how it went */
 }
 
 /* The one line of SIGUSR1. */
@@ -255,6 +337,8 @@ static void on_summary_signal(void *ctx)
         log_int("duplicate", (int64_t)sums[TOTAL_DUPLICATE]), log_int("open", (int64_t)view.open),
         log_int("open_trades", d->trades.open_count), log_int("entries", (int64_t)entries),
         log_int("rejected", (int64_t)rejected), log_int("events", (int64_t)events),
+        log_int("alerts_notified", (int64_t)d->fleet.watch->stats.notified),
+        log_int("alerts_resolved", (int64_t)d->fleet.watch->stats.resolved),
         log_int("batches", (int64_t)d->commit.batches), log_int("repairs", (int64_t)repairs),
         log_int("log_dropped", (int64_t)log_dropped_lines(d->log)));
 }
@@ -264,7 +348,8 @@ static void name_streams(struct daemon *d)
     const struct config *c = d->boot_config;
     d->names = (struct key_names){
         .stream = {c->streams.reports, c->streams.signals, c->streams.results, c->streams.trades},
-        .events = c->streams.events};
+        .events = c->streams.events,
+        .commands = c->streams.commands};
 }
 
 static bool add_signals(struct daemon *d)
@@ -293,6 +378,9 @@ static void make_core(struct daemon *d)
     d->fleet.batch = 1;
     d->fleet.on_refused = on_instance_refused;
     d->fleet.ctx = d;
+    d->fleet.watch->on_unevaluable = on_unevaluable;
+    d->fleet.watch->ctx = d;
+    configure_watch(d);
     d->ledger = ledger_new(&ledger, &d->fleet, hash_key_random());
     trade_book_init(&d->trades, &d->fleet, d->config->trades.closed_ttl_s, hash_key_random());
     d->trades.batch = 1;
@@ -327,9 +415,17 @@ struct daemon *daemon_new(const struct config_source *source, struct config *con
     follow_init(&d->follow, d);
     reconcile_init(&d->reconcile, d);
     poll_init(&d->poll, d);
+    guarding_init(&d->guarding, d);
+    hook_calls_init(&d->hook_calls, d);
     d->stop_timer = loop_timer_new(loop, on_stop_timer, d);
     d->delay_timer = loop_timer_new(loop, on_delay, d);
 
+    if (!webhooks_init(&d->webhooks, d)) {
+        LOG(log, ERROR, "cannot make an HTTP client", log_text("error", strerror(errno)));
+        *ret_exit = EX_SOFTWARE;
+        daemon_free(d);
+        return NULL;
+    }
     struct errmsg why;
     if (server_init(&d->server, d, &why)) {
         LOG(log, ERROR, "cannot listen for HTTP", log_text("listen", config->http.listen),
@@ -351,6 +447,9 @@ void daemon_free(struct daemon *d)
     if (!d)
         return;
     server_clear(&d->server);
+    hook_calls_clear(&d->hook_calls);
+    webhooks_clear(&d->webhooks);
+    guarding_clear(&d->guarding);
     for (size_t i = 0; i < ARRAY_LEN(d->signals); i++)
         loop_signal_free(d->signals[i]);
     loop_timer_free(d->delay_timer);

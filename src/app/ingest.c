@@ -58,6 +58,13 @@ void ingest_start(struct ingest *in)
     redis_link_start(redis_stream_link(in->reader));
 }
 
+static void forget_marks(struct id_marks *m)
+{
+    m->count = m->first = 0;
+    m->handled = 0;
+    m->has_old = false;
+}
+
 void ingest_reset(struct ingest *in)
 {
     for (int k = 0; k < STREAM_KINDS; k++) {
@@ -65,8 +72,7 @@ void ingest_reset(struct ingest *in)
         s->read = s->handled = s->stored = (struct stream_id){0, 0};
         s->horizon_ms = 0;
         s->at_end = false; /* wrong_type is about Redis: the next poll tells */
-        s->marks.count = s->marks.first = 0;
-        s->marks.handled = 0;
+        forget_marks(&s->marks);
     }
     /* What a read under way still brings belongs to nothing any more. */
     if (redis_stream_is_reading(in->reader))
@@ -145,12 +151,12 @@ static int64_t entry_ms(const struct ingest *in, const struct entry *entry)
 
 static void take_report(struct ingest *in, const struct entry *entry)
 {
-    char scratch[REPORT_TEXT_MAX];
+    struct report_scratch scratch;
     struct report report;
     struct slice field;
     struct errmsg why;
     int64_t at_ms = entry_ms(in, entry);
-    if (!report_parse(entry, scratch, &report, &field, &why)) {
+    if (!report_parse(entry, &scratch, &report, &field, &why)) {
         ingest_reject(in, entry, field.data, slice_text(why.text));
         fleet_on_heartbeat(&in->d->fleet, report_find_instance_id(entry), at_ms);
         return;
@@ -246,23 +252,25 @@ bool ingest_has_news(const struct ingest *in)
     return false;
 }
 
-/* Trims the handled entries of a stream of which MAX_LEN may stay. */
+/* Trims the handled entries of a stream of which MAX_LEN may stay; where nothing is to be removed, it is done
+ * once it may be. */
 static void trim_handled(struct ingest *in, struct batch *batch, enum stream_kind stream, int64_t max_len)
 {
-    struct ingest_stream *s = &in->streams[stream];
-    struct id_marks *m = &s->marks;
-    if (max_len == 0) {
-        if (stream_id_compare(s->stored, s->handled) != 0)
-            batch_trim(batch, stream, stream_id_next(s->handled), s->handled);
-        m->count = 0;
-        return;
+    const struct ingest_stream *s = &in->streams[stream];
+    struct id_marks *m = &in->streams[stream].marks;
+    uint32_t keep = max_len ? (uint32_t)((uint64_t)max_len / m->stride) + 1 : 0;
+    if (m->count > keep) {
+        m->first = (m->first + (m->count - keep)) % m->cap;
+        m->count = keep;
+        m->has_old = true;
     }
-    uint32_t keep = (uint32_t)((uint64_t)max_len / m->stride) + 1;
-    if (m->count <= keep)
+    m->has_old = m->has_old || (max_len == 0 && m->handled);
+    if (!m->has_old || in->d->config->observe_only || (max_len && !m->count))
         return;
-    m->first = (m->first + (m->count - keep)) % m->cap;
-    m->count = keep;
-    batch_trim(batch, stream, m->ids[m->first], s->handled);
+    batch_trim(batch, stream, max_len ? m->ids[m->first] : stream_id_next(s->handled), s->handled);
+    m->has_old = false;
+    if (max_len == 0)
+        m->handled = 0;
 }
 
 void ingest_finish_batch(struct ingest *in, struct batch *batch)
@@ -386,12 +394,16 @@ static void on_done(void *ctx, const struct redis_read_result *result)
     ingest_go_on(in);
 }
 
-static void on_retry(void *ctx)
+void ingest_wake(struct ingest *in)
 {
-    struct ingest *in = ctx;
     ingest_judge(in);
     commit_kick(&in->d->commit);
     ingest_go_on(in);
+}
+
+static void on_retry(void *ctx)
+{
+    ingest_wake(ctx);
 }
 
 void ingest_judge(struct ingest *in)
@@ -399,6 +411,7 @@ void ingest_judge(struct ingest *in)
     struct daemon *d = in->d;
     if (!lead_is_active(&d->lead))
         return;
+    guarding_look(&d->guarding);
     int64_t now_ms = daemon_now_ms(d);
     int64_t signals_ms = in->streams[STREAM_SIGNALS].horizon_ms,
             results_ms = in->streams[STREAM_RESULTS].horizon_ms;
@@ -444,7 +457,7 @@ void ingest_stream_restarted(struct ingest *in, enum stream_kind stream)
         log_text("stream", in->names[stream].stream), log_text("position", was));
     ingest_set_position(in, stream, (struct stream_id){0, 0});
     in->streams[stream].stored = (struct stream_id){0, 1}; /* so that the new position is written */
-    in->streams[stream].marks.count = 0;
+    forget_marks(&in->streams[stream].marks);
     if (redis_stream_is_reading(in->reader))
         redis_link_drop(redis_stream_link(in->reader), "a stream was made anew", true);
 }

@@ -75,9 +75,15 @@ static void become_standby(struct lead *lead)
 
 static void become_active(struct lead *lead)
 {
+    bool was_away = lead->has_state;
     lead->has_state = true;
     enter(lead, PHASE_ACTIVE);
     fleet_excuse_silence(&lead->d->fleet, daemon_now_ms(lead->d));
+    if (was_away)
+        guarding_redis_was_away(&lead->d->guarding);
+    webhooks_start(&lead->d->webhooks);
+    if (!was_away)
+        hook_calls_resume(&lead->d->hook_calls);
     commit_resume(&lead->d->commit);
     ingest_go_on(&lead->d->ingest);
     follow_go_on(&lead->d->follow);
@@ -265,6 +271,14 @@ static void on_refused(struct lead *lead, const redisReply *reply)
     ask_in(lead, SOON_MS);
 }
 
+/* Each third of the lease, and often enough to notice when Redis hangs. */
+static int64_t next_ask_ms(const struct lead *lead)
+{
+    int64_t third_ms = lease_ms(lead) / 3, hold_ms = guarding_ask_ms(&lead->d->guarding);
+    int64_t ms = third_ms < hold_ms ? third_ms : hold_ms;
+    return ms > 0 ? ms : 1;
+}
+
 static void on_lease(void *ctx, void *object)
 {
     struct lead *lead = ctx;
@@ -284,7 +298,9 @@ static void on_lease(void *ctx, void *object)
     }
     lead->server_loading = false;
     lead->trouble = NULL;
-    redis_clock_sample(&lead->d->clock, server_us, lead->asked_ms, loop_now_ms());
+    guarding_note_roundtrip(&lead->d->guarding, loop_now_ms() - lead->asked_ms);
+    guarding_note_jump(&lead->d->guarding,
+                   redis_clock_sample(&lead->d->clock, server_us, lead->asked_ms, loop_now_ms()));
     (void)snprintf(lead->holder, sizeof lead->holder, "%s", answer.holder);
     lead->dead_holder[0] = '\0';
     if (!answer.ours) {
@@ -292,7 +308,7 @@ static void on_lease(void *ctx, void *object)
         return;
     }
     lead->lease_until_ms = lead->asked_ms + lease_ms(lead);
-    ask_in(lead, lease_ms(lead) / 3 > 0 ? lease_ms(lead) / 3 : 1);
+    ask_in(lead, next_ask_ms(lead));
     on_held(lead, &answer);
 }
 

@@ -35,6 +35,7 @@ void load_init(struct load *load, struct daemon *d)
     load->ids = mem_new(1, sizeof *load->ids);
     id_queue_init(&load->ids->instances);
     id_queue_init(&load->ids->trades);
+    load_watch_init(load->ids);
 }
 
 static void forget_ids(struct load *load)
@@ -47,6 +48,7 @@ static void forget_ids(struct load *load)
     free(load->ids->kept);
     load->ids->kept = NULL;
     load->ids->kept_count = load->ids->kept_cap = load->ids->looked = 0;
+    load_watch_clear(load->ids);
 }
 
 void load_clear(struct load *load)
@@ -120,6 +122,8 @@ static void on_meta(struct load *load, const redisReply *reply, int arg)
         struct stream_id position;
         if (slice_is(name, "applied_seq"))
             (void)number_parse_u64(value, LEAD_APPLIED_MAX, &applied);
+        if (slice_is(name, META_LEFT) && stream_id_parse(value, &position))
+            ledger_load_left(load->d->ledger, position);
         for (int k = 0; k < STREAM_KINDS; k++) {
             struct key field = key_position((enum stream_kind)k);
             if (slice_equal(name, key_slice(&field)) && stream_id_parse(value, &position)) {
@@ -267,9 +271,9 @@ static void on_looked(struct load *load, const redisReply *reply, int arg)
     for (size_t i = 0; i < reply->elements; i++) {
         if (!look_parse(reply, i, &looked))
             continue;
-        if (was_known(&looked))
-            (void)fleet_load(&d->fleet, looked.id, &looked.record, looked_index_state(&looked), looked.seq,
-                             daemon_now_ms(d));
+        if (was_known(&looked) && fleet_load(&d->fleet, looked.id, &looked.record,
+                                             looked_index_state(&looked), looked.seq, daemon_now_ms(d)))
+            load_watch_take(load, fleet_find(&d->fleet, looked.id));
         reconcile_take(&d->reconcile, &looked);
     }
     look(load);
@@ -331,6 +335,7 @@ static void finish(struct load *load)
             "totals and what is open did not agree; the difference is booked: as lost where an end is "
             "missing, as received where a beginning is",
             log_int("signals", (int64_t)difference));
+    load_watch_finish(load);
     struct ledger_view view;
     ledger_view(d->ledger, &view);
     LOG(d->log, INFO, "state loaded", log_int("instances", d->fleet.count),
@@ -352,8 +357,8 @@ static void finish_rescan(struct load *load)
 }
 
 static void (*const all_steps[])(struct load *load) = {
-    read_shared,  make_groups,  read_sets,    scan,        look,   look_trades, load_journal,
-    load_signals, load_results, load_reports, load_trades, finish, NULL,
+    read_shared,  load_watch,   make_groups,  read_sets,    scan,        look, look_trades,
+    load_journal, load_signals, load_results, load_reports, load_trades, finish, NULL,
 };
 static void (*const rescan_steps[])(struct load *load) = {make_groups, load_signals, finish_rescan, NULL};
 

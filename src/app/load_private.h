@@ -3,6 +3,8 @@
 
 #include "app/follow.h"
 #include "app/load.h"
+#include "util/buf.h"
+#include "util/map.h"
 #include <hiredis/hiredis.h>
 
 /* Entry IDs (and result ids) that are read newest first and told oldest first. */
@@ -11,11 +13,23 @@ struct load_kept {
     struct ident result_id;
 };
 
+/* A field of mt5stated:watch or of mt5stated:alerts, until its instance is known. */
+struct load_stored {
+    struct ident id;
+    bool is_alert, is_taken;
+    size_t field, field_len, value, value_len; /* in text */
+    uint32_t next;                             /* of the same instance */
+};
+
 struct load_ids {
     struct id_queue instances, trades;
     uint32_t looked; /* of instances */
     struct load_kept *kept;
     uint32_t kept_count, kept_cap;
+    struct load_stored *stored;
+    uint32_t stored_count, stored_cap;
+    struct map stored_map; /* the newest by instance */
+    struct buf text;
 };
 
 /* Sends a command of this step; FN gets its answer, which is no error. Where the key is of a wrong type it is
@@ -27,6 +41,14 @@ static inline struct slice load_text(const redisReply *reply)
 {
     return reply->type == REDIS_REPLY_STRING ? slice_of(reply->str, reply->len) : slice_of("", 0);
 }
+
+/* load_watch.c: what watches over instances. A step reads it, ahead of the instances; each takes its own. */
+void load_watch_init(struct load_ids *ids);
+void load_watch_clear(struct load_ids *ids);
+void load_watch(struct load *load);
+void load_watch_take(struct load *load, struct instance *instance);
+/* All instances are known: what belongs to none is removed. */
+void load_watch_finish(struct load *load);
 
 /* Steps (load_streams.c): the journal of signals, the open signals, the kept results, the kept reports and
  * trades. */

@@ -111,7 +111,7 @@ void load_journal(struct load *load)
     send_range(load, "XRANGE", KEY_JOURNAL, first_id, last_id, JOURNAL_PAGE, on_journal_page, 0, true);
 }
 
-/* ---- open signals: whatever is still there of what had been taken in ---- */
+/* ---- open signals: what is still there of what had been taken in, but for what was left ---- */
 
 static void on_signals_page(struct load *load, const redisReply *reply, int arg)
 {
@@ -141,20 +141,23 @@ static void on_signals_page(struct load *load, const redisReply *reply, int arg)
 
 void load_signals(struct load *load)
 {
-    load->next = first_id;
-    send_range(load, "XRANGE", load->d->names.stream[STREAM_SIGNALS], first_id,
+    load->next = ledger_find_unsettled(load->d->ledger);
+    send_range(load, "XRANGE", load->d->names.stream[STREAM_SIGNALS], load->next,
                load->d->ingest.streams[STREAM_SIGNALS].handled, PAGE, on_signals_page, 0, false);
 }
 
 /* ---- what is kept of handled entries, newest first: told oldest first once the page that is wanted is full
  * ---- */
 
+/* Of reports and trades some more than may stay, so that it is seen whether there are more. */
 static uint64_t wanted(const struct load *load, enum stream_kind k)
 {
     const struct config *config = load->d->config;
-    return (uint64_t)(k == STREAM_RESULTS   ? config->results.max_len
-                      : k == STREAM_REPORTS ? config->streams.reports_max_len
-                                            : config->streams.trades_max_len);
+    uint64_t stride = load->d->ingest.streams[k].marks.stride;
+    return k == STREAM_RESULTS
+               ? (uint64_t)config->results.max_len
+               : 2 * stride + (uint64_t)(k == STREAM_REPORTS ? config->streams.reports_max_len
+                                                             : config->streams.trades_max_len);
 }
 
 static void keep(struct load_ids *ids, struct stream_id id, struct slice result_id)
@@ -189,10 +192,12 @@ static void on_kept_page(struct load *load, const redisReply *reply, int k)
         struct slice result_id = slice_of("", 0);
         if (!entry_id(reply->element[i], &id))
             continue;
+        struct result_entry result;
+        struct slice field;
+        struct errmsg why;
         if (k == STREAM_RESULTS && entry_of(load, reply->element[i], STREAM_RESULTS, &entry) &&
-            entry.present & 1U << RESULT_RESULT_ID &&
-            ident_is_valid(entry.value[RESULT_RESULT_ID], IDENT_MAX))
-            result_id = entry.value[RESULT_RESULT_ID];
+            result_entry_parse(&entry, &result, &field, &why))
+            result_id = result.result_id;
         keep(ids, id, result_id);
     }
     uint64_t want = wanted(load, (enum stream_kind)k);

@@ -253,6 +253,34 @@ static void on_seq_exists(void *ctx, void *object)
         mend_key(r, KEY_SEQ);
 }
 
+/* Those in the set that are not throttled are taken out; where others are missing, all are put in again. */
+static void on_throttled(void *ctx, void *object)
+{
+    struct reconcile *r = ctx;
+    const redisReply *reply = object;
+    struct sink *sink = commit_sink(&r->d->commit);
+    uint32_t right = 0, wanted = 0;
+    if (!r->looking || !reply || reply->type != REDIS_REPLY_ARRAY)
+        return;
+    for (size_t i = 0; i < reply->elements; i++) {
+        struct slice id = slice_of(reply->element[i]->str, reply->element[i]->len);
+        const struct instance *instance = fleet_find(&r->d->fleet, id);
+        if (instance && instance->watched && instance->watched->record.is_throttled) {
+            right++;
+        } else if (!instance || instance->batch != r->d->fleet.batch) {
+            struct cause cause = {CAUSE_RECONCILE, {(uint64_t)daemon_now_ms(r->d), r->repairs[REPAIR_INDEX]}};
+            sink->ops->begin(sink->ctx, &cause);
+            sink->ops->throttled_set(sink->ctx, id, false);
+            reconcile_count(r, REPAIR_INDEX);
+        }
+    }
+    for (struct instance *i = fleet_next(&r->d->fleet, 0); i;
+         i = fleet_next(&r->d->fleet, fleet_index_of(&r->d->fleet, i) + 1))
+        wanted += i->watched && i->watched->record.is_throttled && i->batch != r->d->fleet.batch;
+    if (right < wanted)
+        mend_key(r, KEY_THROTTLED);
+}
+
 /* Once a pass, ahead of a look, while no batch is under way. What the link does not take is asked with the
  * next pass. */
 static void check_keys(struct reconcile *r)
@@ -260,10 +288,12 @@ static void check_keys(struct reconcile *r)
     struct slice totals[] = {slice_text("HGETALL"), slice_text(KEY_TOTALS)};
     struct slice journal[] = {slice_text("EXISTS"), slice_text(KEY_JOURNAL)};
     struct slice seq[] = {slice_text("EXISTS"), slice_text(KEY_SEQ)};
+    struct slice throttled[] = {slice_text("SMEMBERS"), slice_text(KEY_THROTTLED)};
     r->wants_keys = false;
     (void)redis_link_command(r->d->link, totals, ARRAY_LEN(totals), 0, on_totals, r);
     (void)redis_link_command(r->d->link, journal, ARRAY_LEN(journal), 0, on_journal_exists, r);
     (void)redis_link_command(r->d->link, seq, ARRAY_LEN(seq), 0, on_seq_exists, r);
+    (void)redis_link_command(r->d->link, throttled, ARRAY_LEN(throttled), 0, on_throttled, r);
 }
 
 static void look_on(struct reconcile *r)
@@ -465,6 +495,12 @@ void reconcile_write_back_key(struct reconcile *r, struct slice key)
              i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1))
             if (i->seq)
                 sink->ops->seq_set(sink->ctx, ident_slice(&i->id), i->seq);
+    } else if (slice_is(key, KEY_WATCH) || slice_is(key, KEY_ALERTS) || slice_is(key, KEY_NOTICES) ||
+               slice_is(key, KEY_BREAKER) || slice_is(key, KEY_THROTTLED)) {
+        for (struct instance *i = fleet_next(&d->fleet, 0); i;
+             i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1))
+            watch_write_back(&d->fleet, i, sink);
+        watch_write_back_shared(&d->fleet, sink);
     } else {
         write_back_index(d, key, sink);
         write_back_trade_set(&d->trades, key, sink);
@@ -494,6 +530,7 @@ void reconcile_write_back(struct reconcile *r)
     struct cause cause = own_cause(r);
     sink->ops->begin(sink->ctx, &cause);
     ledger_write_back(d->ledger, sink);
+    watch_write_back_shared(&d->fleet, sink);
     for (int k = 0; k < STREAM_KINDS; k++)
         d->ingest.streams[k].stored = (struct stream_id){0, 1}; /* so that every position is written */
     r->restore_next = 0;

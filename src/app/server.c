@@ -1,10 +1,17 @@
-/* The routes. Reading is open on a loopback address and on a unix socket; elsewhere everything but health
- * wants a token, a path that does not exist too. */
+/* The routes, and who may use them. Reading is open on a loopback address and on a unix socket; elsewhere
+ * everything but health wants a token, a path that does not exist too. Changing wants a token anywhere.
+ *
+ * Where reading is open to whoever reaches a loopback address, a browser on that machine reaches it as well,
+ * for any page that has its own name point there. So a request there must name as its Host something that no
+ * such page can (app/route.h). Elsewhere a token is needed, which no foreign page has, and agents may call us
+ * by any name; a unix socket cannot be reached from a page at all. */
 #include "app/server.h"
 
 #include "adapters/http.h"
 #include "app/access.h"
+#include "app/api.h"
 #include "app/daemon.h"
+#include "app/route.h"
 #include "codec/problem_json.h"
 
 #define PLAIN "text/plain; charset=utf-8"
@@ -20,6 +27,9 @@ static const char landing_page[] =
     "<li><a href=\"/metrics\">/metrics</a>: everything that is counted, for Prometheus</li>\n"
     "<li><a href=\"/-/healthy\">/-/healthy</a>: 200 while the daemon runs</li>\n"
     "<li><a href=\"/-/ready\">/-/ready</a>: 200 while it does its work, else 503 and why not</li>\n"
+    "<li><a href=\"/api/v1/status\">/api/v1/status</a>: the fleet in a few numbers</li>\n"
+    "<li><a href=\"/api/v1/instances\">/api/v1/instances</a>: every instance, as JSON</li>\n"
+    "<li><a href=\"/api/v1/alerts\">/api/v1/alerts</a>: what is wrong, as JSON</li>\n"
     "</ul>\n"
     "</body>\n"
     "</html>\n";
@@ -33,49 +43,71 @@ static void answer_text(struct http_request *request, int status, const char *co
     http_request_answer(request, &answer);
 }
 
-static void on_landing(struct server *server, struct http_request *request)
+static void on_landing(const struct api_call *call)
 {
-    UNUSED(server);
-    answer_text(request, 200, HTML, landing_page);
+    answer_text(call->request, 200, HTML, landing_page);
 }
 
-static void on_healthy(struct server *server, struct http_request *request)
+static void on_healthy(const struct api_call *call)
 {
-    UNUSED(server);
-    answer_text(request, 200, PLAIN, "ok");
+    answer_text(call->request, 200, PLAIN, "ok");
 }
 
-static void on_ready(struct server *server, struct http_request *request)
+static void on_ready(const struct api_call *call)
 {
-    const char *unready = lead_unready(&server->d->lead);
+    const char *unready = lead_unready(&call->server->d->lead);
 
-    answer_text(request, unready ? 503 : 200, PLAIN, unready ? unready : "ready");
+    answer_text(call->request, unready ? 503 : 200, PLAIN, unready ? unready : "ready");
 }
 
-static void on_metrics(struct server *server, struct http_request *request)
+static void on_metrics(const struct api_call *call)
 {
-    metrics_answer(&server->metrics, request);
+    metrics_answer(&call->server->metrics, call->request);
 }
+
+#define INSTANCES "/api/v1/instances"
+#define INSTANCE  INSTANCES "/{id}"
 
 static const struct route {
-    const char *path;
-    unsigned methods; /* HTTP_GET stands for HEAD too */
-    bool is_open;     /* to everybody, on any address */
-    void (*fn)(struct server *server, struct http_request *request);
+    const char *path;        /* may have one parameter */
+    enum http_method method; /* HTTP_GET stands for HEAD too */
+    bool is_open;            /* to everybody, on any address, under any name */
+    enum access_need need;
+    const char *args; /* of the query, others are refused; NULL: any, and none is looked at */
+    void (*fn)(const struct api_call *call);
 } routes[] = {
-    {"/", HTTP_GET, false, on_landing},
-    {"/-/healthy", HTTP_GET, true, on_healthy},
-    {"/-/ready", HTTP_GET, false, on_ready},
-    {"/metrics", HTTP_GET, false, on_metrics},
+    {"/", HTTP_GET, false, ACCESS_TO_READ, NULL, on_landing},
+    {"/-/healthy", HTTP_GET, true, ACCESS_TO_READ, NULL, on_healthy},
+    {"/-/ready", HTTP_GET, false, ACCESS_TO_READ, NULL, on_ready},
+    {"/-/reload", HTTP_POST, false, ACCESS_TO_CHANGE, "", api_post_reload},
+    {"/metrics", HTTP_GET, false, ACCESS_TO_READ, NULL, on_metrics},
+    {"/api/v1/status", HTTP_GET, false, ACCESS_TO_READ, "", api_get_status},
+    {"/api/v1/alerts", HTTP_GET, false, ACCESS_TO_READ, API_ALERTS_ARGS, api_get_alerts},
+    {INSTANCES, HTTP_GET, false, ACCESS_TO_READ, API_INSTANCES_ARGS, api_get_instances},
+    {INSTANCE, HTTP_GET, false, ACCESS_TO_READ, "", api_get_instance},
+    {INSTANCE, HTTP_DELETE, false, ACCESS_TO_CHANGE, "", api_delete_instance},
+    {INSTANCE "/why", HTTP_GET, false, ACCESS_TO_READ, "", api_get_why},
+    {INSTANCE "/reports", HTTP_POST, false, ACCESS_TO_REPORT, "", api_post_report},
+    {INSTANCE "/commands", HTTP_POST, false, ACCESS_TO_CHANGE, "", api_post_command},
+    {INSTANCE "/maintenance", HTTP_PUT, false, ACCESS_TO_CHANGE, "", api_put_maintenance},
+    {INSTANCE "/maintenance", HTTP_DELETE, false, ACCESS_TO_CHANGE, "", api_delete_maintenance},
 };
 
-static const struct route *find_route(struct slice path)
+/* NULL where there is no such path, or it does not take METHOD; *RET_METHODS are those that it takes. */
+static const struct route *find_route(struct slice path, enum http_method method, struct slice *ret_parameter,
+                                      unsigned *ret_methods)
 {
+    const struct route *found = NULL;
+
+    *ret_methods = 0;
     for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
-        if (slice_is(path, routes[i].path))
-            return &routes[i];
+        if (!route_matches(routes[i].path, path, ret_parameter))
+            continue;
+        *ret_methods |= routes[i].method;
+        if (routes[i].method == (method == HTTP_HEAD ? HTTP_GET : method))
+            found = &routes[i];
     }
-    return NULL;
+    return found;
 }
 
 static void answer_unauthorized(struct http_request *request, const char *challenge, const char *detail)
@@ -92,51 +124,111 @@ static void answer_unauthorized(struct http_request *request, const char *challe
     http_request_answer(request, &answer);
 }
 
+/* Where tokens are needed and there are none. */
+static void answer_unconfigured(struct http_request *request, enum access_need need)
+{
+    http_request_answer_problem(
+        request, 403,
+        need == ACCESS_TO_READ
+            ? "http.listen is no loopback address: reading needs a token, and http.tokens names none"
+            : "changing anything needs a token, and http.tokens names none");
+}
+
+static void answer_wrong_role(struct http_request *request, enum access_need need)
+{
+    static const char *const details[] = {
+        [ACCESS_TO_READ] = "a token of the role report may not read",
+        [ACCESS_TO_REPORT] = "this needs a token of the role report or admin",
+        [ACCESS_TO_CHANGE] = "this needs a token of the role admin",
+    };
+
+    http_request_answer_problem(request, 403, details[need]);
+}
+
 /* False where the request may not be served, and has been answered. */
-static bool check_access(const struct server *server, struct http_request *request)
+static bool check_access(const struct server *server, struct http_request *request, enum access_need need,
+                         const struct config_token **ret_token)
 {
     const struct config *config = server->d->config;
-    struct slice authorization = http_request_header(request, "Authorization");
 
-    if (http_server_is_loopback(server->http))
+    *ret_token = NULL;
+    if (need == ACCESS_TO_READ && http_server_is_loopback(server->http))
         return true;
-    switch (access_to_read(config->http.tokens, config->http.token_count, authorization)) {
+    switch (access_check(config->http.tokens, config->http.token_count,
+                         http_request_header(request, "Authorization"), need, ret_token)) {
     case ACCESS_GRANTED:
         return true;
     case ACCESS_NO_TOKEN:
         answer_unauthorized(request, "Bearer realm=\"mt5stated\"",
-                            "reading from another machine needs Authorization: Bearer and a token");
+                            "this needs Authorization: Bearer and a token");
         break;
     case ACCESS_WRONG_TOKEN:
         answer_unauthorized(request, "Bearer realm=\"mt5stated\", error=\"invalid_token\"",
                             "the token is none of those in http.tokens");
         break;
     case ACCESS_WRONG_ROLE:
-        http_request_answer_problem(request, 403, "a token of the role report may not read");
+        answer_wrong_role(request, need);
         break;
     case ACCESS_UNCONFIGURED:
-        http_request_answer_problem(
-            request, 403,
-            "http.listen is no loopback address: reading needs a token, and http.tokens names none");
+        answer_unconfigured(request, need);
         break;
     }
     return false;
 }
 
+static bool check_host(const struct server *server, struct http_request *request)
+{
+    const struct config *config = server->d->config;
+
+    if (config->http.kind == CONFIG_LISTEN_UNIX || !http_server_is_loopback(server->http) ||
+        route_host_is_ours(http_request_header(request, "Host"), config->http.host))
+        return true;
+    http_request_answer_problem(request, 403,
+                                "Host is neither an address, nor localhost, nor the host of http.listen");
+    return false;
+}
+
+static bool check_args(struct http_request *request, const char *allowed)
+{
+    for (size_t i = 0; allowed && i < http_request_arg_count(request); i++) {
+        struct slice name = http_request_arg_name(request, i);
+        int shown = (int)(name.len < 64 ? name.len : 64);
+
+        if (!route_allows_arg(allowed, name)) {
+            api_refuse(request, 400, "there is no query argument %.*s here", shown, name.data);
+            return false;
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (slice_equal(name, http_request_arg_name(request, k))) {
+                api_refuse(request, 400, "the query argument %.*s is there twice", shown, name.data);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 static void on_request(void *ctx, struct http_request *request)
 {
     struct server *server = ctx;
-    const struct route *route = find_route(http_request_path(request));
-    enum http_method method = http_request_method(request);
+    struct api_call call = {.server = server, .request = request};
+    unsigned methods;
+    const struct route *route =
+        find_route(http_request_path(request), http_request_method(request), &call.parameter, &methods);
 
-    if (!(route && route->is_open) && !check_access(server, request))
+    if (route && route->is_open) {
+        route->fn(&call);
         return;
-    if (!route)
+    }
+    if (!check_host(server, request) ||
+        !check_access(server, request, route ? route->need : ACCESS_TO_READ, &call.token))
+        return;
+    if (!methods)
         http_request_answer_problem(request, 404, "there is nothing at this path");
-    else if (!(route->methods & (method == HTTP_HEAD ? HTTP_GET : method)))
-        http_request_answer_not_allowed(request, route->methods);
-    else
-        route->fn(server, request);
+    else if (!route)
+        http_request_answer_not_allowed(request, methods);
+    else if (check_args(request, route->args))
+        route->fn(&call);
 }
 
 int server_init(struct server *server, struct daemon *d, struct errmsg *why)

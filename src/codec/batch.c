@@ -59,6 +59,8 @@ void batch_close_group(struct batch *b)
     g->end = b->body.len;
     g->args = b->body_args - g->args;
     g->events = b->event_count - g->first_event;
+    g->commands = b->command_count - g->first_command;
+    g->notices = b->notice_count - g->first_notice;
 }
 
 struct batch *batch_new(const struct batch_options *options)
@@ -75,7 +77,7 @@ void batch_free(struct batch *b)
     if (!b)
         return;
     struct buf *const bufs[] = {&b->key_text,   &b->body,    &b->rejects, &b->tail,
-                                &b->event_text, &b->journal, &b->totals,  &b->meta};
+                                &b->field_text, &b->journal, &b->totals,  &b->meta};
     for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
         buf_clear(bufs[i]);
     map_clear(&b->key_map);
@@ -83,18 +85,21 @@ void batch_free(struct batch *b)
     free(b->groups);
     free(b->uses);
     free(b->events);
-    free(b->event_fields);
+    free(b->commands);
+    free(b->notices);
+    free(b->fields);
     free(b);
 }
 
 void batch_reset(struct batch *b, uint64_t number)
 {
     struct buf *const bufs[] = {&b->key_text,   &b->body,    &b->rejects, &b->tail,
-                                &b->event_text, &b->journal, &b->totals,  &b->meta};
+                                &b->field_text, &b->journal, &b->totals,  &b->meta};
     for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
         buf_reset(bufs[i], BATCH_KEEP_BYTES);
     map_reset(&b->key_map);
-    b->key_count = b->group_count = b->use_count = b->event_count = b->event_field_count = 0;
+    b->key_count = b->group_count = b->use_count = 0;
+    b->field_count = b->event_count = b->command_count = b->notice_count = 0;
     b->body_args = b->reject_args = b->tail_args = b->total_args = b->meta_args = 0;
     b->journal_min_ms = 0;
     b->cut_args = 0;
@@ -247,6 +252,18 @@ void batch_render(struct batch *b, struct slice token, struct slice epoch, bool 
     buf_add_slice(out, buf_slice(&b->tail));
 }
 
+void batch_get_field(const struct batch *b, uint32_t place, struct slice *ret_name, struct slice *ret_value)
+{
+    const struct batch_field *field = &b->fields[place];
+    *ret_name = field->name;
+    *ret_value = slice_of(b->field_text.data + field->offset, field->len);
+}
+
+struct slice batch_notice_key(const struct batch *b, const struct batch_notice *notice)
+{
+    return slice_of(b->field_text.data + notice->key_offset, notice->key_len);
+}
+
 bool batch_key_by_number(const struct batch *b, uint64_t number, struct slice *ret_key, bool *ret_is_record)
 {
     if (number < BATCH_FIRST_KEY || number - BATCH_FIRST_KEY >= b->key_count)
@@ -288,6 +305,17 @@ static bool is_one_of(uint32_t key, const uint32_t *keys, uint32_t count)
     return false;
 }
 
+/* What a group was to do once it is stored is not done. */
+static void cut_told(struct batch *b, const struct batch_group *g)
+{
+    for (uint32_t i = 0; i < g->events; i++)
+        b->events[g->first_event + i].cut = true;
+    for (uint32_t i = 0; i < g->commands; i++)
+        b->commands[g->first_command + i].cut = true;
+    for (uint32_t i = 0; i < g->notices; i++)
+        b->notices[g->first_notice + i].cut = true;
+}
+
 /* The words of what is cut are taken out later, all at once: there may be many objects to cut. */
 uint32_t batch_cut(struct batch *b, bool is_trade, struct slice id, struct slice reason)
 {
@@ -301,8 +329,7 @@ uint32_t batch_cut(struct batch *b, bool is_trade, struct slice id, struct slice
         g->cut = true;
         b->cut_args += g->args;
         cut++;
-        for (uint32_t e = 0; e < g->events; e++)
-            b->events[g->first_event + e].cut = true;
+        cut_told(b, g);
         if (cause_is_entry(&g->cause))
             batch_add_reject(b, (struct batch_part){&b->rejects, &b->reject_args}, &g->cause, reason);
     }

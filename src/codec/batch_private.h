@@ -42,6 +42,19 @@ static inline struct batch_part batch_tail(struct batch *b)
 
 extern const struct sink_ops batch_sink_ops;
 
+/* The calls of the sink about the watch (batch_watch.c). */
+void batch_on_watch_set(void *ctx, struct slice id, const struct watch_record *record);
+void batch_on_watch_unset(void *ctx, struct slice id);
+void batch_on_alert_set(void *ctx, struct slice id, const struct alert *alert);
+void batch_on_alert_unset(void *ctx, struct slice id, struct slice rule);
+void batch_on_notice_set(void *ctx, const struct notice *notice);
+void batch_on_notice_unset(void *ctx, const struct notice *notice);
+void batch_on_breaker_set(void *ctx, const struct breaker_group *group);
+void batch_on_breaker_unset(void *ctx, const struct breaker_group *group);
+void batch_on_throttled_set(void *ctx, struct slice id, bool throttled);
+void batch_on_command(void *ctx, const struct command_order *order);
+void batch_on_notify(void *ctx, const struct notice *notice, const struct event *event);
+
 /* The script's number of a key, which is added where it is new. */
 uint64_t batch_add_key(struct batch *b, struct slice text, char type, bool is_record);
 /* An operation of COUNT words behind its command and key; they follow. */
@@ -50,5 +63,11 @@ void batch_add_id(struct batch_part part, struct stream_id id);
 /* Copies the entry of CAUSE to its stream's rejected one. */
 void batch_add_reject(struct batch *b, struct batch_part part, const struct cause *cause,
                       struct slice reason);
+/* Appends an entry of COUNT fields to STREAM, which is trimmed at about MAX_LEN. */
+void batch_add_entry(struct batch *b, const char *stream, int64_t max_len, const struct slice *names,
+                     const struct slice *values, size_t count);
+/* Keeps fields for what is done once the batch is stored; returns the place of the first. */
+uint32_t batch_keep_fields(struct batch *b, const struct slice *names, const struct slice *values,
+                           size_t count);
 /* Ends the group that is open, if any. */
 void batch_close_group(struct batch *b);

@@ -22,8 +22,12 @@ static void on_begin(void *ctx, const struct cause *cause)
     struct batch *b = ctx;
     batch_close_group(b);
     GROW(b->groups, b->group_count, b->group_cap);
-    b->groups[b->group_count++] = (struct batch_group){
-        .cause = *cause, .start = b->body.len, .args = b->body_args, .first_event = b->event_count};
+    b->groups[b->group_count++] = (struct batch_group){.cause = *cause,
+                                                       .start = b->body.len,
+                                                       .args = b->body_args,
+                                                       .first_event = b->event_count,
+                                                       .first_command = b->command_count,
+                                                       .first_notice = b->notice_count};
 }
 
 static void on_record_set(void *ctx, enum record_kind kind, struct slice id,
@@ -123,17 +127,30 @@ static void on_seq_forget(void *ctx, struct slice id)
     resp_add(&b->body, id);
 }
 
-/* Keeps what is told once the batch is stored. */
-static void note_event(struct batch *b, enum event_kind kind, const struct slice *names,
-                       const struct slice *values, size_t count)
+uint32_t batch_keep_fields(struct batch *b, const struct slice *names, const struct slice *values,
+                           size_t count)
 {
-    GROW(b->events, b->event_count, b->event_cap);
-    b->events[b->event_count++] = (struct batch_event){kind, b->event_field_count, (uint32_t)count, false};
+    uint32_t first = b->field_count;
     for (size_t i = 0; i < count; i++) {
-        GROW(b->event_fields, b->event_field_count, b->event_field_cap);
-        b->event_fields[b->event_field_count++] =
-            (struct batch_event_field){names[i], b->event_text.len, values[i].len};
-        buf_add_slice(&b->event_text, values[i]);
+        GROW(b->fields, b->field_count, b->field_cap);
+        b->fields[b->field_count++] = (struct batch_field){names[i], b->field_text.len, values[i].len};
+        buf_add_slice(&b->field_text, values[i]);
+    }
+    return first;
+}
+
+void batch_add_entry(struct batch *b, const char *stream, int64_t max_len, const struct slice *names,
+                     const struct slice *values, size_t count)
+{
+    uint64_t key = batch_add_key(b, slice_text(stream), 't', false);
+    batch_add_operation(batch_body(b), "XADD", key, 4 + 2 * count);
+    resp_add_text(&b->body, "MAXLEN");
+    resp_add_text(&b->body, "~");
+    resp_add_u64(&b->body, (uint64_t)max_len);
+    resp_add_text(&b->body, "*");
+    for (size_t i = 0; i < count; i++) {
+        resp_add(&b->body, names[i]);
+        resp_add(&b->body, values[i]);
     }
 }
 
@@ -144,16 +161,7 @@ static void on_event(void *ctx, const struct event *event)
     char scratch[EVENT_SCRATCH_SIZE];
     size_t count = event_fields(event, names, values, scratch);
 
-    struct slice key = slice_text(b->options.names.events);
-    batch_add_operation(batch_body(b), "XADD", batch_add_key(b, key, 't', false), 4 + 2 * count);
-    resp_add_text(&b->body, "MAXLEN");
-    resp_add_text(&b->body, "~");
-    resp_add_u64(&b->body, (uint64_t)b->options.events_max_len);
-    resp_add_text(&b->body, "*");
-    for (size_t i = 0; i < count; i++) {
-        resp_add(&b->body, names[i]);
-        resp_add(&b->body, values[i]);
-    }
+    batch_add_entry(b, b->options.names.events, b->options.events_max_len, names, values, count);
 
     struct buf json = BUF_INIT;
     event_json_add(&json, names, values, count);
@@ -164,7 +172,9 @@ static void on_event(void *ctx, const struct event *event)
 
     if (event->seq)
         on_seq_set(b, event->instance_id, event->seq);
-    note_event(b, event->kind, names, values, count);
+    GROW(b->events, b->event_count, b->event_cap);
+    b->events[b->event_count++] =
+        (struct batch_event){event->kind, batch_keep_fields(b, names, values, count), (uint32_t)count, false};
 }
 
 static void on_reject(void *ctx, const struct cause *cause, struct slice reason)
@@ -234,6 +244,12 @@ static void on_signals_delete(void *ctx, const struct stream_id *entries, size_t
     delete_entries(ctx, STREAM_SIGNALS, entries, count);
 }
 
+static void on_signals_left(void *ctx, struct stream_id until)
+{
+    char text[STREAM_ID_TEXT_MAX];
+    batch_set_meta(ctx, META_LEFT, slice_of(text, stream_id_format(text, until)));
+}
+
 static void on_results_delete(void *ctx, const struct stream_id *entries, size_t count)
 {
     delete_entries(ctx, STREAM_RESULTS, entries, count);
@@ -276,6 +292,17 @@ const struct sink_ops batch_sink_ops = {
     .seq_set = on_seq_set,
     .seq_forget = on_seq_forget,
     .reject = on_reject,
+    .watch_set = batch_on_watch_set,
+    .watch_unset = batch_on_watch_unset,
+    .alert_set = batch_on_alert_set,
+    .alert_unset = batch_on_alert_unset,
+    .notice_set = batch_on_notice_set,
+    .notice_unset = batch_on_notice_unset,
+    .breaker_set = batch_on_breaker_set,
+    .breaker_unset = batch_on_breaker_unset,
+    .throttled_set = batch_on_throttled_set,
+    .command = batch_on_command,
+    .notify = batch_on_notify,
     .journal_received = on_journal_received,
     .journal_accepted = on_journal_accepted,
     .journal_ended = on_journal_ended,
@@ -284,6 +311,7 @@ const struct sink_ops batch_sink_ops = {
     .signal_drop = on_signal_drop,
     .signals_delete = on_signals_delete,
     .signals_trim = on_signals_trim,
+    .signals_left = on_signals_left,
     .results_delete = on_results_delete,
     .results_trim = on_results_trim,
     .total_set = on_total_set,

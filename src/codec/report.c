@@ -4,16 +4,19 @@
 #include "util/number.h"
 #include "util/time_text.h"
 #include "util/utf8.h"
+#include <assert.h>
 
 #define MS_PER_S         1000
 #define STORED_COUNT_MAX (UINT64_C(1) << 53)
 
-static const char *find_id_fault(struct slice text)
+static const char *find_id_fault(struct slice text, size_t max)
 {
-    if (text.len > IDENT_MAX)
-        return "longer than 64 bytes";
-    return ident_is_valid(text, IDENT_MAX) ? NULL : "not an id of A-Z a-z 0-9 . _ -";
+    if (text.len > max)
+        return max == IDENT_MAX ? "longer than 64 bytes" : "longer than 160 bytes";
+    return ident_is_valid(text, max) ? NULL : "not an id of A-Z a-z 0-9 . _ -";
 }
+
+static_assert(IDENT_MAX == 64 && IDENT_COMMAND_MAX == 160, "the texts above say so");
 
 /* Every number of a report is a size, a count, a percentage or a duration (SPEC §3). */
 static const char *read_number(struct report *report, enum report_field field, struct slice text)
@@ -31,7 +34,7 @@ static const char *read_number(struct report *report, enum report_field field, s
 
 static const char *read_id(struct report *report, enum report_field field, struct slice text)
 {
-    const char *fault = find_id_fault(text);
+    const char *fault = find_id_fault(text, IDENT_MAX);
 
     if (fault)
         return fault;
@@ -42,6 +45,15 @@ static const char *read_id(struct report *report, enum report_field field, struc
     else
         report->host_id = text;
     return NULL;
+}
+
+static const char *read_command_id(struct report *report, struct slice text)
+{
+    const char *fault = find_id_fault(text, IDENT_COMMAND_MAX);
+
+    if (!fault)
+        report->command_id = text;
+    return fault;
 }
 
 /* NUL is a valid character, but no text that is kept may hold one: it is replaced like an invalid byte. No
@@ -56,7 +68,20 @@ static struct slice sanitize_text(struct slice text, char scratch[REPORT_TEXT_MA
     return slice_of(scratch, utf8_sanitize(scratch, REPORT_TEXT_MAX, slice_of(copy, len)));
 }
 
-/* Reads a value into REPORT, its bit in present aside; what is wrong with it, or NULL. */
+static const char *read_text(struct report *report, enum report_field field, struct slice text,
+                             char scratch[REPORT_TEXT_MAX])
+{
+    struct slice mended = sanitize_text(text, scratch);
+
+    if (field == REPORT_LAST_ERROR)
+        report->last_error = mended;
+    else
+        report->command_error = mended;
+    return NULL;
+}
+
+/* Reads a value into REPORT, its bit in present aside; what is wrong with it, or NULL. A text goes to SCRATCH.
+ */
 static const char *read_value(struct report *report, enum report_field field, struct slice text,
                               char scratch[REPORT_TEXT_MAX])
 {
@@ -73,8 +98,11 @@ static const char *read_value(struct report *report, enum report_field field, st
     case REPORT_FIELD_HEALTH:
         return health_parse(text, &report->health) ? NULL : "not one of healthy warning critical";
     case REPORT_FIELD_TEXT:
-        report->last_error = sanitize_text(text, scratch);
-        return NULL;
+        return read_text(report, field, text, scratch);
+    case REPORT_FIELD_COMMAND_ID:
+        return read_command_id(report, text);
+    case REPORT_FIELD_COMMAND_STATUS:
+        return command_answer_parse(text, &report->command_status) ? NULL : "not one of accepted ok failed";
     }
     return NULL;
 }
@@ -86,7 +114,7 @@ static bool refuse(enum report_field field, const char *what, struct slice *ret_
     return false;
 }
 
-bool report_parse(const struct entry *entry, char scratch[REPORT_TEXT_MAX], struct report *ret_report,
+bool report_parse(const struct entry *entry, struct report_scratch *scratch, struct report *ret_report,
                   struct slice *ret_field, struct errmsg *reason)
 {
     struct report report = {.present = entry->present, .state = STATE_NONE};
@@ -98,7 +126,8 @@ bool report_parse(const struct entry *entry, char scratch[REPORT_TEXT_MAX], stru
 
         if (!((entry->present >> i) & 1U))
             continue;
-        fault = read_value(&report, (enum report_field)i, entry->value[i], scratch);
+        fault = read_value(&report, (enum report_field)i, entry->value[i],
+                           i == REPORT_COMMAND_ERROR ? scratch->command_error : scratch->last_error);
         if (fault)
             return refuse((enum report_field)i, fault, ret_field, reason);
     }
@@ -137,6 +166,8 @@ static struct slice canonical_text(const struct report *values, enum report_fiel
         return values->last_error;
     case REPORT_FIELD_NUMBER:
     case REPORT_FIELD_ID:
+    case REPORT_FIELD_COMMAND_ID:
+    case REPORT_FIELD_COMMAND_STATUS:
         break;
     }
     return slice_text(NULL);
@@ -204,7 +235,7 @@ void instance_record_parse_field(struct instance_record *record, enum record_kin
         take_updated(record, kind, value);
         return;
     }
-    for (unsigned i = 0; i < REPORT_FIELDS; i++) {
+    for (unsigned i = 0; i < REPORT_KEPT_FIELDS; i++) {
         if (i != REPORT_INSTANCE_ID && report_field_table[i].record == kind &&
             slice_equal(report_entry_names[i], name)) {
             take_reported(record, (enum report_field)i, value, scratch);

@@ -2,13 +2,14 @@
  * problem is not handed out. */
 #include "config/config.h"
 
+#include "config_type.h"
+
 #include "config/json_comments.h"
 #include "config/loader.h"
 #include "util/alloc.h"
 #include "util/buf.h"
 #include "util/errmsg.h"
 #include "util/utf8.h"
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -143,6 +144,7 @@ struct config *config_load(const struct config_source *source, config_problem_fn
                             .where = LOADER_DEFAULTS,
                             .origin = mem_new(config_key_count, sizeof(char *)),
                             .seen = mem_new(config_key_count, sizeof(bool)),
+                            .rules = mem_new(RULES_MAX, sizeof(struct rule_draft)),
                             .on_problem = on_problem,
                             .ctx = ctx};
 
@@ -158,14 +160,8 @@ struct config *config_load(const struct config_source *source, config_problem_fn
     }
     free(loader.origin);
     free(loader.seen);
+    free(loader.rules);
     return loader.config;
-}
-
-static void secret_free(char *secret)
-{
-    if (secret)
-        explicit_bzero(secret, strlen(secret));
-    free(secret);
 }
 
 void config_free(struct config *config)
@@ -173,39 +169,34 @@ void config_free(struct config *config)
     if (!config)
         return;
     for (size_t i = 0; i < config_key_count; i++) {
-        if (config_type_is_text(config_keys[i].type))
-            secret_free(*config_text_at(config, &config_keys[i]));
+        const struct config_type_row *type = &config_types[config_keys[i].type];
+
+        if (type->clear)
+            type->clear(config, &config_keys[i]);
     }
-    for (size_t i = 0; i < config->http.token_count; i++) {
-        free(config->http.tokens[i].name);
-        free(config->http.tokens[i].file);
-        secret_free(config->http.tokens[i].secret);
-    }
-    free(config->http.tokens);
     free(config->redis.host);
     free(config->redis.url_username);
-    secret_free(config->redis.url_password);
+    if (config->redis.url_password)
+        explicit_bzero(config->redis.url_password, strlen(config->redis.url_password));
+    free(config->redis.url_password);
     free(config->http.host);
     free(config);
 }
 
-/* A list may not differ where it cannot be reloaded; there is no such list. */
+/* Credentials print alike, but only texts hold some that a reload may not change. */
 static bool value_differs(const struct config *a, const struct config *b, const struct config_key *key)
 {
-    switch (key->type) {
-    case CONFIG_TYPE_INTEGER:
-        return *config_integer_at(a, key) != *config_integer_at(b, key);
-    case CONFIG_TYPE_NUMBER:
-        return *config_number_at(a, key) != *config_number_at(b, key);
-    case CONFIG_TYPE_BOOL:
-        return *config_bool_at(a, key) != *config_bool_at(b, key);
-    case CONFIG_TYPE_ENUM:
-        return *config_enum_at(a, key) != *config_enum_at(b, key);
-    case CONFIG_TYPE_TOKENS:
-        return false;
-    default:
+    struct buf printed_a = BUF_INIT, printed_b = BUF_INIT;
+    bool differs;
+
+    if (config_type_is_text(key->type))
         return strcmp(*config_text_at(a, key), *config_text_at(b, key)) != 0;
-    }
+    config_types[key->type].print(&printed_a, a, key, 0);
+    config_types[key->type].print(&printed_b, b, key, 0);
+    differs = !slice_equal(buf_slice(&printed_a), buf_slice(&printed_b));
+    buf_clear(&printed_a);
+    buf_clear(&printed_b);
+    return differs;
 }
 
 const char *config_find_frozen_change(const struct config *old_config, const struct config *new_config)

@@ -1,6 +1,8 @@
 /* What one value alone does not show: addresses are taken apart, files read, names compared. */
 #include "config/loader.h"
 
+#include "config_type.h"
+
 #include "config/url.h"
 #include "util/alloc.h"
 #include "util/buf.h"
@@ -12,17 +14,21 @@
 #define CREDENTIALS_VARIABLE "CREDENTIALS_DIRECTORY"
 #define PASSWORD_CREDENTIAL  "redis-password"
 #define PASSWORD_MAX_BYTES   4096
-#define SECRET_MIN_BYTES     16
-#define SECRET_MAX_BYTES     4096
 
 /* Keys of the daemon's own: no stream may be among them. */
 static const char *const own_prefixes[] = {
     "mt5stated:", "instance:", "instance_metrics:", "instance_health:", "trade:"};
 
-/* Where the value of KEY came from. */
-static const char *origin_of(const struct loader *loader, const char *key)
+const char *loader_origin(const struct loader *loader, const char *key)
 {
     return loader->origin[config_key_find(slice_text(key)) - config_keys];
+}
+
+void loader_wipe(struct buf *content)
+{
+    if (content->data)
+        explicit_bzero(content->data, content->cap);
+    buf_clear(content);
 }
 
 static void check_redis_url(struct loader *loader)
@@ -32,7 +38,7 @@ static void check_redis_url(struct loader *loader)
     struct errmsg why;
 
     if (!redis_url_parse(config->redis.url, &url, &why)) {
-        loader_problem(loader, origin_of(loader, "redis.url"), "redis.url", "%s", why.text);
+        loader_problem(loader, loader_origin(loader, "redis.url"), "redis.url", "%s", why.text);
         return;
     }
     config->redis.scheme = url.scheme;
@@ -50,7 +56,7 @@ static void check_listen(struct loader *loader)
     struct errmsg why;
 
     if (!listen_address_parse(config->http.listen, &address, &why)) {
-        loader_problem(loader, origin_of(loader, "http.listen"), "http.listen", "%s", why.text);
+        loader_problem(loader, loader_origin(loader, "http.listen"), "http.listen", "%s", why.text);
         return;
     }
     config->http.kind = address.kind;
@@ -74,27 +80,6 @@ static void find_password_credential(struct config *config)
     buf_clear(&path);
 }
 
-static void wipe(struct buf *content)
-{
-    if (content->data)
-        explicit_bzero(content->data, content->cap);
-    buf_clear(content);
-}
-
-static void check_files(struct loader *loader)
-{
-    for (size_t i = 0; i < config_key_count; i++) {
-        const struct config_key *key = &config_keys[i];
-        const char *path = key->type == CONFIG_TYPE_PATH ? *config_text_at(loader->config, key) : "";
-        struct buf content = BUF_INIT;
-        int error = *path ? loader_read_file(path, 1048576, &content) : 0;
-
-        if (error)
-            loader_problem(loader, loader->origin[i], key->name, "%s: %s", path, strerror(-error));
-        wipe(&content);
-    }
-}
-
 /* The text of the password file must be something that AUTH can send and a person meant. */
 static void check_password(struct loader *loader)
 {
@@ -103,12 +88,12 @@ static void check_password(struct loader *loader)
     int error = *path ? loader_read_file(path, PASSWORD_MAX_BYTES, &content) : 0;
 
     if (*path && error == -EFBIG)
-        loader_problem(loader, origin_of(loader, "redis.password_file"), "redis.password_file",
+        loader_problem(loader, loader_origin(loader, "redis.password_file"), "redis.password_file",
                        "%s: a password has %d bytes at most", path, PASSWORD_MAX_BYTES);
     else if (*path && !error && (content.len == 0 || content.data[0] == '\n'))
-        loader_problem(loader, origin_of(loader, "redis.password_file"), "redis.password_file",
+        loader_problem(loader, loader_origin(loader, "redis.password_file"), "redis.password_file",
                        "%s: is empty", path);
-    wipe(&content);
+    loader_wipe(&content);
 }
 
 static void check_tls_pair(struct loader *loader)
@@ -116,10 +101,10 @@ static void check_tls_pair(struct loader *loader)
     const struct config *config = loader->config;
 
     if (*config->redis.tls_cert_file && !*config->redis.tls_key_file)
-        loader_problem(loader, origin_of(loader, "redis.tls_cert_file"), "redis.tls_key_file",
+        loader_problem(loader, loader_origin(loader, "redis.tls_cert_file"), "redis.tls_key_file",
                        "must be set with redis.tls_cert_file");
     if (*config->redis.tls_key_file && !*config->redis.tls_cert_file)
-        loader_problem(loader, origin_of(loader, "redis.tls_key_file"), "redis.tls_cert_file",
+        loader_problem(loader, loader_origin(loader, "redis.tls_key_file"), "redis.tls_cert_file",
                        "must be set with redis.tls_key_file");
 }
 
@@ -130,7 +115,7 @@ static const struct config_key *key_to_blame(const struct loader *loader, const 
     return strcmp(loader->origin[a - config_keys], LOADER_DEFAULTS) == 0 ? b : a;
 }
 
-static void check_backoff(struct loader *loader)
+static void check_reconnect(struct loader *loader)
 {
     const struct config_key *min = config_key_find(slice_text("redis.reconnect_min_ms"));
     const struct config_key *max = config_key_find(slice_text("redis.reconnect_max_ms"));
@@ -185,63 +170,14 @@ static void check_streams(struct loader *loader)
     }
 }
 
-/* Cuts the last newline off and says what is wrong with the secret, NULL where nothing is. */
-static const char *secret_fault(struct buf *content)
+/* What the types look at, each key by itself: files, and rules that are whole. */
+static void check_keys(struct loader *loader)
 {
-    if (content->len && content->data[content->len - 1] == '\n')
-        content->len--;
-    if (content->len && content->data[content->len - 1] == '\r')
-        content->len--;
-    if (content->len < SECRET_MIN_BYTES)
-        return "a token has 16 bytes at least";
-    for (size_t i = 0; i < content->len; i++) {
-        if (content->data[i] <= ' ' || content->data[i] >= 0x7f)
-            return "a token is printable ASCII without spaces";
-    }
-    return NULL;
-}
+    for (size_t i = 0; i < config_key_count; i++) {
+        const struct config_type_row *type = &config_types[config_keys[i].type];
 
-static void read_secret(struct loader *loader, struct config_token *token, const char *key)
-{
-    struct buf content = BUF_INIT;
-    int error = loader_read_file(token->file, SECRET_MAX_BYTES, &content);
-    const char *fault = error ? NULL : secret_fault(&content);
-
-    if (error == -EFBIG)
-        fault = "a token has 4096 bytes at most";
-    else if (error)
-        fault = strerror(-error);
-    if (fault)
-        loader_problem(loader, origin_of(loader, "http.tokens"), key, "%s: %s", token->file, fault);
-    else
-        token->secret = mem_copy_text(content.data, content.len);
-    wipe(&content);
-}
-
-static void check_tokens(struct loader *loader)
-{
-    struct config *config = loader->config;
-    const char *origin = origin_of(loader, "http.tokens");
-
-    for (size_t i = 0; i < config->http.token_count; i++) {
-        struct config_token *token = &config->http.tokens[i];
-        struct errmsg key;
-
-        errmsg_set(&key, "http.tokens[%zu].file", i);
-        read_secret(loader, token, key.text);
-        for (size_t j = 0; j < i; j++) {
-            const struct config_token *other = &config->http.tokens[j];
-
-            if (strcmp(token->name, other->name) == 0) {
-                errmsg_set(&key, "http.tokens[%zu].name", i);
-                loader_problem(loader, origin, key.text, "must differ from that of http.tokens[%zu]", j);
-            }
-            if (token->secret && other->secret && strcmp(token->secret, other->secret) == 0) {
-                errmsg_set(&key, "http.tokens[%zu].file", i);
-                loader_problem(loader, origin, key.text, "holds the same token as that of http.tokens[%zu]",
-                               j);
-            }
-        }
+        if (type->check)
+            type->check(loader, &config_keys[i]);
     }
 }
 
@@ -249,11 +185,10 @@ void loader_check(struct loader *loader)
 {
     check_redis_url(loader);
     find_password_credential(loader->config);
-    check_files(loader);
+    check_keys(loader);
     check_password(loader);
     check_tls_pair(loader);
-    check_backoff(loader);
+    check_reconnect(loader);
     check_streams(loader);
     check_listen(loader);
-    check_tokens(loader);
 }

@@ -2,6 +2,7 @@
  * printing nests by the order of the rows. */
 #include "config/schema.h"
 
+#include "config/nearest.h"
 #include "util/macros.h"
 #include <stdint.h>
 #include <string.h>
@@ -9,7 +10,6 @@
 
 #define TEN_YEARS_S  315360000.0
 #define TEN_YEARS_MS (TEN_YEARS_S * 1000)
-#define NAME_MAX_LEN 64
 
 #define FROZEN false
 #define RELOAD true
@@ -30,6 +30,11 @@
         .name = key, .type = CONFIG_TYPE_NUMBER, .reloadable = reload,                                       \
         .offset = offsetof(struct config, member), .number_default = value, .min = least, .max = most,       \
         .meaning = about                                                                                     \
+    }
+/* What has a place of its own in struct config, which the type knows. */
+#define OTHER(kind, key, about)                                                                              \
+    {                                                                                                        \
+        .name = key, .type = CONFIG_TYPE_##kind, .reloadable = RELOAD, .meaning = about                      \
     }
 #define BOOL(key, member, reload, value, about)                                                              \
     {                                                                                                        \
@@ -83,8 +88,12 @@ const struct config_key config_keys[] = {
     TEXT(STREAM, "streams.trades", streams.trades, FROZEN, "trade_updates", "stream of trade updates"),
     TEXT(STREAM, "streams.events", streams.events, FROZEN, "instance_events",
          "stream that events are written to"),
+    TEXT(STREAM, "streams.commands", streams.commands, FROZEN, "instance_commands",
+         "stream that commands are written to"),
     INTEGER("streams.events_max_len", streams.events_max_len, RELOAD, 100000, 0, 100000000,
             "events kept, about"),
+    INTEGER("streams.commands_max_len", streams.commands_max_len, RELOAD, 10000, 0, 100000000,
+            "commands kept, about"),
     INTEGER("streams.reports_max_len", streams.reports_max_len, RELOAD, 10000, 0, 100000000,
             "reports kept after they were handled, about; 0 removes them at once"),
     INTEGER("streams.trades_max_len", streams.trades_max_len, RELOAD, 10000, 0, 100000000,
@@ -128,14 +137,56 @@ const struct config_key config_keys[] = {
     INTEGER("trades.probe_per_sec", trades.probe_per_sec, RELOAD, 10, 0, 100000,
             "read-backs for retrieval_latency_us; 0 turns them off"),
 
+    OTHER(RULES, "rules",
+          "alert rules by name, merged over the defaults field by field; null removes a rule"),
+
+    INTEGER("recovery.max_attempts", recovery.max_attempts, RELOAD, 3, 0, 1000,
+            "attempts before an instance is given up"),
+    INTEGER("recovery.timeout_ms", recovery.timeout_ms, RELOAD, 30000, 1, TEN_YEARS_MS,
+            "how long one attempt may take"),
+    {.name = "recovery.backoff_ms",
+     .type = CONFIG_TYPE_BACKOFF,
+     .reloadable = RELOAD,
+     .min = 0,
+     .max = TEN_YEARS_MS,
+     .meaning = "delay before attempt 1, 2, 3…; the last repeats; plus jitter up to 10 %"},
+    INTEGER("recovery.cooldown_ms", recovery.cooldown_ms, RELOAD, 300000, 0, TEN_YEARS_MS,
+            "between the end of a successful recovery and the next that a threshold rule asks for"),
+    INTEGER("recovery.stable_ms", recovery.stable_ms, RELOAD, 300000, 0, TEN_YEARS_MS,
+            "running this long with nothing firing sets the attempts back to 0"),
+    OTHER(LAUNCH_MODES, "recovery.launch_modes",
+          "which instances are recovered, of auto and manual; the others are announced only"),
+    INTEGER("recovery.max_concurrent", recovery.max_concurrent, RELOAD, 10, 1, 1000000,
+            "recoveries under way at once; the rest wait"),
+    {.name = "recovery.fleet_breaker_percent",
+     .type = CONFIG_TYPE_NUMBER,
+     .reloadable = RELOAD,
+     .offset = offsetof(struct config, recovery.fleet_breaker_percent),
+     .number_default = 50,
+     .min = 0,
+     .max = 100,
+     .above_min = true,
+     .meaning = "when more of a group crash at once, no automatic command goes to it"},
+
+    BOOL("observe_only", observe_only, RELOAD, false,
+         "count, evaluate and announce; command nothing, remove and trim nothing from streams of others"),
+    OTHER(WINDOWS, "maintenance_windows",
+          "{\"name\", \"instances\": glob, \"brokers\": glob, \"weekly\": such as \"Fri 22:00-Sun 22:05\"}, "
+          "UTC"),
+    OTHER(WEBHOOKS, "notify.webhooks",
+          "{\"url\", \"timeout_ms\"}: where notifications are POSTed, as Alertmanager takes them"),
+    OTHER(HOOKS, "hooks", "per command, or notify: what to execute, as a list of path and arguments"),
+    INTEGER("hooks_timeout_ms", hooks_timeout_ms, RELOAD, 60000, 1, TEN_YEARS_MS, "how long a hook may run"),
+    INTEGER("hooks_max_running", hooks_max_running, RELOAD, 16, 1, 1000, "hooks that run at once"),
+    INTEGER("hooks_max_queued", hooks_max_queued, RELOAD, 256, 0, 100000,
+            "hooks that wait; beyond it the oldest is dropped"),
+
     TEXT(LISTEN, "http.listen", http.listen, FROZEN, "127.0.0.1:10555",
          "host:port, [::1]:port or unix:/path"),
-    {.name = "http.tokens",
-     .type = CONFIG_TYPE_TOKENS,
-     .reloadable = RELOAD,
-     .meaning = "bearer tokens: {\"name\", \"role\": read, report or admin, \"file\"}; admin may do all, "
-                "report only "
-                "POST reports"},
+    OTHER(
+        TOKENS, "http.tokens",
+        "bearer tokens: {\"name\", \"role\": read, report or admin, \"file\"}; admin may do all, report only "
+        "POST reports"),
     INTEGER("http.max_connections", http.max_connections, FROZEN, 256, 1, 10000, "connections at once"),
 
     BOOL("metrics.per_id", metrics.per_id, RELOAD, true,
@@ -151,27 +202,12 @@ const struct config_key config_keys[] = {
 
     INTEGER("ha.lease_ms", ha.lease_ms, FROZEN, 3000, 10, TEN_YEARS_MS,
             "how long the lease of the active daemon lasts; renewed each third of it"),
+
+    INTEGER("guard.stall_ms", guard.stall_ms, RELOAD, 2000, 1, TEN_YEARS_MS,
+            "nothing is judged after the daemon has not run for so long, or a clock has jumped by it"),
+    INTEGER("guard.hold_ms", guard.hold_ms, RELOAD, 5000, 0, TEN_YEARS_MS, "and for how long"),
 };
 const size_t config_key_count = ARRAY_LEN(config_keys);
-
-const char *config_type_name(enum config_type type)
-{
-    static const char *const names[] = {
-        [CONFIG_TYPE_TEXT] = "text",
-        [CONFIG_TYPE_PATH] = "path",
-        [CONFIG_TYPE_URL] = "URL",
-        [CONFIG_TYPE_LISTEN] = "address",
-        [CONFIG_TYPE_STREAM] = "stream name",
-        [CONFIG_TYPE_ID] = "identifier",
-        [CONFIG_TYPE_INTEGER] = "integer",
-        [CONFIG_TYPE_NUMBER] = "number",
-        [CONFIG_TYPE_BOOL] = "true or false",
-        [CONFIG_TYPE_ENUM] = "name",
-        [CONFIG_TYPE_TOKENS] = "list",
-    };
-
-    return names[type];
-}
 
 const struct config_key *config_key_find(struct slice name)
 {
@@ -180,6 +216,17 @@ const struct config_key *config_key_find(struct slice name)
             return &config_keys[i];
     }
     return NULL;
+}
+
+const struct config_key *config_key_above(struct slice name)
+{
+    const struct config_key *found = NULL;
+
+    for (size_t len = name.len; len > 0 && !found; len--) {
+        if (name.data[len - 1] == '.')
+            found = config_key_find(slice_of(name.data, len - 1));
+    }
+    return found;
 }
 
 bool config_section_exists(struct slice name)
@@ -193,54 +240,12 @@ bool config_section_exists(struct slice name)
     return false;
 }
 
-static char lower(char c)
-{
-    return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-}
-
-static size_t least_of(size_t a, size_t b, size_t c)
-{
-    size_t least = a < b ? a : b;
-
-    return least < c ? least : c;
-}
-
-/* Levenshtein's distance, case aside. Both texts have at most NAME_MAX_LEN bytes. */
-static size_t text_distance(struct slice a, struct slice b)
-{
-    size_t row[NAME_MAX_LEN + 1];
-
-    for (size_t j = 0; j <= b.len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a.len; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= b.len; j++) {
-            size_t above = row[j];
-            size_t change = diagonal + (lower(a.data[i - 1]) != lower(b.data[j - 1]));
-
-            row[j] = least_of(above + 1, row[j - 1] + 1, change);
-            diagonal = above;
-        }
-    }
-    return row[b.len];
-}
-
 const struct config_key *config_key_nearest(struct slice name)
 {
-    const struct config_key *nearest = NULL;
-    size_t least = 1 + (name.len < 12 ? 2 : 4);
+    struct nearest nearest;
 
-    if (name.len > NAME_MAX_LEN)
-        return NULL;
-    for (size_t i = 0; i < config_key_count; i++) {
-        size_t distance = text_distance(name, slice_text(config_keys[i].name));
-
-        if (distance < least) {
-            least = distance;
-            nearest = &config_keys[i];
-        }
-    }
-    return nearest;
+    nearest_init(&nearest, name);
+    for (size_t i = 0; i < config_key_count; i++)
+        nearest_offer(&nearest, config_keys[i].name);
+    return nearest.found ? config_key_find(slice_text(nearest.found)) : NULL;
 }

@@ -1,6 +1,7 @@
 /* Causes as text: the correlation_id of an event. */
 #include "core/stream.h"
 
+#include "util/macros.h"
 #include <assert.h>
 
 static const struct slice names[] = {
@@ -19,4 +20,25 @@ size_t cause_format(char out[CAUSE_TEXT_MAX], const struct cause *cause)
     memcpy(out, name.data, name.len);
     out[name.len] = '-';
     return name.len + 1 + stream_id_format(out + name.len + 1, cause->id);
+}
+
+bool cause_parse(struct slice text, struct cause *ret_cause)
+{
+    const char *dash = text.len > 0 ? memchr(text.data, '-', text.len) : NULL;
+    struct slice name = slice_of(text.data, dash ? (size_t)(dash - text.data) : 0);
+    char written[CAUSE_TEXT_MAX];
+
+    for (unsigned i = 0; dash && i < ARRAY_LEN(names); i++) {
+        struct cause cause = {.kind = (enum cause_kind)i};
+
+        if (!slice_equal(name, names[i]) ||
+            !stream_id_parse(slice_of(dash + 1, text.len - name.len - 1), &cause.id))
+            continue;
+        /* An ID has other spellings, such as one without its sequence. */
+        if (!slice_equal(text, slice_of(written, cause_format(written, &cause))))
+            return false;
+        *ret_cause = cause;
+        return true;
+    }
+    return false;
 }

@@ -5,7 +5,7 @@
  * happens to them by time. */
 #include "core/fleet.h"
 
-#include "fleet_private.h"
+#include "watch_private.h"
 #include "util/alloc.h"
 #include <math.h>
 #include <stdlib.h>
@@ -33,15 +33,17 @@ void fleet_init(struct fleet *fleet, const struct fleet_options *options, struct
     *fleet = (struct fleet){.options = *options, .free_head = MAP_NONE, .removed_batch = UINT64_MAX};
     lists_init(fleet);
     map_init(&fleet->map, key, key_of, fleet);
+    fleet->watch = watch_new(fleet, key);
 }
 
 void fleet_clear(struct fleet *fleet)
 {
-    for (uint32_t i = 0; i < fleet->slot_count; i++)
-        free(fleet->slots[i].last_error);
+    fleet_reset(fleet);
+    watch_free(fleet->watch);
     free(fleet->slots);
     map_clear(&fleet->map);
     fleet->slots = NULL;
+    fleet->watch = NULL;
     fleet->slot_count = fleet->slot_cap = fleet->count = 0;
     fleet->free_head = MAP_NONE;
     lists_init(fleet);
@@ -53,6 +55,7 @@ void fleet_reset(struct fleet *fleet)
 
     for (uint32_t i = 0; (instance = fleet_next(fleet, i)); i = fleet_index_of(fleet, instance) + 1)
         fleet_forget(fleet, instance);
+    watch_reset(fleet->watch);
 }
 
 struct instance *fleet_find(const struct fleet *fleet, struct slice id)
@@ -78,7 +81,9 @@ struct instance *fleet_next(const struct fleet *fleet, uint32_t index)
 
 static int64_t order_of(const struct instance *instance)
 {
-    return instance->state == STATE_RESTARTING ? instance->state_changed_ms : instance->seen_ms;
+    if (instance->state == STATE_RESTARTING)
+        return instance->state_changed_ms;
+    return instance->state == STATE_RUNNING ? instance->silent_from_ms : instance->seen_ms;
 }
 
 /* Behind the last one that is not later: at the tail, or next to it, for what comes in order. */
@@ -136,6 +141,21 @@ void fleet_touch(struct fleet *fleet, struct instance *instance, int64_t seen_ms
     if (is_ordered_by_it)
         list_remove(fleet, instance);
     instance->seen_ms = seen_ms;
+    if (seen_ms > instance->silent_from_ms)
+        instance->silent_from_ms = seen_ms;
+    if (is_ordered_by_it)
+        list_insert(fleet, instance);
+}
+
+void fleet_excuse(struct fleet *fleet, struct instance *instance, int64_t now_ms)
+{
+    bool is_ordered_by_it = instance->state == STATE_RUNNING;
+
+    if (now_ms <= instance->silent_from_ms)
+        return;
+    if (is_ordered_by_it)
+        list_remove(fleet, instance);
+    instance->silent_from_ms = now_ms;
     if (is_ordered_by_it)
         list_insert(fleet, instance);
 }
@@ -168,6 +188,7 @@ struct instance *fleet_add(struct fleet *fleet, struct slice id, int64_t at_ms)
         .known = FIELD_BIT(REPORT_ACTIVE_CONNECTIONS) | FIELD_BIT(REPORT_UPTIME_SECONDS) |
                  FIELD_BIT(REPORT_RESTART_COUNT),
         .seen_ms = at_ms,
+        .silent_from_ms = at_ms,
         .record_updated_s = {-1, -1, -1},
         .load_score = NAN,
         .batch = fleet->batch,
@@ -186,6 +207,8 @@ void fleet_forget(struct fleet *fleet, struct instance *instance)
 {
     uint32_t index = fleet_index_of(fleet, instance);
 
+    breaker_leave(&fleet->watch->breaker, instance);
+    watched_free(fleet, instance);
     list_remove(fleet, instance);
     (void)map_remove(&fleet->map, index); /* every used slot is in it */
     free(instance->last_error);

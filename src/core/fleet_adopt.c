@@ -1,7 +1,7 @@
 /* Instances as Redis holds them: loaded at start, and compared with what is known, to follow what others have
  * written or to put it back (SPEC §5.4). What is to be written is always the difference between the two once
  * all has been followed. */
-#include "fleet_private.h"
+#include "watch_private.h"
 
 #define MS_PER_S 1000
 
@@ -104,7 +104,8 @@ bool fleet_load(struct fleet *fleet, struct slice id, const struct instance_reco
     instance->seq = seq;
     instance->was_crashed = state == STATE_RESTARTING && instance->previous_state == STATE_CRASHED;
     fleet_place(fleet, instance, state, entered_at(record, now_ms));
-    instance->health = instance_judge_health(instance);
+    breaker_join(&fleet->watch->breaker, instance);
+    instance->health = instance_judge_health(fleet, instance);
     instance->load_score = instance_load_score(fleet, instance);
     return true;
 }

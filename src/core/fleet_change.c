@@ -1,7 +1,7 @@
 /* How an instance changes: its state by instance_move and by nothing else, and whatever depends on the state
  * when a change is settled. Each transition is told to the sink whole: index, event, hash fields, health and
  * load score belong to one group. */
-#include "fleet_private.h"
+#include "watch_private.h"
 
 #include <math.h>
 
@@ -82,23 +82,25 @@ void instance_move(struct change *change, enum instance_state to, enum event_kin
     change_mark(change, STORED_STATE_CHANGED_AT);
     change->sink->ops->index_move(change->sink->ctx, INDEX_INSTANCE_STATE, ident_slice(&instance->id),
                                   from_name, to_name);
+    change->has_moved = true;
     if (event != EVENT_NONE)
         fleet_emit(instance, event, slice_text(from_name), slice_text(to_name), reason, none, change->cause,
                    change->at_ms, change->sink);
+    watch_on_move(change, from);
 }
 
-enum health instance_judge_health(const struct instance *instance)
+enum health instance_judge_health(const struct fleet *fleet, const struct instance *instance)
 {
-    enum health by_state = instance->state == STATE_CRASHED ? HEALTH_CRITICAL : HEALTH_HEALTHY;
+    enum health worst = instance->state == STATE_CRASHED ? HEALTH_CRITICAL : alerts_health(fleet, instance);
 
-    return by_state > instance->reported_health ? by_state : instance->reported_health;
+    return worst > instance->reported_health ? worst : instance->reported_health;
 }
 
 static void settle_health(struct change *change)
 {
     struct instance *instance = change->instance;
     enum health before = instance->health;
-    enum health after = instance_judge_health(instance);
+    enum health after = instance_judge_health(change->fleet, instance);
 
     if (after == before)
         return;
@@ -145,6 +147,7 @@ static void settle_updated(struct change *change)
 
 void change_settle(struct change *change)
 {
+    watch_settle(change);
     settle_health(change);
     settle_load(change);
     settle_updated(change);
@@ -173,6 +176,7 @@ void fleet_write_back(struct fleet *fleet, struct instance *instance, struct sin
     instance->load_score = instance_load_score(fleet, instance);
     if (!isnan(instance->load_score))
         sink->ops->load_set(sink->ctx, id, instance->load_score);
+    watch_write_back(fleet, instance, sink);
 }
 
 void fleet_remove(struct fleet *fleet, struct instance *instance, struct slice reason,
@@ -180,7 +184,9 @@ void fleet_remove(struct fleet *fleet, struct instance *instance, struct slice r
 {
     struct slice id = ident_slice(&instance->id);
     const char *state = instance_state_name(instance->state);
+    struct change change = change_of(fleet, instance, cause, now_ms, sink);
 
+    watch_on_remove(&change);
     sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, id, state, NULL);
     if (!isnan(instance->load_score))
         sink->ops->load_remove(sink->ctx, id);

@@ -3,12 +3,14 @@
 #pragma once
 
 #include "core/fleet.h"
+#include "core/watch.h"
 
 /* Hashes of an instance: RECORD_INSTANCE, RECORD_METRICS, RECORD_HEALTH. */
 #define INSTANCE_RECORDS 3
 
 /* Every field of the three hashes has a number, so that a set of them is a word of bits. First those of enum
- * report_field, where REPORT_HEALTH_STATUS is the published health, and REPORT_INSTANCE_ID is not stored. */
+ * report_field, where REPORT_HEALTH_STATUS is the published health, and REPORT_INSTANCE_ID and those of an
+ * answer to a command are not stored. */
 enum stored_field {
     STORED_PREVIOUS_STATE = REPORT_FIELDS,
     STORED_STATE_CHANGED_AT,
@@ -22,6 +24,8 @@ enum stored_field {
 
 #define FIELD_BIT(field) (1U << (unsigned)(field))
 #define NUMBER_BITS      (FIELD_BIT(REPORT_NUMBERS) - 1)
+/* What of a report is kept in the hashes. */
+#define KEPT_BITS (FIELD_BIT(REPORT_KEPT_FIELDS) - 1)
 
 /* Takes the lowest field out of a set; false where it is empty. */
 static inline bool field_take(uint32_t *set, uint32_t *ret_field)
@@ -43,6 +47,8 @@ struct change {
     struct sink *sink;
     const struct report *report; /* whose numbers are stored as they were written; may be NULL */
     uint32_t dirty;              /* bits of enum stored_field: to be written */
+    bool is_round;               /* decisions are to be taken */
+    bool has_moved;              /* to another state */
     uint32_t stamped;            /* bits of enum record_kind: to have a new last_updated_at */
 };
 
@@ -53,6 +59,8 @@ void fleet_place(struct fleet *fleet, struct instance *instance, enum instance_s
                  int64_t entered_ms);
 /* A sign of life, and a mark that the batch that is being filled touches INSTANCE. */
 void fleet_touch(struct fleet *fleet, struct instance *instance, int64_t seen_ms);
+/* Its silence counts from NOW_MS on. */
+void fleet_excuse(struct fleet *fleet, struct instance *instance, int64_t now_ms);
 /* Whether it was another before. */
 bool instance_set_last_error(struct instance *instance, struct slice text);
 
@@ -80,7 +88,7 @@ void instance_move(struct change *change, enum instance_state to, enum event_kin
 /* Takes every value of REPORT, which may come from a hash as well, but its state. */
 void change_take_values(struct change *change, const struct report *report);
 /* The worst of all that speaks about an instance (SPEC §6.3). */
-enum health instance_judge_health(const struct instance *instance);
+enum health instance_judge_health(const struct fleet *fleet, const struct instance *instance);
 /* Ends a change, the writing aside: health, load score, last_updated_at. */
 void change_settle(struct change *change);
 /* Settles and writes what is dirty. */

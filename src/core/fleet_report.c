@@ -1,6 +1,6 @@
 /* A report becomes a change of its instance (SPEC §5.1, §5.2). Nothing is allocated, a changed last_error
  * excepted. */
-#include "fleet_private.h"
+#include "watch_private.h"
 
 #define UPTIME_INTERVAL_MS 10000 /* a derived uptime is stored no more often */
 
@@ -22,13 +22,15 @@ static void take_number(struct change *change, enum report_field field, double v
     change_mark(change, field);
 }
 
-static void take_ident(struct change *change, enum report_field field, struct ident *ident,
+/* Whether it was another before. */
+static bool take_ident(struct change *change, enum report_field field, struct ident *ident,
                        struct slice value)
 {
     if (slice_equal(ident_slice(ident), value))
-        return;
+        return false;
     ident_set(ident, value);
     change_mark(change, field);
+    return true;
 }
 
 static void take_health(struct change *change, enum health health)
@@ -45,17 +47,25 @@ static void take_health(struct change *change, enum health health)
 void change_take_values(struct change *change, const struct report *report)
 {
     struct instance *instance = change->instance;
+    bool regroups = false;
 
     for (uint32_t rest = report->present & NUMBER_BITS, field; field_take(&rest, &field);)
         take_number(change, (enum report_field)field, report->number[field]);
     if (report_has(report, REPORT_BROKER_ID))
-        take_ident(change, REPORT_BROKER_ID, &instance->broker_id, report->broker_id);
+        regroups |= take_ident(change, REPORT_BROKER_ID, &instance->broker_id, report->broker_id);
     if (report_has(report, REPORT_HOST_ID))
-        take_ident(change, REPORT_HOST_ID, &instance->host_id, report->host_id);
+        regroups |= take_ident(change, REPORT_HOST_ID, &instance->host_id, report->host_id);
+    if (regroups && instance->member.is_counted) {
+        breaker_leave(&change->fleet->watch->breaker, instance);
+        breaker_join(&change->fleet->watch->breaker, instance);
+    }
     if (report_has(report, REPORT_LAUNCH_MODE) && instance->launch_mode != report->launch_mode) {
         instance->launch_mode = report->launch_mode;
         change_mark(change, REPORT_LAUNCH_MODE);
+        regroups = true;
     }
+    if (regroups && instance->watched)
+        instance->watched->wants_round = true; /* what held it back may not any more */
     if (report_has(report, REPORT_HEALTH_STATUS))
         take_health(change, report->health);
     if (report_has(report, REPORT_LAST_ERROR) && instance_set_last_error(instance, report->last_error))
@@ -110,12 +120,13 @@ static const char *find_refusal(const struct fleet *fleet, const struct report *
 static void apply(struct change *change, const struct report *report)
 {
     change->report = report;
-    for (uint32_t rest = report->present, field; field_take(&rest, &field);)
+    for (uint32_t rest = report->present & KEPT_BITS, field; field_take(&rest, &field);)
         change->stamped |= 1U << stored_record(field);
     change_take_values(change, report);
     if (report_has(report, REPORT_STATE))
         take_state(change, report->state);
     refresh_derived_uptime(change);
+    watch_on_report(change, report);
 }
 
 static void register_instance(struct fleet *fleet, const struct report *report, const struct cause *cause,
@@ -146,6 +157,7 @@ bool fleet_on_report(struct fleet *fleet, const struct report *report, const str
             register_instance(fleet, report, cause, sampled_ms, sink);
         return !refusal;
     }
+    watch_advance(fleet, instance, sampled_ms, sink);
     change = change_of(fleet, instance, cause, sampled_ms, sink);
     fleet_touch(fleet, instance, sampled_ms);
     apply(&change, report);

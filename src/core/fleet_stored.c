@@ -192,7 +192,7 @@ static bool stored_matches(const struct instance *instance, const struct instanc
 /* The fields of which RECORD has a valid value. */
 static uint32_t record_valid(const struct instance_record *record)
 {
-    uint32_t valid = record->values.present & ~FIELD_BIT(REPORT_INSTANCE_ID);
+    uint32_t valid = record->values.present & KEPT_BITS & ~FIELD_BIT(REPORT_INSTANCE_ID);
 
     valid |= bit_if(record->has_previous_state, STORED_PREVIOUS_STATE);
     valid |= bit_if(record->has_state_changed, STORED_STATE_CHANGED_AT);

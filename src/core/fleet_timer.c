@@ -1,5 +1,5 @@
 /* What time alone does to instances. Only the heads of the lists are looked at. */
-#include "fleet_private.h"
+#include "watch_private.h"
 #include "util/number.h"
 
 #define MS_PER_S        1000
@@ -45,7 +45,7 @@ static int64_t head_deadline(const struct fleet *fleet, enum instance_state stat
         return INT64_MAX;
     head = &fleet->slots[fleet->head[state]];
     if (state == STATE_RUNNING && options->heartbeat_timeout_ms > 0)
-        return head->seen_ms + options->heartbeat_timeout_ms + 1;
+        return head->silent_from_ms + options->heartbeat_timeout_ms + 1;
     if (state == STATE_RESTARTING && options->restarting_timeout_ms > 0)
         return max_i64(head->state_changed_ms, fleet->excused_ms) + options->restarting_timeout_ms + 1;
     if (state == STATE_STOPPED && options->forget_after_s > 0)
@@ -57,8 +57,13 @@ static void crash(struct fleet *fleet, struct instance *instance, struct slice r
                   const struct cause *cause, int64_t now_ms, struct sink *sink)
 {
     struct change change = change_of(fleet, instance, cause, now_ms, sink);
+    struct watch_record *record = &watched_get(fleet, instance)->record;
 
     instance->batch = fleet->batch;
+    if (instance->state == STATE_RUNNING) {
+        record->is_silent = true;
+        instance->watched->is_dirty = true;
+    }
     instance_move(&change, STATE_CRASHED, EVENT_INSTANCE_FAILED, reason);
     change_finish(&change);
 }
@@ -71,6 +76,10 @@ static void judge_head(struct fleet *fleet, enum instance_state state, int64_t n
     struct cause cause = {CAUSE_TIMER, {(uint64_t)now_ms, fleet->timers++}};
     struct reason reason;
 
+    if (state == STATE_RUNNING && watch_in_maintenance(fleet, head, now_ms, NULL, NULL)) {
+        fleet_excuse(fleet, head, now_ms);
+        return;
+    }
     sink->ops->begin(sink->ctx, &cause);
     if (state == STATE_RUNNING) {
         fleet->stats.heartbeats_lost++;
@@ -90,18 +99,7 @@ static void judge_head(struct fleet *fleet, enum instance_state state, int64_t n
 
 static const enum instance_state judged[] = {STATE_RUNNING, STATE_RESTARTING, STATE_STOPPED};
 
-void fleet_on_timer(struct fleet *fleet, int64_t now_ms, int64_t horizon_ms, struct sink *sink)
-{
-    int64_t until_ms = now_ms < horizon_ms ? now_ms : horizon_ms;
-    int left = FLEET_TIMER_MAX;
-
-    for (size_t i = 0; i < sizeof(judged) / sizeof(judged[0]); i++) {
-        for (; left > 0 && head_deadline(fleet, judged[i]) <= until_ms; left--)
-            judge_head(fleet, judged[i], now_ms, sink);
-    }
-}
-
-int64_t fleet_next_deadline(const struct fleet *fleet)
+static int64_t lists_next_deadline(const struct fleet *fleet)
 {
     int64_t next = INT64_MAX;
 
@@ -113,6 +111,59 @@ int64_t fleet_next_deadline(const struct fleet *fleet)
     return next;
 }
 
+void fleet_on_timer(struct fleet *fleet, int64_t now_ms, int64_t horizon_ms, struct sink *sink)
+{
+    int64_t until_ms = now_ms < horizon_ms ? now_ms : horizon_ms;
+    int left = FLEET_TIMER_MAX;
+
+    if (fleet->watch->is_held)
+        return;
+    for (size_t i = 0; i < sizeof(judged) / sizeof(judged[0]); i++) {
+        for (; left > 0 && head_deadline(fleet, judged[i]) <= until_ms; left--)
+            judge_head(fleet, judged[i], now_ms, sink);
+    }
+    if (lists_next_deadline(fleet) > until_ms)
+        watch_on_timer(fleet, now_ms, horizon_ms, sink);
+}
+
+int64_t fleet_next_deadline(const struct fleet *fleet)
+{
+    int64_t lists = lists_next_deadline(fleet), watch = watch_next_deadline(fleet);
+
+    if (fleet->watch->is_held)
+        return INT64_MAX;
+    return lists < watch ? lists : watch;
+}
+
+static void shift(int64_t *time_ms, int64_t delta_ms)
+{
+    if (*time_ms > 0 && *time_ms < INT64_MAX)
+        *time_ms += delta_ms;
+}
+
+static void shift_instance(struct fleet *fleet, struct instance *instance, int64_t delta_ms)
+{
+    shift(&instance->seen_ms, delta_ms);
+    shift(&instance->silent_from_ms, delta_ms);
+    for (int i = 0; i < REPORT_NUMBERS; i++)
+        shift(&instance->sampled_ms[i], delta_ms);
+    shift(&instance->state_changed_ms, delta_ms);
+    shift(&instance->member.crashed_ms, delta_ms);
+    if (instance->watched)
+        watched_shift(fleet, instance, delta_ms);
+}
+
+void fleet_shift_times(struct fleet *fleet, int64_t delta_ms)
+{
+    struct instance *instance;
+
+    for (uint32_t i = 0; (instance = fleet_next(fleet, i)); i = fleet_index_of(fleet, instance) + 1)
+        shift_instance(fleet, instance, delta_ms);
+    shift(&fleet->excused_ms, delta_ms);
+    shift(&fleet->watch->held_ms, delta_ms);
+    breaker_shift(&fleet->watch->breaker, delta_ms);
+}
+
 void fleet_excuse_silence(struct fleet *fleet, int64_t now_ms)
 {
     fleet->excused_ms = now_ms;
@@ -120,7 +171,7 @@ void fleet_excuse_silence(struct fleet *fleet, int64_t now_ms)
         struct instance *instance = &fleet->slots[i];
 
         if (instance->used && (instance->state == STATE_RUNNING || instance->state == STATE_RESTARTING) &&
-            instance->seen_ms < now_ms)
-            instance->seen_ms = now_ms;
+            instance->silent_from_ms < now_ms)
+            instance->silent_from_ms = now_ms;
     }
 }

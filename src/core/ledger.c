@@ -46,7 +46,7 @@ static void init_metrics(struct ledger *l)
 static void init_parts(struct ledger *l, const struct ledger_options *options, struct fleet *fleet,
                        struct hash_key key)
 {
-    *l = (struct ledger){.options = *options, .fleet = fleet, .key = key};
+    *l = (struct ledger){.options = *options, .fleet = fleet, .key = key, .hold_ms = INT64_MIN};
     open_init(&l->open, key);
     early_init(&l->early, key);
     ended_init(l);
@@ -103,6 +103,12 @@ void ledger_configure(struct ledger *l, const struct ledger_options *options)
     list_recents(l, recents);
     for (size_t i = 0; i < RECENTS; i++)
         recent_resize(recents[i], options->per_id_max, options->per_id_ttl_ms);
+}
+
+void ledger_hold(struct ledger *l, int64_t until_ms)
+{
+    if (until_ms > l->hold_ms)
+        l->hold_ms = until_ms;
 }
 
 bool ledger_is_full(const struct ledger *l)

@@ -149,6 +149,8 @@ int64_t early_deadline(const struct ledger *l)
 
 void early_expire(struct ledger *l, int64_t now_ms)
 {
+    if (now_ms < l->hold_ms)
+        return;
     while (l->early.count > 0 && due_ms(l, &l->early.items[l->early.oldest]) < now_ms)
         give_up_oldest(l);
 }

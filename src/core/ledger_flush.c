@@ -19,6 +19,14 @@ void removed_add(struct entry_list *list, struct stream_id entry)
     list->items[list->count++] = entry;
 }
 
+void signal_remove(struct ledger *l, struct stream_id entry)
+{
+    if (l->options.removes_nothing)
+        left_note(l, entry);
+    else
+        removed_add(&l->removed_signals, entry);
+}
+
 void removed_clear(struct entry_list *list)
 {
     free(list->items);
@@ -76,20 +84,37 @@ static void journal_found(struct ledger *l, struct sink *sink)
 
 /* Everything before the first open signal has ended, or was never one. Not so in a stream that was made anew
  * with lower IDs: then that signal lies beyond the position, and only what is named is removed. */
-static void flush_signals(struct ledger *l, struct stream_id position, struct sink *sink)
+static void remove_signals(struct ledger *l, struct stream_id position, struct sink *sink)
 {
     const struct open_signal *first = open_first(&l->open, LIST_ALL);
     struct stream_id keep_from = first ? first->entry : stream_id_next(position);
     bool is_anew = first && stream_id_compare(first->entry, position) > 0;
     struct entry_list *removed = &l->removed_signals;
+    bool has_left = !is_anew && left_trim(l, keep_from);
+    bool has_cut = !is_anew && removed->count > 0 && cut_entries(removed, keep_from);
 
-    if (removed->count == 0)
-        return;
-    if (!is_anew && cut_entries(removed, keep_from))
+    if (has_left || has_cut)
         sink->ops->signals_trim(sink->ctx, keep_from);
     if (removed->count > 0)
         sink->ops->signals_delete(sink->ctx, removed->items, removed->count);
     empty_list(removed);
+}
+
+static void flush_signals(struct ledger *l, struct stream_id position, struct sink *sink)
+{
+    struct entry_list *removed = &l->removed_signals;
+
+    left_limit(l, position);
+    if (l->options.removes_nothing) {
+        /* These ended before that was asked for. */
+        for (size_t i = 0; i < removed->count; i++)
+            left_note(l, removed->items[i]);
+        empty_list(removed);
+        left_limit(l, position);
+    } else {
+        remove_signals(l, position, sink);
+    }
+    left_tell(l, sink);
 }
 
 static void flush_results(struct ledger *l, struct sink *sink)
@@ -98,6 +123,10 @@ static void flush_results(struct ledger *l, struct sink *sink)
     struct stream_id min;
 
     kept_shrink(l);
+    if (l->options.removes_nothing) {
+        empty_list(removed);
+        return; /* results_are_cut stays: it is done once it may be */
+    }
     if (l->results_are_cut && kept_oldest(l, &min)) {
         sink->ops->results_trim(sink->ctx, min);
         (void)cut_entries(removed, min);

@@ -20,9 +20,9 @@ static int64_t first_deadline(const struct ledger *l, enum signal_list_kind list
 int64_t ledger_next_deadline(const struct ledger *l)
 {
     int64_t deadlines[] = {
-        first_deadline(l, LIST_WAITING),
-        first_deadline(l, LIST_ACCEPTED),
-        early_deadline(l),
+        held_until(l, first_deadline(l, LIST_WAITING)),
+        held_until(l, first_deadline(l, LIST_ACCEPTED)),
+        held_until(l, early_deadline(l)),
         ended_deadline(l),
     };
     int64_t least = INT64_MAX;
@@ -52,6 +52,8 @@ size_t ledger_collect_late(const struct ledger *l, int64_t results_horizon_ms, s
     const struct open_signal *accepted = open_first(&l->open, LIST_ACCEPTED);
     size_t count = 0;
 
+    if (results_horizon_ms < l->hold_ms)
+        return 0;
     while (count < max && (waiting || accepted)) {
         bool is_waiting = !accepted || (waiting && deadline_of(l, waiting) <= deadline_of(l, accepted));
         const struct open_signal **at = is_waiting ? &waiting : &accepted;
@@ -112,6 +114,8 @@ void ledger_end_late(struct ledger *l, const struct stream_id *entries, const bo
     int64_t until_ms = now_ms < results_horizon_ms ? now_ms : results_horizon_ms;
 
     l->now_ms = now_ms;
+    if (until_ms < l->hold_ms)
+        return;
     for (size_t i = 0; i < count; i++) {
         uint32_t index = find_late_first(l, LIST_WAITING, entries[i], until_ms);
 

@@ -71,10 +71,14 @@ void ledger_load_entry(struct ledger *l, const struct signal_entry *entry)
     enum signal_outcome outcome;
 
     if (index != MAP_NONE) {
-        if (stream_id_compare(l->open.items[index].entry, entry->id) != 0)
+        int order = stream_id_compare(l->open.items[index].entry, entry->id);
+
+        if (order < 0 || (order > 0 && !left_covers(l, entry->id)))
             open_add_duplicate(&l->open, index, entry->id);
+    } else if (left_covers(l, entry->id)) {
+        return; /* had ended, and stays or leaves with all of them */
     } else if (ended_is_remembered(l, ended_find(l, entry->signal_id, hash), entry->id.ms, &outcome)) {
-        removed_add(&l->removed_signals, entry->id);
+        signal_remove(l, entry->id);
     } else {
         index = add_open(l, entry->signal_id, hash, entry->id, entry->action, entry->instance_id);
         l->open.items[index].is_journaled = false;
@@ -91,6 +95,8 @@ uint64_t ledger_load_finish(struct ledger *l, int64_t now_ms)
 {
     l->now_ms = now_ms;
     open_sort(&l->open);
+    if (l->results.count >= l->options.results_max_len)
+        l->results_are_cut = true; /* there may be older ones than were told */
     early_mark_due(l, now_ms);
     return counts_finish_loading(l);
 }
@@ -106,6 +112,7 @@ void ledger_write_back(struct ledger *l, struct sink *sink)
         next = &l->open.items[i].link[0];
     }
     early_write_back(l, sink);
+    left_write_back(l, sink);
     l->has_found = false;
     l->has_journaled = true;
     l->results_are_cut = true; /* the stream may hold older ones again */

@@ -73,6 +73,13 @@ struct entry_list {
     size_t count, cap;
 };
 
+/* Ended signals that were left in their stream (ledger_left.c). 0-0: none. */
+struct left_entries {
+    struct stream_id until;   /* up to here there may be some */
+    struct stream_id stored;  /* as the sink was last told */
+    struct stream_id trimmed; /* those before it have been removed after all */
+};
+
 #define LATENCY_BUCKETS   15
 #define SLIPPAGE_BUCKETS  13
 #define EXECUTION_BUCKETS 14
@@ -84,6 +91,7 @@ struct ledger {
     int64_t now_ms;     /* the last one that was told */
     int64_t expired_ms; /* the last one that was told to ledger_expire */
     int64_t read_ms;    /* up to here signals and results are known to have been read */
+    int64_t hold_ms;    /* nothing is given up before; INT64_MIN: no hold */
 
     struct open_signals open;
     struct early_results early;
@@ -100,6 +108,7 @@ struct ledger {
     uint64_t unmatched[UNMATCHED_REASONS];
 
     struct entry_list removed_signals, removed_results;
+    struct left_entries left;
     bool results_are_cut;  /* the oldest of the kept ones have left since the last flush */
     bool has_found;        /* open ones that are not journaled */
     bool has_journaled;    /* since the last flush */
@@ -197,7 +206,7 @@ void early_add(struct ledger *l, struct slice id, uint64_t hash, enum result_sta
 /* Takes the first result for ID; false where there is none. The id in *RET_RESULT is valid for as long as the
  * copy. */
 bool early_take(struct early_results *early, struct slice id, uint64_t hash, struct early_result *ret_result);
-/* Those whose signal cannot come any more count as unknown. */
+/* Those whose signal cannot come any more count as unknown. Not while there is a hold. */
 void early_expire(struct ledger *l, int64_t now_ms);
 /* When early_expire has something to do; INT64_MAX for never. */
 int64_t early_deadline(const struct ledger *l);
@@ -234,6 +243,27 @@ static inline int64_t time_add(int64_t ms, int64_t by)
     return ms > INT64_MAX - by ? INT64_MAX : ms + by;
 }
 
+/* The moment at which something due at DEADLINE_MS is judged: not before the hold ends. */
+static inline int64_t held_until(const struct ledger *l, int64_t deadline_ms)
+{
+    return deadline_ms > l->hold_ms ? deadline_ms : l->hold_ms;
+}
+
+/* ledger_left.c: ended signals that stay in their stream. */
+void left_note(struct ledger *l, struct stream_id entry);
+/* True where ENTRY lies among those that may have been left. */
+bool left_covers(const struct ledger *l, struct stream_id entry);
+/* Nothing lies beyond POSITION: what seems to was in a stream that has been made anew. */
+void left_limit(struct ledger *l, struct stream_id position);
+/* Everything below KEEP_FROM is to be removed: true where there may be some that were left, which counts as
+ * done. */
+bool left_trim(struct ledger *l, struct stream_id keep_from);
+/* Tells the sink what has changed. */
+void left_tell(struct ledger *l, struct sink *sink);
+void left_write_back(struct ledger *l, struct sink *sink);
+
 /* ledger_flush.c: entries that are to be removed. */
 void removed_add(struct entry_list *list, struct stream_id entry);
 void removed_clear(struct entry_list *list);
+/* The entry of a signal that has ended, or was never one: it is removed with the next flush, or left. */
+void signal_remove(struct ledger *l, struct stream_id entry);

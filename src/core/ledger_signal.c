@@ -54,7 +54,7 @@ void signal_remove_duplicates(struct ledger *l, uint32_t index)
     struct stream_id entry;
 
     while (open_take_duplicate(&l->open, index, &entry))
-        removed_add(&l->removed_signals, entry);
+        signal_remove(l, entry);
 }
 
 static void count_end(struct ledger *l, const struct open_signal *signal, enum signal_outcome outcome,
@@ -88,7 +88,7 @@ void signal_end(struct ledger *l, uint32_t index, uint64_t hash, enum signal_out
     sink->ops->journal_ended(sink->ctx, open_id(signal), outcome);
     l->has_journaled = true;
     count_end(l, signal, outcome, now_ms);
-    removed_add(&l->removed_signals, signal->entry);
+    signal_remove(l, signal->entry);
     signal_remove_duplicates(l, index);
     ended_add(l, open_id(signal), hash, outcome, now_ms);
     open_remove(&l->open, index);
@@ -178,7 +178,7 @@ void ledger_on_signal(struct ledger *l, const struct signal_entry *entry, struct
     ended = ended_find(l, entry->signal_id, hash);
     if (ended_is_remembered(l, ended, entry->id.ms, &outcome)) {
         count_duplicate(l, entry);
-        removed_add(&l->removed_signals, entry->id);
+        signal_remove(l, entry->id);
     } else {
         ended_forget(l, ended);
         receive_signal(l, entry, hash, sink);
@@ -262,7 +262,9 @@ void ledger_on_result(struct ledger *l, const struct result_entry *entry, int64_
 void ledger_on_rejected(struct ledger *l, enum stream_kind stream, struct stream_id entry)
 {
     if (stream == STREAM_SIGNALS)
-        removed_add(&l->removed_signals, entry);
+        signal_remove(l, entry);
+    else if (stream == STREAM_RESULTS && l->options.removes_nothing)
+        (void)kept_add(l, entry, slice_of(NULL, 0)); /* it stays, and leaves with those around it */
     else if (stream == STREAM_RESULTS)
         removed_add(&l->removed_results, entry);
 }

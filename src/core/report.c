@@ -21,7 +21,10 @@
     ROW(STATE, "state", STATE, INSTANCE)                                                                     \
     ROW(LAUNCH_MODE, "launch_mode", LAUNCH_MODE, INSTANCE)                                                   \
     ROW(HEALTH_STATUS, "health_status", HEALTH, HEALTH)                                                      \
-    ROW(LAST_ERROR, "last_error", TEXT, HEALTH)
+    ROW(LAST_ERROR, "last_error", TEXT, HEALTH)                                                              \
+    ROW(COMMAND_ID, "command_id", COMMAND_ID, INSTANCE)                                                      \
+    ROW(COMMAND_STATUS, "command_status", COMMAND_STATUS, INSTANCE)                                          \
+    ROW(COMMAND_ERROR, "command_error", TEXT, INSTANCE)
 
 #define INFO_ROW(field, name, kind, record)                                                                  \
     [REPORT_##field] = {SLICE(name), REPORT_FIELD_##kind, RECORD_##record},

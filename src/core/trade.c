@@ -117,8 +117,10 @@ static void show_open_trades(const struct trade_book *book, struct slice instanc
 {
     struct instance *instance = instance_id.len > 0 ? fleet_find(book->fleet, instance_id) : NULL;
 
-    if (instance)
-        instance->open_trades = open;
+    if (!instance)
+        return;
+    instance->open_trades = open;
+    watch_touch(book->fleet, instance);
 }
 
 void trade_book_reset(struct trade_book *book)

@@ -130,17 +130,55 @@ static void print_trades(const struct account *account, struct buf *out)
     buf_add_char(out, '}');
 }
 
+static void print_commands(const struct account *account, struct buf *out)
+{
+    const struct command_account *commands = &account->commands;
+
+    open_object(out, "commands");
+    add_count(out, "read", commands->read);
+    add_count(out, "missed", commands->missed);
+    add_count(out, "expired", commands->expired);
+    add_count(out, "repeated", commands->repeated);
+    add_count(out, "refused", commands->refused);
+    add_count(out, "ignored", commands->ignored);
+    add_count(out, "obeyed", commands->obeyed);
+    add_count(out, "failed", commands->failed);
+    add_count(out, "under_way", commands->under_way);
+    add_count(out, "late", commands->late);
+    buf_add_char(out, '}');
+}
+
+static void print_replies(const struct account *account, struct buf *out)
+{
+    static const char *const names[REPLIES] = {[REPLY_ACCEPTED] = "accepted",
+                                               [REPLY_OK] = "ok",
+                                               [REPLY_FAILED] = "failed",
+                                               [REPLY_TWICE] = "twice",
+                                               [REPLY_UNKNOWN] = "unknown"};
+
+    open_object(out, "command_answers");
+    for (int i = REPLY_ACCEPTED; i < REPLIES; i++)
+        add_count(out, names[i], account->replies[i]);
+    buf_add_char(out, '}');
+}
+
+static void print_troubles(const struct account *account, struct buf *out)
+{
+    open_object(out, "troubles");
+    for (int i = 0; i < TROUBLES; i++) {
+        open_object(out, trouble_name((enum trouble)i));
+        add_count(out, "begun", account->troubles[i].begun);
+        add_count(out, "cured", account->troubles[i].cured);
+        add_count(out, "passed", account->troubles[i].passed);
+        buf_add_char(out, '}');
+    }
+    buf_add_char(out, '}');
+}
+
 static void print_instances(const struct account *account, struct buf *out)
 {
-    open_object(out, "commands");
-    add_count(out, "read", account->commands_read);
-    add_count(out, "obeyed", account->commands_obeyed);
-    add_count(out, "failed", account->commands_failed);
-    add_count(out, "expired", account->commands_expired);
-    add_count(out, "repeated", account->commands_repeated);
-    add_count(out, "missed", account->commands_missed);
-    buf_add_char(out, '}');
     add_count(out, "reports", account->reports);
+    add_count(out, "crashes", account->crashes);
     open_object(out, "instances");
     for (uint32_t i = 0; i < account->instance_count; i++) {
         const struct instance_account *instance = &account->instances[i];
@@ -163,6 +201,9 @@ void account_print(const struct account *account, const struct account_frame *fr
     print_signals(account, out);
     print_results(account, out);
     print_trades(account, out);
+    print_commands(account, out);
+    print_replies(account, out);
+    print_troubles(account, out);
     print_instances(account, out);
     buf_add_text(out, "}\n");
 }

@@ -5,6 +5,7 @@
 #include "core/state.h"
 #include "core/stream.h"
 #include "core/trade.h"
+#include "trouble.h"
 #include "util/buf.h"
 #include <stdint.h>
 
@@ -25,6 +26,34 @@ struct instance_account {
     bool silent;
 };
 
+/* Commands to agents: each that was read is in one of the counts before `late`. */
+struct command_account {
+    uint64_t read;
+    uint64_t missed;            /* the agent was silent */
+    uint64_t expired, repeated; /* not looked at further */
+    uint64_t refused, ignored;  /* by the shares that were asked for */
+    uint64_t obeyed, failed;    /* as answered, or as it would have been by an agent that fell silent */
+    uint64_t under_way;         /* not ended yet */
+    uint64_t late;              /* put off until they may have expired; counted above too */
+};
+
+/* What reports say about commands. */
+enum reply_kind {
+    REPLY_NONE,
+    REPLY_ACCEPTED,
+    REPLY_OK,
+    REPLY_FAILED,
+    REPLY_TWICE,  /* the same once more */
+    REPLY_UNKNOWN /* about a command that nobody has issued */
+};
+#define REPLIES 6
+
+struct trouble_account {
+    uint64_t begun;
+    uint64_t cured;  /* by a command or a restart */
+    uint64_t passed; /* by themselves */
+};
+
 struct account {
     struct action_account action[ACTIONS];
     uint64_t result[RESULT_STATUSES]; /* valid ones, each result_id once */
@@ -37,8 +66,10 @@ struct account {
     uint64_t malformed[STREAM_KINDS];
     uint64_t reports, trades, trade_updates;
     uint64_t trade_state[TRADE_STATES]; /* of the trades of this run, by the last update */
-    uint64_t commands_read, commands_obeyed, commands_failed, commands_expired, commands_repeated,
-        commands_missed;
+    struct command_account commands;
+    uint64_t replies[REPLIES];
+    struct trouble_account troubles[TROUBLES];
+    uint64_t crashes;
     int64_t
         slowest_answer_ms; /* longest from a signal to its first result, or from accepted to the final one */
     struct instance_account *instances;

@@ -45,17 +45,23 @@ static uint32_t parse_number(struct slice instance_id)
     size_t prefix_len = strlen(INSTANCE_PREFIX);
     uint64_t number = 0;
 
-    if (instance_id.len > prefix_len && memcmp(instance_id.data, INSTANCE_PREFIX, prefix_len) == 0)
+    if (instance_id.len > prefix_len && memcmp(instance_id.data, INSTANCE_PREFIX, prefix_len) == 0 &&
+        instance_id.data[prefix_len] != '0')
         (void)number_parse_u64(slice_of(instance_id.data + prefix_len, instance_id.len - prefix_len),
                                UINT32_MAX, &number);
     return (uint32_t)number;
 }
 
+/* Of a time in whole seconds the second that it names still counts: it may have been rounded down. */
 static bool is_expired(struct slice expires_at)
 {
     int64_t expires_ms;
 
-    return time_text_parse(expires_at, &expires_ms) && expires_ms < loop_wall_ms();
+    if (!time_text_parse(expires_at, &expires_ms))
+        return false;
+    if (expires_at.len == TIME_TEXT_LEN)
+        expires_ms += 1000;
+    return expires_ms <= loop_wall_ms();
 }
 
 static void take_entry(struct commands *commands, const redisReply *entry)
@@ -64,7 +70,10 @@ static void take_entry(struct commands *commands, const redisReply *entry)
     struct agent_command command = {.command_id = find_field(fields, "command_id"),
                                     .command = find_field(fields, "command"),
                                     .cancels = find_field(fields, "cancels"),
+                                    .target = find_field(fields, "target_instance_id"),
                                     .is_expired = is_expired(find_field(fields, "expires_at"))};
+
+    command.target_number = parse_number(command.target);
 
     agents_obey(commands->agents, parse_number(find_field(fields, "instance_id")), &command);
 }

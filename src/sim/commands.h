@@ -2,7 +2,7 @@
  * hands each to its agent. */
 #pragma once
 
-#include "agents.h"
+#include "obedience.h"
 
 struct loop;
 struct redis_link_options;

@@ -183,7 +183,7 @@ static void print_progress(void *ctx, uint64_t arg, int64_t due_ms)
                   " | commands %" PRIu64 "\n",
                   (program->sim.now_ms - program->started_ms) / 1000, written, processed, failed,
                   account_unanswered(account), account->reports, account->trades, account->trade_updates,
-                  account->commands_read);
+                  account->commands.read);
     agenda_add(&program->sim.agenda, due_ms + PROGRESS_MS, print_progress, program, 0);
 }
 

@@ -29,6 +29,9 @@ struct option_row {
 #define RATE(name, field, initial, meaning)  ROW(name, OPTION_RATE, field, initial, 0, 100000, meaning)
 #define SHARE(name, field, initial, meaning) ROW(name, OPTION_SHARE, field, initial, 0, 1, meaning)
 #define FLAG(name, field, meaning)           ROW(name, OPTION_FLAG, field, NULL, 0, 0, meaning)
+#define TROUBLE(name, kind, until)                                                                           \
+    WHOLE(name "-trouble-every-s", trouble_every_s[kind], "0", 0, MANY,                                      \
+          "mean time between two in one instance, each lasts " until "; 0: never")
 #define TITLE(title)                                                                                         \
     {                                                                                                        \
         title, OPTION_TEXT, 0, NULL, 0, 0, NULL                                                              \
@@ -75,7 +78,31 @@ static const struct option_row rows[] = {
     WHOLE("silence-every-s", silence_every_s, "600", 0, MANY,
           "mean time between two silences of one agent; 0: never"),
     WHOLE("silence-ms", silence_ms, "10000", 1, MS, "mean length of a silence"),
-    SHARE("command-fail-share", command_fail_share, "0", "commands that the agents answer with failed"),
+    WHOLE("doomed", doomed, "0", 0, 100000,
+          "so many of the last instances crash once and never come up again"),
+    WHOLE("doomed-after-s", doomed_after_s, "5", 1, MANY, "when they do"),
+    WHOLE("outage-after-s", outage_after_s, "0", 0, MANY,
+          "when all instances of one broker crash within a second; 0: never"),
+    WHOLE("outage-seconds", outage_seconds, "30", 1, MANY,
+          "how long no restart of them helps; then they come up by themselves"),
+    WHOLE("outage-broker", outage_broker, "1", 1, 100000, "the number of that broker"),
+    TITLE("Trouble of running instances, beyond the thresholds of the default rules"),
+    TROUBLE("cpu", TROUBLE_CPU, "until recover"),
+    TROUBLE("memory", TROUBLE_MEMORY, "until recover"),
+    TROUBLE("latency", TROUBLE_LATENCY, "until reconnect"),
+    TROUBLE("queue", TROUBLE_QUEUE, "until throttle"),
+    TROUBLE("load", TROUBLE_LOAD, "until redistribute"),
+    TROUBLE("socket", TROUBLE_SOCKET, "until reconnect"),
+    WHOLE("trouble-ms", trouble_ms, "30000", 0, MS,
+          "how long each lasts where no command ends it; 0: for ever"),
+    TITLE("How agents misbehave with commands"),
+    SHARE("command-refuse-share", command_refuse_share, "0", "answered with failed, at once"),
+    SHARE("command-ignore-share", command_ignore_share, "0", "neither obeyed nor answered"),
+    SHARE("command-late-share", command_late_share, "0", "obeyed and answered late, expired or not"),
+    WHOLE("command-late-ms", command_late_ms, "45000", 1, MS, "how late"),
+    SHARE("command-twice-share", command_twice_share, "0", "each of their answers is written twice"),
+    SHARE("command-unknown-share", command_unknown_share, "0",
+          "besides them a command that nobody has issued is answered"),
     TITLE("Signals and results"),
     RATE("signals-per-sec", signals_per_sec, "20", "mean rate"),
     WHOLE("executors", executors, "2", 0, 64, "consumers of the group; with 0 no signal is answered"),
@@ -175,6 +202,19 @@ static bool check_together(const struct options *options, struct errmsg *why)
 {
     if (options->fail_share + options->partial_share + options->unanswered_share > 1) {
         errmsg_set(why, "--fail-share, --partial-share and --unanswered-share are more than 1 together");
+        return false;
+    }
+    if (options->command_refuse_share + options->command_ignore_share + options->command_late_share > 1) {
+        errmsg_set(why, "--command-refuse-share, --command-ignore-share and --command-late-share are more "
+                        "than 1 together");
+        return false;
+    }
+    if (options->doomed > options->instances) {
+        errmsg_set(why, "--doomed is more than --instances");
+        return false;
+    }
+    if (options->outage_after_s > 0 && options->outage_broker > options->brokers) {
+        errmsg_set(why, "--outage-broker is more than --brokers");
         return false;
     }
     if (options->run_id[0] != '\0' && !ident_is_valid(slice_text(options->run_id), 24)) {

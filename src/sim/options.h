@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/stream.h"
+#include "trouble.h"
 #include "util/errmsg.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,8 +23,16 @@ struct options {
     int64_t report_interval_ms;
     double crash_share;
     int64_t crash_every_s, silence_every_s, silence_ms, down_ms, restart_ms;
-    double restart_fail_share, command_fail_share;
+    double restart_fail_share;
     bool stay_down;
+    int64_t doomed, doomed_after_s;
+    int64_t outage_after_s, outage_seconds, outage_broker;
+
+    int64_t trouble_every_s[TROUBLES], trouble_ms;
+
+    double command_refuse_share, command_ignore_share, command_late_share;
+    double command_twice_share, command_unknown_share;
+    int64_t command_late_ms;
 
     double fail_share, partial_share, accepted_share, followup_share, unanswered_share, early_share;
     double duplicate_share, duplicate_result_share, malformed_share;

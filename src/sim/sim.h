@@ -34,9 +34,13 @@ struct sim {
 #define RNG_TRADER   2
 #define RNG_SPOILER  3
 #define RNG_SHUFFLE  4
+#define RNG_COMMAND  5
 #define RNG_AGENT    0x100000000u
 #define RNG_SIGNAL   0x200000000u
 #define RNG_FOREIGN  0x300000000u
+#define RNG_VITALS   0x400000000u
+#define RNG_TROUBLE  0x500000000u
+#define RNG_OUTAGE   0x600000000u
 
 /* In whole milliseconds, at least 1. */
 static inline int64_t sim_ms(double ms)

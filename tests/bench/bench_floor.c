@@ -180,8 +180,10 @@ int main(int argc, char **argv)
         .max_inflight = 1000,
         .max_bytes = 64U << 20,
     };
-    struct batch_options batch = {
-        .group = "mt5stated", .events_max_len = 1000, .names.events = "instance_events"};
+    struct batch_options batch = {.names = {.events = "instance_events", .commands = "instance_commands"},
+                                  .group = "mt5stated",
+                                  .events_max_len = 1000,
+                                  .commands_max_len = 1000};
     for (int k = 0; k < STREAM_KINDS; k++)
         batch.names.stream[k] = names[k].stream;
     f.filling = batch_new(&batch);

@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "config/json_comments.h"
 #include "config/schema.h"
+#include "config/url.h"
 #include "util/alloc.h"
 #include "util/buf.h"
 #include "util/utf8.h"
@@ -80,6 +81,41 @@ static void check_ranges(const struct config *config)
     }
 }
 
+/* Every rule that there is can be judged. */
+static void check_rules(const struct config *config)
+{
+    const struct rule_set *set = &config->rules;
+
+    CHECK(set->count <= RULES_MAX);
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct rule *rule = &set->rules[i];
+
+        CHECK(ident_is_valid(ident_slice(&rule->name), IDENT_MAX));
+        CHECK(!rule_find_fault(rule));
+        CHECK(rule->metric < RULE_METRICS && rule->op < RULE_OPS && rule->severity < SEVERITIES);
+        CHECK(rule->actions < ACTION_BIT(RULE_ACTIONS) && rule->for_ms >= 0 && rule->keep_firing_ms >= 0);
+        for (uint32_t j = 0; j < i; j++)
+            CHECK(!slice_equal(ident_slice(&rule->name), ident_slice(&set->rules[j].name)));
+    }
+}
+
+static void check_lists(const struct config *config)
+{
+    CHECK(config->recovery.backoff_count >= 1 && config->recovery.backoff_count <= CONFIG_BACKOFFS_MAX);
+    for (uint32_t i = 0; i < config->recovery.backoff_count; i++)
+        CHECK(config->recovery.backoff_ms[i] >= 0);
+    for (size_t i = 0; i < config->maintenance_window_count; i++) {
+        const struct maintenance_window *window = &config->maintenance_windows[i];
+
+        CHECK(glob_is_valid(slice_text(window->instances)) && glob_is_valid(slice_text(window->brokers)));
+        CHECK(window->from_min != window->until_min);
+    }
+    for (size_t i = 0; i < config->notify.webhook_count; i++)
+        CHECK(http_url_check(config->notify.webhooks[i].url, NULL));
+    for (size_t i = 0; i < CONFIG_HOOKS; i++)
+        CHECK(!config->hooks[i].argv || config->hooks[i].argv[0][0] == '/');
+}
+
 static void check_printed(const struct config *config)
 {
     struct buf printed = BUF_INIT, again = BUF_INIT;
@@ -114,6 +150,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     config = load(text, (const char *const *)sets, set_count);
     if (config) {
         check_ranges(config);
+        check_rules(config);
+        check_lists(config);
         check_printed(config);
     }
     config_free(config);

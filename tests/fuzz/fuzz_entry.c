@@ -74,15 +74,21 @@ static void check_refusal(const struct entry *entry, struct slice field, const s
     CHECK(utf8_is_valid(slice_text(reason->text)));
 }
 
+static void check_text(struct slice text)
+{
+    CHECK(text.len <= REPORT_TEXT_MAX && utf8_is_valid(text));
+    CHECK(text.len == 0 || !memchr(text.data, '\0', text.len));
+}
+
 static void check_report(const struct entry *entry)
 {
-    char scratch[REPORT_TEXT_MAX];
+    struct report_scratch scratch;
     struct report report;
     struct slice field, id = report_find_instance_id(entry);
     struct errmsg reason;
 
     CHECK(id.len == 0 || ident_is_valid(id, IDENT_MAX));
-    if (!report_parse(entry, scratch, &report, &field, &reason)) {
+    if (!report_parse(entry, &scratch, &report, &field, &reason)) {
         check_refusal(entry, field, &reason);
         return;
     }
@@ -96,8 +102,11 @@ static void check_report(const struct entry *entry)
             CHECK(isfinite(report.number[i]) && report.number[i] >= 0);
         }
     }
-    CHECK(report.last_error.len <= REPORT_TEXT_MAX && utf8_is_valid(report.last_error));
-    CHECK(report.last_error.len == 0 || !memchr(report.last_error.data, '\0', report.last_error.len));
+    check_text(report.last_error);
+    check_text(report.command_error);
+    CHECK(!has(entry, REPORT_COMMAND_ID) || ident_is_valid(report.command_id, IDENT_COMMAND_MAX));
+    CHECK(!has(entry, REPORT_COMMAND_STATUS) ||
+          (report.command_status >= COMMAND_ACCEPTED && report.command_status <= COMMAND_FAILED));
     CHECK(!has(entry, REPORT_STATE) || (unsigned)report.state < INSTANCE_STATES);
     CHECK(!has(entry, REPORT_HEALTH_STATUS) || (unsigned)report.health < HEALTHS);
 }

@@ -21,7 +21,7 @@ static void check_record(const struct instance_record *record)
 {
     const struct report *values = &record->values;
 
-    CHECK(values->present >> REPORT_FIELDS == 0 && record->invalid >> REPORT_FIELDS == 0);
+    CHECK(values->present >> REPORT_KEPT_FIELDS == 0 && record->invalid >> REPORT_KEPT_FIELDS == 0);
     CHECK(!report_has(values, REPORT_INSTANCE_ID));
     for (uint32_t i = 0; i < REPORT_NUMBERS; i++)
         CHECK(!report_has(values, (enum report_field)i) ||
@@ -68,7 +68,10 @@ static void check_batch(struct batch *batch)
 static void run(const struct instance_record *record, enum instance_state indexed, bool is_known, bool follow)
 {
     static const struct batch_options options = {
-        .names = {.stream = {"r", "s", "x", "t"}, .events = "e"}, .group = "g", .events_max_len = 10};
+        .names = {.stream = {"r", "s", "x", "t"}, .events = "e", .commands = "c"},
+        .group = "g",
+        .events_max_len = 10,
+        .commands_max_len = 10};
     static const struct fleet_options fleet_options = {.heartbeat_timeout_ms = 30000,
                                                        .restarting_timeout_ms = 120000,
                                                        .metric_max_age_ms = 60000,

@@ -1,5 +1,5 @@
 """mt5sim against a Redis alone: its ledger has to be what is in the streams, entry by entry, whatever happened to its
-connections, and its executors and agents have to do what real ones do."""
+connections, and its executors have to do what real ones do. Its agents: test_sim_agents.py."""
 
 import re
 import resource
@@ -15,7 +15,6 @@ from mt5.sim import Sim, wait_entries
 from mt5.wait import wait_until
 
 REPORTS, SIGNALS, RESULTS, TRADES = "instance_reports", "trade_signals", "trade_results", "trade_updates"
-COMMANDS = "instance_commands"
 IDENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
 PROCESSED = {"executed", "partially_filled", "closed"}
 FAILED = {"failed", "rejected", "cancelled", "expired"}
@@ -29,23 +28,6 @@ TROUBLE = {
     "unanswered_share": "5%", "early_share": "5%", "duplicate_share": 0.05, "duplicate_result_share": 0.05,
     "malformed_share": "5%", "restart_fail_share": 0.3, "shuffle": 20,
 }
-
-
-@pytest.fixture
-def sim(folder, redis_server, logs):
-    made = []
-
-    def start(**options):
-        own = folder / f"sim-{len(made) + 1}"
-        own.mkdir()
-        made.append(Sim(own, redis_server.url, **options))
-        logs.append((f"mt5sim {len(made)}", made[-1].log))
-        return made[-1]
-
-    yield start
-    for one in made:
-        if one.is_running():
-            one.kill9()
 
 
 def is_ident(text, longest=64):
@@ -302,90 +284,6 @@ def test_executors_answer_signals_of_others_once(sim, redis):
     assert sorted(entry["signal_id"] for entry in entries(redis, RESULTS)) == ["mine-1", "mine-2"]
 
 
-def command(redis, name, command_id, instance_id="mt5-1", expires_in_s=60, **fields):
-    expires_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + expires_in_s))
-    redis.xadd(COMMANDS, {"command_id": command_id, "instance_id": instance_id, "command": name,
-                          "expires_at": expires_at, **fields})
-
-
-def answers(redis, instance_id="mt5-1"):
-    """(command_id, status, state) of the reports that answer a command."""
-    return [(entry["command_id"], entry["command_status"], entry["state"]) for entry in entries(redis, REPORTS)
-            if entry.get("instance_id") == instance_id and "command_id" in entry]
-
-
-def test_agents_obey_commands(sim, redis):
-    one = sim(instances=2, report_interval_ms=100, restart_ms=50)
-    wait_entries(redis, REPORTS, 2)
-    wanted = []
-
-    def expect(name, command_id, *expected, **fields):
-        command(redis, name, command_id, **fields)
-        wanted.extend((command_id, status, state) for status, state in expected)
-        wait_until(lambda: answers(redis) == wanted, f"the answer to {command_id}")
-
-    expect("stop", "c1", ("ok", "stopped"))
-    expect("stop", "c2", ("ok", "stopped"))
-    expect("start", "c3", ("accepted", "restarting"), ("ok", "running"))
-    expect("start", "c4", ("ok", "running"))
-    expect("restart", "c5", ("accepted", "restarting"), ("ok", "running"))
-    expect("recover", "c6", ("accepted", "restarting"), ("ok", "running"))
-    for number, name in enumerate(("reconnect", "throttle", "unthrottle", "redistribute"), 7):
-        expect(name, f"c{number}", ("ok", "running"))
-    expect("cancel", "c11", ("failed", "running"), cancels="c6")
-    expect("dance", "c12", ("failed", "running"))
-
-    command(redis, "stop", "c13", expires_in_s=-60)
-    command(redis, "stop", "c1")
-    command(redis, "stop", "c14", instance_id="somebody-else")
-    expect("stop", "c15", ("ok", "stopped"))
-    assert answers(redis, "mt5-2") == []
-    ledger = one.stop()
-    assert ledger["commands"] == {"read": 15, "obeyed": 11, "failed": 2, "expired": 1, "repeated": 1, "missed": 0}
-    assert ledger["instances"]["mt5-1"]["state"] == "stopped"
-
-
-def test_restart_that_is_cancelled_or_fails(sim, redis):
-    one = sim(instances=1, restart_ms=2000)
-    wait_entries(redis, REPORTS, 1)
-    command(redis, "restart", "c1")
-    command(redis, "cancel", "c2", cancels="c1")
-    wait_until(lambda: ("c2", "ok", "stopped") in answers(redis), "the restart to be cancelled")
-    one.stop()
-    redis.flushall()
-    one = sim(instances=1, restart_ms=50, restart_fail_share=1, stay_down=True)
-    wait_entries(redis, REPORTS, 1)
-    command(redis, "restart", "c3")
-    wait_until(lambda: ("c3", "failed", "crashed") in answers(redis), "the restart to fail")
-    assert one.stop()["instances"]["mt5-1"]["state"] == "crashed"
-
-
-def test_instances_stay_down_until_commanded(sim, redis):
-    one = sim(instances=3, report_interval_ms=50, crash_every_s=1, crash_share=1, stay_down=True, down_ms=1, restart_ms=50)
-
-    def states():
-        return {entry["instance_id"]: entry["state"] for entry in entries(redis, REPORTS)}
-    wait_until(lambda: set(states().values()) == {"crashed"}, "all to crash")
-    count = redis.xlen(REPORTS)
-    wait_entries(redis, REPORTS, count + 9)
-    assert set(states().values()) == {"crashed"}
-    command(redis, "recover", "c1")
-    wait_until(lambda: ("c1", "ok", "running") in answers(redis), "the recovery")
-    one.stop()
-
-
-def test_silent_agents_do_not_report(sim, redis):
-    one = sim(instances=3, report_interval_ms=20, silence_every_s=1, silence_ms=3600000)
-    wait_entries(redis, REPORTS, 3)
-
-    def is_still():
-        seconds, microseconds = redis.time()
-        newest_ms = int(redis.xinfo_stream(REPORTS)["last-generated-id"].split("-")[0])
-        return seconds * 1000 + microseconds // 1000 - newest_ms > 500
-    wait_until(is_still, "all to be silent")
-    assert all(instance["silent"] for instance in one.stop()["instances"].values())
-
-
 def test_it_waits_for_redis_at_the_start(sim, redis_server):
     redis_server.stop()
     one = sim(signals_per_sec=500, signals=50, drain=True)
@@ -429,6 +327,10 @@ def test_a_large_fleet_takes_less_than_a_core(sim, redis):
     (["--fail-share", "nan"], "--fail-share takes a share from 0 to 1"),
     (["--fail-share", "60%", "--partial-share", "60%"], "more than 1 together"),
     (["--run-id", "a:b"], "--run-id takes"),
+    (["--command-late-share", "2"], "--command-late-share takes a share from 0 to 1"),
+    (["--command-refuse-share", "60%", "--command-ignore-share", "60%"], "more than 1 together"),
+    (["--doomed", "13"], "--doomed is more than --instances"),
+    (["--outage-after-s", "1", "--outage-broker", "4"], "--outage-broker is more than --brokers"),
     (["--redis", "http://somewhere"], "--redis:"),
 ])
 def test_wrong_options_are_told(words, complaint):
@@ -440,5 +342,6 @@ def test_wrong_options_are_told(words, complaint):
 
 def test_help_names_every_option():
     done = subprocess.run([binary("MT5SIM", "mt5sim"), "--help"], capture_output=True, text=True, check=True)
-    for name in ("redis", "instances", "signals-per-sec", "shuffle", "drain", "silence-every-s"):
+    for name in ("redis", "instances", "signals-per-sec", "shuffle", "drain", "silence-every-s", "socket-trouble-every-s",
+                 "command-unknown-share", "doomed", "outage-broker"):
         assert f"--{name}" in done.stdout

@@ -54,6 +54,7 @@ static void look_at_all(struct checks *c)
     look_at_journal(c);
     count_handled(c);
     look_for_unhandled(c);
+    look_for_removed(c);
     look_at_open(c);
     look_at_kept(c);
     look_at_trades(c);

@@ -4,6 +4,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* They are cut at every fourth. */
+#define LENGTH_SLACK 8
+
 static uint64_t ended_of(const struct checks *c, const char *action)
 {
     uint64_t sum = 0;
@@ -77,6 +80,15 @@ static uint32_t count_valid_results(const struct checks *c, const struct shell *
     return count;
 }
 
+/* About as many as may stay; what came back after a loss leaves with the next that are handled. */
+static void look_at_final_length(struct checks *c, enum stream_kind k, int64_t max_len)
+{
+    const struct store_key *key = stream_of(c, k);
+
+    if (key && key->entry_count > (uint64_t)max_len + (max_len ? LENGTH_SLACK : 0) && !c->sim->has_lost_data)
+        sim_fail(c->sim, "%" PRIu32 " entries of %s are kept at the end", key->entry_count, sim_streams[k]);
+}
+
 static void look_at_final_streams(struct checks *c, const struct shell *sh)
 {
     for (int k = 0; k < STREAM_KINDS; k++) {
@@ -93,6 +105,8 @@ static void look_at_final_streams(struct checks *c, const struct shell *sh)
     }
     if (stream_of(c, STREAM_SIGNALS) && stream_of(c, STREAM_SIGNALS)->entry_count && !c->sim->has_lost_data)
         sim_fail(c->sim, "signals that have ended are still in their stream");
+    look_at_final_length(c, STREAM_REPORTS, c->sim->settings.reports_max_len);
+    look_at_final_length(c, STREAM_TRADES, c->sim->settings.trades_max_len);
     if (count_valid_results(c, sh) > c->sim->settings.ledger.results_max_len)
         sim_fail(c->sim, "more results than results.max_len are kept at the end");
 }

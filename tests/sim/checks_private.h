@@ -17,6 +17,7 @@ uint32_t first_new(const struct store_key *key, struct seen *seen);
 void look_at_positions(struct checks *c);
 void count_handled(struct checks *c);
 void look_for_unhandled(struct checks *c);
+void look_for_removed(struct checks *c);
 void look_at_rejected(struct checks *c);
 void look_at_journal(struct checks *c);
 void look_at_open(struct checks *c);

@@ -11,6 +11,11 @@
 static const struct hash_key hash_key = {3, 4};
 static const char *const phase_names[] = {"connecting", "standby", "loading", "rollback", "active"};
 
+void shell_configure(struct shell *sh)
+{
+    ledger_configure(sh->ledger, &sh->sim->settings.ledger);
+}
+
 int64_t shell_now_ms(const struct shell *sh)
 {
     return sh->store->now_ms + sh->skew_ms;
@@ -270,9 +275,10 @@ void shell_init(struct shell *sh, struct sim *sim, struct store *store, const ch
 {
     const struct settings *settings = &sim->settings;
     struct batch_options options = {
-        .names = {.stream = {STREAM_NAMES}, .events = EVENTS_NAME},
+        .names = {.stream = {STREAM_NAMES}, .events = EVENTS_NAME, .commands = COMMANDS_NAME},
         .group = GROUP_NAME,
         .events_max_len = settings->events_max_len,
+        .commands_max_len = settings->events_max_len,
     };
 
     *sh = (struct shell){.sim = sim, .store = store, .name = name};

@@ -78,6 +78,7 @@ struct shell_stream {
     bool at_end;
     struct stream_id *marks;
     uint32_t mark_count, mark_cap, unmarked;
+    bool has_old;
 };
 
 struct reading {
@@ -193,6 +194,8 @@ bool shell_answer(struct shell *sh);
 bool shell_execute_read(struct shell *sh);
 bool shell_deliver_read(struct shell *sh, uint32_t most);
 void shell_tick(struct shell *sh);
+/* The configuration is loaded again. */
+void shell_configure(struct shell *sh);
 /* Others have written a hash of ID, and the store notifies of it. */
 void shell_notify(struct shell *sh, struct slice id);
 bool shell_is_idle(const struct shell *sh);

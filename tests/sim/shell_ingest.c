@@ -9,7 +9,6 @@
 #define BLOCK_MAX_MS 1000
 #define GRAIN_MS     10
 #define RETRY_MS     200
-#define MARK_STRIDE  4
 
 bool entry_decode(enum stream_kind kind, const struct store_entry *stored, struct entry *ret)
 {
@@ -58,6 +57,12 @@ void shell_lose_reading(struct shell *sh)
     sh->read_retry_ms = sh->store->now_ms + rng_between(&sh->sim->rng, 1, 500);
 }
 
+static void forget_marks(struct shell_stream *s)
+{
+    s->mark_count = s->unmarked = 0;
+    s->has_old = false;
+}
+
 void ingest_reset(struct shell *sh)
 {
     for (int k = 0; k < STREAM_KINDS; k++) {
@@ -66,7 +71,7 @@ void ingest_reset(struct shell *sh)
         s->read = s->handled = s->stored = (struct stream_id){0, 0};
         s->horizon_ms = 0;
         s->at_end = false;
-        s->mark_count = s->unmarked = 0;
+        forget_marks(s);
     }
     drop_reading(sh);
     sh->late_count = 0;
@@ -130,7 +135,7 @@ static int64_t entry_ms(const struct shell *sh, const struct entry *entry)
 
 static void take_report(struct shell *sh, const struct entry *entry)
 {
-    char scratch[REPORT_TEXT_MAX];
+    struct report_scratch scratch;
     struct report report;
     struct slice field;
     struct errmsg why;
@@ -139,7 +144,7 @@ static void take_report(struct shell *sh, const struct entry *entry)
     const char *blocked;
     bool is_known;
 
-    if (!report_parse(entry, scratch, &report, &field, &why)) {
+    if (!report_parse(entry, &scratch, &report, &field, &why)) {
         reject(sh, entry, slice_text(why.text));
         fleet_on_heartbeat(&sh->fleet, report_find_instance_id(entry), entry_ms(sh, entry));
         return;
@@ -227,19 +232,20 @@ bool ingest_has_news(const struct shell *sh)
 static void trim_handled(struct shell *sh, struct batch *batch, enum stream_kind stream, int64_t max_len)
 {
     struct shell_stream *s = &sh->streams[stream];
-    uint32_t keep = (uint32_t)max_len / MARK_STRIDE + 1;
+    uint32_t keep = max_len ? (uint32_t)max_len / MARK_STRIDE + 1 : 0;
 
-    if (max_len == 0) {
-        if (stream_id_compare(s->stored, s->handled) != 0)
-            batch_trim(batch, stream, stream_id_next(s->handled), s->handled);
-        s->mark_count = 0;
-        return;
+    if (s->mark_count > keep) {
+        memmove(s->marks, s->marks + (s->mark_count - keep), keep * sizeof(*s->marks));
+        s->mark_count = keep;
+        s->has_old = true;
     }
-    if (s->mark_count <= keep)
+    s->has_old = s->has_old || (max_len == 0 && s->unmarked);
+    if (!s->has_old || sh->sim->settings.ledger.removes_nothing || (max_len && !s->mark_count))
         return;
-    memmove(s->marks, s->marks + (s->mark_count - keep), keep * sizeof(*s->marks));
-    s->mark_count = keep;
-    batch_trim(batch, stream, s->marks[0], s->handled);
+    batch_trim(batch, stream, max_len ? s->marks[0] : stream_id_next(s->handled), s->handled);
+    s->has_old = false;
+    if (max_len == 0)
+        s->unmarked = 0;
 }
 
 void ingest_finish_batch(struct shell *sh, struct batch *batch)
@@ -426,7 +432,7 @@ void ingest_on_polled(struct shell *sh, const struct call *call)
         sim_note(sh->sim, "%s: %s was made anew", sh->name, sim_streams[k]);
         ingest_set_position(sh, (enum stream_kind)k, (struct stream_id){0, 0});
         sh->streams[k].stored = (struct stream_id){0, 1};
-        sh->streams[k].mark_count = 0;
+        forget_marks(&sh->streams[k]);
         drop_reading(sh);
         sh->read_retry_ms = sh->store->now_ms + 1;
     }

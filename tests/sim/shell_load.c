@@ -12,6 +12,7 @@ static void load_shared(struct shell *sh)
     const struct store_key *meta = store_find_text(sh->store, KEY_META);
     const struct store_key *totals = store_find_text(sh->store, KEY_TOTALS);
     uint64_t applied = 0;
+    struct stream_id left;
 
     (void)number_parse_u64(key_get(meta, "applied_seq"), (uint64_t)1 << 53,
                            &applied); /* 0 where it is missing */
@@ -23,6 +24,8 @@ static void load_shared(struct shell *sh)
         if (sh->has_position[k])
             ingest_set_position(sh, (enum stream_kind)k, position);
     }
+    if (stream_id_parse(key_get(meta, META_LEFT), &left))
+        ledger_load_left(sh->ledger, left);
     commit_reset(sh, applied);
     for (uint32_t i = 0; totals && totals->type == STORE_HASH && i < totals->pair_count; i++) {
         struct slice name = pair_name(&totals->pairs[i]);
@@ -183,6 +186,7 @@ static void load_journal(struct shell *sh)
 static void load_signals(struct shell *sh)
 {
     const struct store_key *key = store_find_text(sh->store, sim_streams[STREAM_SIGNALS]);
+    struct stream_id from = ledger_find_unsettled(sh->ledger);
     uint32_t end = stream_behind(key, sh->streams[STREAM_SIGNALS].handled);
 
     for (uint32_t i = 0; i < end; i++) {
@@ -193,6 +197,8 @@ static void load_signals(struct shell *sh)
         struct entry entry;
         bool is_valid;
 
+        if (stream_id_compare(key->entries[i]->id, from) < 0)
+            continue;
         (void)entry_decode(STREAM_SIGNALS, key->entries[i], &entry);
         is_valid = signal_entry_parse(&entry, &scratch, &signal, &field, &why);
         if (is_valid && !sh->is_rescanning)
@@ -209,11 +215,16 @@ static void load_kept(struct shell *sh, enum stream_kind k, uint32_t most)
     uint32_t end = stream_behind(key, sh->streams[k].handled);
 
     for (uint32_t i = end > most ? end - most : 0; i < end; i++) {
-        struct slice result_id = entry_value(key->entries[i], "result_id");
+        struct result_entry result;
+        struct slice field;
+        struct errmsg why;
+        struct entry entry;
 
+        (void)entry_decode(k, key->entries[i], &entry);
         if (k == STREAM_RESULTS)
-            ledger_load_result(sh->ledger, key->entries[i]->id,
-                               ident_is_valid(result_id, IDENT_MAX) ? result_id : slice_of("", 0));
+            ledger_load_result(sh->ledger, entry.id,
+                               result_entry_parse(&entry, &result, &field, &why) ? result.result_id
+                                                                                 : slice_of("", 0));
         else
             ingest_note_handled(sh, k, key->entries[i]->id);
     }
@@ -225,8 +236,8 @@ static void load_all_kept(struct shell *sh)
 
     /* Whole pages are read, so there may be more than is wanted. */
     load_kept(sh, STREAM_RESULTS, settings->ledger.results_max_len + rng_below(&sh->sim->rng, 20));
-    load_kept(sh, STREAM_REPORTS, (uint32_t)settings->reports_max_len);
-    load_kept(sh, STREAM_TRADES, (uint32_t)settings->trades_max_len);
+    load_kept(sh, STREAM_REPORTS, (uint32_t)settings->reports_max_len + 2 * MARK_STRIDE);
+    load_kept(sh, STREAM_TRADES, (uint32_t)settings->trades_max_len + 2 * MARK_STRIDE);
 }
 
 static void load_finish(struct shell *sh)

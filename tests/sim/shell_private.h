@@ -30,6 +30,7 @@ void displace(struct shell *sh, struct slice key, bool is_for_batch);
 void commit_on_displaced(struct shell *sh, const struct call *call, bool lost);
 
 /* shell_ingest.c */
+#define MARK_STRIDE 4
 void ingest_reset(struct shell *sh);
 void ingest_clear(struct shell *sh);
 void ingest_set_position(struct shell *sh, enum stream_kind stream, struct stream_id position);

@@ -24,6 +24,8 @@ struct settings {
     bool writes_hashes; /* others write hashes of instances */
     bool spoils_shared; /* others plant or remove totals, journal and the like; the daemon lives on */
     bool is_tight;      /* max_tracked is reached */
+    bool observes;      /* removes_nothing, up to the end */
+    bool changes_mind;  /* removes_nothing now and then */
 };
 
 struct history;
@@ -50,7 +52,8 @@ void sim_note(struct sim *sim, const char *format, ...) PRINTF_LIKE(2, 3);
 void sim_fail(struct sim *sim, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Names of the streams, as configured by default. */
-#define STREAM_NAMES "instance_reports", "trade_signals", "trade_results", "trade_updates"
-#define EVENTS_NAME  "instance_events"
-#define GROUP_NAME   "mt5stated"
+#define STREAM_NAMES  "instance_reports", "trade_signals", "trade_results", "trade_updates"
+#define EVENTS_NAME   "instance_events"
+#define COMMANDS_NAME "instance_commands"
+#define GROUP_NAME    "mt5stated"
 extern const char *const sim_streams[STREAM_KINDS];

@@ -82,6 +82,9 @@ static struct settings draw_settings(struct rng *rng)
     s.plants = kind == 9 || kind == 11;
     s.writes_hashes = kind == 10 || kind == 11;
     s.adopts = kind != 10 || rng_chance(rng, 70);
+    s.observes = rng_chance(rng, 15);
+    s.changes_mind = !s.observes && rng_chance(rng, 15);
+    s.ledger.removes_nothing = s.observes;
     return s;
 }
 
@@ -310,6 +313,17 @@ static void take_snapshot(struct run *run)
     run->has_snapshot = true;
 }
 
+static void change_mind(struct run *run)
+{
+    struct settings *s = &run->sim.settings;
+
+    s->ledger.removes_nothing = !s->ledger.removes_nothing;
+    sim_note(&run->sim, "from here on %s is removed",
+             s->ledger.removes_nothing ? "nothing" : "what has ended");
+    for (int i = 0; i < SHELLS; i++)
+        shell_configure(&run->shells[i]);
+}
+
 static void take_step(struct run *run)
 {
     struct sim *sim = &run->sim;
@@ -333,6 +347,8 @@ static void take_step(struct run *run)
     if (rng_chance(rng, 2))
         go_wrong(run);
     retire(run);
+    if (sim->settings.changes_mind && rng_chance(rng, 1))
+        change_mind(run);
     /* Where data was lost the links are not well either. */
     if (run->shells[0].phase == PHASE_ROLLBACK && sim->settings.loses_links && rng_chance(rng, 5))
         lose_link(run, &run->shells[0]);
@@ -349,6 +365,8 @@ static void settle(struct run *run)
     sim_note(&run->sim, "from here on nothing goes wrong");
     run->sim.is_refusing = false;
     world_unplant(&run->world);
+    if (run->sim.settings.ledger.removes_nothing)
+        change_mind(run);
     if (run->shells[1].is_running)
         shell_kill(&run->shells[1]);
     if (!sh->is_running || sh->is_stopping)
@@ -417,9 +435,11 @@ static void tell_settings(const struct settings *s)
     (void)fprintf(
         stderr,
         "  crashes %d, loses_links %d, has_second %d, refuses %d, jumps %d, takes_signals %d, wipes %d, "
-        "rolls_back %d, plants %d, writes_hashes %d, spoils_shared %d, is_tight %d, adopts %d\n",
+        "rolls_back %d, plants %d, writes_hashes %d, spoils_shared %d, is_tight %d, adopts %d, observes %d, "
+        "changes_mind %d\n",
         s->crashes, s->loses_links, s->has_second, s->refuses, s->jumps, s->takes_signals, s->wipes,
-        s->rolls_back, s->plants, s->writes_hashes, s->spoils_shared, s->is_tight, s->adopts);
+        s->rolls_back, s->plants, s->writes_hashes, s->spoils_shared, s->is_tight, s->adopts, s->observes,
+        s->changes_mind);
 }
 
 static bool run_seed(uint64_t seed, uint64_t steps, bool verbose, struct history *history, struct sums *sums)

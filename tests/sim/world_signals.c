@@ -249,8 +249,10 @@ static bool is_repeated(const struct world *world, uint32_t number)
     uint32_t seen = 0;
 
     for (uint32_t i = world->result_count; i > 0 && seen < world->sim->settings.ledger.results_max_len; i--) {
-        if (world->results[i - 1].is_malformed)
+        if (world->results[i - 1].is_malformed) {
+            seen += world->sim->settings.observes; /* it stays, and is one of those that are kept */
             continue;
+        }
         seen++;
         if (world->results[i - 1].number == number)
             return true;
@@ -349,9 +351,11 @@ static void repeat_result(struct world *world)
 static void make_malformed_result(struct world *world)
 {
     struct draft draft = {0};
-    struct made_result *result =
-        add_result(world, (struct made_result){.is_malformed = true, .signal = NOBODY});
+    struct made_result *result;
 
+    if (world->sim->settings.changes_mind)
+        return; /* nobody knows whether it will be one of those that are kept */
+    result = add_result(world, (struct made_result){.is_malformed = true, .signal = NOBODY});
     draft_add_number(&draft, "result_id", "r-", world->next_result++);
     draft_add(&draft, "signal_id", slice_text("s-0"));
     draft_add(&draft, "status", slice_text(chance(world, 50) ? "done" : ""));

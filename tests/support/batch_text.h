@@ -153,9 +153,12 @@ static inline void batch_text_assert(struct batch *batch, const char *expected)
 static inline struct batch *batch_text_new(void)
 {
     static const struct batch_options options = {
-        .names = {.stream = {"reports", "signals", "results", "trades"}, .events = "events"},
+        .names = {.stream = {"reports", "signals", "results", "trades"},
+                  .events = "events",
+                  .commands = "commands"},
         .group = "readers",
         .events_max_len = 500,
+        .commands_max_len = 300,
     };
     struct batch *batch = batch_new(&options);
 

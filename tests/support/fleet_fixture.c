@@ -62,6 +62,12 @@ static void field_set(struct report *report, enum report_field field, struct sli
         is_valid = launch_mode_parse(value, &report->launch_mode);
     } else if (field == REPORT_HEALTH_STATUS) {
         is_valid = health_parse(value, &report->health);
+    } else if (field == REPORT_COMMAND_ID) {
+        report->command_id = value;
+    } else if (field == REPORT_COMMAND_STATUS) {
+        is_valid = command_answer_parse(value, &report->command_status);
+    } else if (field == REPORT_COMMAND_ERROR) {
+        report->command_error = value;
     } else {
         report->last_error = value;
     }

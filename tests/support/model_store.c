@@ -1,6 +1,7 @@
 /* Plain arrays, searched from the front: there are never more than a few ids. */
 #include "model_store.h"
 
+#include "core/watch.h"
 #include "util/alloc.h"
 #include <assert.h>
 #include <math.h>
@@ -178,6 +179,103 @@ static void on_reject(void *ctx, const struct cause *cause, struct slice reason)
     (void)reason;
 }
 
+static struct model_own *own_find(const struct model_store *store, enum model_own_kind kind,
+                                  struct slice field)
+{
+    for (size_t i = 0; i < store->own_count; i++) {
+        if (store->own[i].kind == kind && slice_is(field, store->own[i].field))
+            return &store->own[i];
+    }
+    return NULL;
+}
+
+static void own_set(struct model_store *store, enum model_own_kind kind, struct slice field, bool is_there)
+{
+    struct model_own *own = own_find(store, kind, field);
+
+    if (own && !is_there)
+        *own = store->own[--store->own_count];
+    if (own || !is_there)
+        return;
+    if (store->own_count == store->own_cap) {
+        store->own_cap = store->own_cap ? store->own_cap * 2 : 16;
+        store->own = mem_resize(store->own, store->own_cap, sizeof(*store->own));
+    }
+    own = &store->own[store->own_count++];
+    own->kind = kind;
+    text_set(own->field, sizeof(own->field), field);
+}
+
+static void on_watch_set(void *ctx, struct slice id, const struct watch_record *record)
+{
+    (void)record;
+    own_set(ctx, MODEL_WATCH, id, true);
+}
+
+static void on_watch_unset(void *ctx, struct slice id)
+{
+    own_set(ctx, MODEL_WATCH, id, false);
+}
+
+static void alert_set(struct model_store *store, struct slice id, struct slice rule, bool is_there)
+{
+    char field[NOTICE_KEY_MAX];
+
+    own_set(store, MODEL_ALERTS, slice_of(field, notice_key_format(field, id, false, rule)), is_there);
+}
+
+static void on_alert_set(void *ctx, struct slice id, const struct alert *alert)
+{
+    alert_set(ctx, id, ident_slice(&alert->name), true);
+}
+
+static void on_alert_unset(void *ctx, struct slice id, struct slice rule)
+{
+    alert_set(ctx, id, rule, false);
+}
+
+static void on_notice_set(void *ctx, const struct notice *notice)
+{
+    own_set(ctx, MODEL_NOTICES, notice_key(notice), true);
+}
+
+static void on_notice_unset(void *ctx, const struct notice *notice)
+{
+    own_set(ctx, MODEL_NOTICES, notice_key(notice), false);
+}
+
+static void on_breaker_set(void *ctx, const struct breaker_group *group)
+{
+    own_set(ctx, MODEL_BREAKER, breaker_group_key(group), true);
+}
+
+static void on_breaker_unset(void *ctx, const struct breaker_group *group)
+{
+    own_set(ctx, MODEL_BREAKER, breaker_group_key(group), false);
+}
+
+static void on_throttled_set(void *ctx, struct slice id, bool throttled)
+{
+    own_set(ctx, MODEL_THROTTLED, id, throttled);
+}
+
+static void on_command(void *ctx, const struct command_order *order)
+{
+    struct model_store *store = ctx;
+
+    (void)order;
+    store->commands++;
+}
+
+static void on_notify(void *ctx, const struct notice *notice, const struct event *event)
+{
+    struct model_store *store = ctx;
+
+    (void)notice;
+    (void)event;
+    store->notifications++;
+}
+
 static const struct sink_ops ops = {
     .begin = on_begin,
     .record_set = on_record_set,
@@ -191,6 +289,17 @@ static const struct sink_ops ops = {
     .seq_set = on_seq_set,
     .seq_forget = on_seq_forget,
     .reject = on_reject,
+    .watch_set = on_watch_set,
+    .watch_unset = on_watch_unset,
+    .alert_set = on_alert_set,
+    .alert_unset = on_alert_unset,
+    .notice_set = on_notice_set,
+    .notice_unset = on_notice_unset,
+    .breaker_set = on_breaker_set,
+    .breaker_unset = on_breaker_unset,
+    .throttled_set = on_throttled_set,
+    .command = on_command,
+    .notify = on_notify,
 };
 
 void model_store_init(struct model_store *store)
@@ -202,6 +311,7 @@ void model_store_clear(struct model_store *store)
 {
     free(store->fields);
     free(store->members);
+    free(store->own);
     *store = (struct model_store){0};
 }
 
@@ -245,6 +355,11 @@ bool model_store_is_in(const struct model_store *store, enum index_kind index, c
                        const char *id)
 {
     return member_find(store, index, state, slice_text(id)) != NULL;
+}
+
+bool model_store_has_own(const struct model_store *store, enum model_own_kind kind, const char *field)
+{
+    return own_find(store, kind, slice_text(field)) != NULL;
 }
 
 double model_store_load(const struct model_store *store, const char *id)

@@ -12,6 +12,19 @@
  * - seq mt5-1 2
  * - forget_seq mt5-1
  * - reject report-1-0 broker_id: required in the first report
+ * - watch mt5-1 commands=3 open=recover.3 attempt=1 expires=90000 recovery=under_way (what is not so, is
+ * empty or 0 is left out)
+ * - unset_watch mt5-1
+ * - alert mt5-1 HighCpuUsage firing since=1000 fired=11000 value=92.5
+ * - unset_alert mt5-1 HighCpuUsage
+ * - notice mt5-1:HighCpuUsage starts=11000 hook_due
+ * - unset_notice mt5-1:HighCpuUsage
+ * - breaker broker:b1 opened=5000 crashed=5 of=8 told
+ * - unset_breaker broker:b1
+ * - throttled mt5-1 (unthrottled where it leaves the set)
+ * - command recover command_id=mt5-1.recover.3 instance_id=mt5-1 reason=InstanceCrash attempt=1 issued=30000
+ *   expires=90000 open_trades=2
+ * - notify mt5-1:HighCpuUsage alert_firing
  * - journal received s1 1-0 buy mt5-1
  * - journal accepted s1 5
  * - journal ended s1 failed

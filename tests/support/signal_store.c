@@ -156,22 +156,42 @@ static void on_signal_drop(void *ctx, struct stream_id entry, int64_t age_ms)
 
 static void on_signals_delete(void *ctx, const struct stream_id *entries, size_t count)
 {
-    delete_entries(&((struct signal_store *)ctx)->signals, entries, count);
+    struct signal_store *store = ctx;
+
+    store->removals++;
+    delete_entries(&store->signals, entries, count);
 }
 
 static void on_signals_trim(void *ctx, struct stream_id min)
 {
-    trim_stream(&((struct signal_store *)ctx)->signals, min);
+    struct signal_store *store = ctx;
+
+    store->removals++;
+    trim_stream(&store->signals, min);
+}
+
+static void on_signals_left(void *ctx, struct stream_id until)
+{
+    struct signal_store *store = ctx;
+
+    assert_int_not_equal(stream_id_compare(store->left, until), 0);
+    store->left = until;
 }
 
 static void on_results_delete(void *ctx, const struct stream_id *entries, size_t count)
 {
-    delete_entries(&((struct signal_store *)ctx)->results, entries, count);
+    struct signal_store *store = ctx;
+
+    store->removals++;
+    delete_entries(&store->results, entries, count);
 }
 
 static void on_results_trim(void *ctx, struct stream_id min)
 {
-    trim_stream(&((struct signal_store *)ctx)->results, min);
+    struct signal_store *store = ctx;
+
+    store->removals++;
+    trim_stream(&store->results, min);
 }
 
 static void on_total_set(void *ctx, enum total_kind kind, struct slice label, uint64_t value)
@@ -204,6 +224,7 @@ static const struct sink_ops ops = {
     .signal_drop = on_signal_drop,
     .signals_delete = on_signals_delete,
     .signals_trim = on_signals_trim,
+    .signals_left = on_signals_left,
     .results_delete = on_results_delete,
     .results_trim = on_results_trim,
     .total_set = on_total_set,
@@ -290,6 +311,24 @@ static void load_line(struct ledger *ledger, const struct stored_line *line)
     }
 }
 
+/* As the daemon does: an invalid entry that is still there is told as one. */
+static void load_signals(const struct signal_store *store, struct ledger *ledger, struct stream_id position)
+{
+    struct stream_id from = ledger_find_unsettled(ledger);
+
+    for (size_t i = 0; i < stored_stream_behind(&store->signals, position); i++) {
+        const struct stored_entry *entry = &store->signals.entries[i];
+        struct signal_entry signal = make_signal(entry);
+
+        if (stream_id_compare(entry->id, from) < 0)
+            continue;
+        if (entry->is_valid)
+            ledger_load_entry(ledger, &signal);
+        else
+            ledger_on_rejected(ledger, STREAM_SIGNALS, entry->id);
+    }
+}
+
 uint64_t signal_store_load(const struct signal_store *store, struct ledger *ledger,
                            struct stream_id signals_position, struct stream_id results_position,
                            int64_t now_ms)
@@ -297,15 +336,14 @@ uint64_t signal_store_load(const struct signal_store *store, struct ledger *ledg
     for (size_t i = 0; i < store->total_count; i++)
         ledger_load_total(ledger, store->totals[i].kind, ident_slice(&store->totals[i].label),
                           store->totals[i].value);
+    ledger_load_left(ledger, store->left);
     for (size_t i = 0; i < store->line_count; i++)
         load_line(ledger, &store->lines[i]);
-    for (size_t i = 0; i < stored_stream_behind(&store->signals, signals_position); i++) {
-        struct signal_entry signal = make_signal(&store->signals.entries[i]);
-
-        ledger_load_entry(ledger, &signal);
-    }
+    load_signals(store, ledger, signals_position);
     for (size_t i = 0; i < stored_stream_behind(&store->results, results_position); i++)
         ledger_load_result(ledger, store->results.entries[i].id,
-                           ident_slice(&store->results.entries[i].result_id));
+                           store->results.entries[i].is_valid
+                               ? ident_slice(&store->results.entries[i].result_id)
+                               : slice_of(NULL, 0));
     return ledger_load_finish(ledger, now_ms);
 }

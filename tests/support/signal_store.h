@@ -46,6 +46,8 @@ struct signal_store {
     struct stored_total *totals;
     size_t total_count, total_cap;
     uint64_t drops, late_events, drop_events;
+    struct stream_id left; /* up to which signals that have ended may be there */
+    uint64_t removals;     /* calls that removed anything from a stream */
 };
 
 void signal_store_init(struct signal_store *store);

@@ -7,6 +7,8 @@
     expected       an Expected, for what the test does to the account on purpose
     sim            sim(signals=100, drain=True) starts mt5sim, see mt5.sim
     prometheus     prometheus(daemon) makes a real Prometheus that scrapes a daemon made with tcp=True
+    alertmanager   alertmanager(), or alertmanager(webhook=url), makes a real Alertmanager
+    receiver       receiver(), or receiver(behaviour), makes a receiver of webhooks, see mt5.receiver
     watch          watch() checks the invariants continuously from then on, to the end of the test
 
 When a test ends, its daemons are stopped by SIGTERM and have to exit with 0 and no sanitizer report, and the
@@ -18,10 +20,12 @@ import tempfile
 
 import pytest
 
+from mt5.alertmanager import Alertmanager
 from mt5.bus import Bus
 from mt5.daemon import Daemon, default_config
 from mt5.invariants import Expected, Watch, check_invariants
 from mt5.prometheus import Prometheus
+from mt5.receiver import Receiver
 from mt5.redis_server import RedisServer
 from mt5.sim import Sim
 
@@ -131,6 +135,33 @@ def prometheus(folder, logs):
     def make(daemon):
         made.append(Prometheus(make_folder(folder, f"prometheus-{len(made) + 1}"), daemon.listen))
         logs.append((f"Prometheus {len(made)}", made[-1].log))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
+def alertmanager(folder, logs):
+    made = []
+
+    def make(webhook=None):
+        made.append(Alertmanager(make_folder(folder, f"alertmanager-{len(made) + 1}"), webhook))
+        logs.append((f"Alertmanager {len(made)}", made[-1].log))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
+def receiver():
+    made = []
+
+    def make(*behaviour):
+        made.append(Receiver(*behaviour))
         return made[-1]
 
     yield make

@@ -24,9 +24,12 @@ static struct slice s(const char *text)
 static void init_store(struct store *t)
 {
     static const struct batch_options options = {
-        .names = {.stream = {"reports", "signals", "results", "trades"}, .events = "events"},
+        .names = {.stream = {"reports", "signals", "results", "trades"},
+                  .events = "events",
+                  .commands = "commands"},
         .group = "readers",
         .events_max_len = 100000,
+        .commands_max_len = 100000,
     };
 
     memset(t, 0, sizeof(*t));

@@ -1,4 +1,4 @@
-/* Who may read, by what the Authorization header says. */
+/* Who may do what, by what the Authorization header says. */
 #include "app/access.h"
 #include "util/macros.h"
 
@@ -19,7 +19,14 @@ static struct config_token tokens[] = {
     {.name = (char[]){"a"}, .role = CONFIG_ROLE_ADMIN, .secret = (char[]){ADMIN}},
 };
 
-static void test_access_to_read_rows(void **state)
+static const struct config_token *found;
+
+static enum access check(struct slice header, enum access_need need)
+{
+    return access_check(tokens, ARRAY_LEN(tokens), header, need, &found);
+}
+
+static void test_access_check_headers(void **state)
 {
     static const struct {
         struct slice header;
@@ -48,21 +55,49 @@ static void test_access_to_read_rows(void **state)
 
     UNUSED(state);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        assert_int_equal(access_to_read(tokens, ARRAY_LEN(tokens), rows[i].header), rows[i].expected);
+        assert_int_equal(check(rows[i].header, ACCESS_TO_READ), rows[i].expected);
 }
 
-static void test_access_to_read_without_tokens(void **state)
+static void test_access_check_roles(void **state)
+{
+    static const struct {
+        struct slice header;
+        bool may[3]; /* by enum access_need */
+    } rows[] = {
+        {SLICE("Bearer " READER), {true, false, false}},
+        {SLICE("Bearer " REPORTER), {false, true, false}},
+        {SLICE("Bearer " ADMIN), {true, true, true}},
+    };
+
+    UNUSED(state);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        for (unsigned need = ACCESS_TO_READ; need <= ACCESS_TO_CHANGE; need++) {
+            assert_int_equal(check(rows[i].header, (enum access_need)need),
+                             rows[i].may[need] ? ACCESS_GRANTED : ACCESS_WRONG_ROLE);
+            assert_ptr_equal(found, &tokens[i]);
+        }
+    }
+    assert_int_equal(check(slice_text("Bearer x"), ACCESS_TO_CHANGE), ACCESS_WRONG_TOKEN);
+    assert_null(found);
+    assert_int_equal(check(slice_of(NULL, 0), ACCESS_TO_CHANGE), ACCESS_NO_TOKEN);
+    assert_null(found);
+}
+
+static void test_access_check_without_tokens(void **state)
 {
     UNUSED(state);
-    assert_int_equal(access_to_read(NULL, 0, slice_text("Bearer " READER)), ACCESS_UNCONFIGURED);
-    assert_int_equal(access_to_read(NULL, 0, slice_of(NULL, 0)), ACCESS_UNCONFIGURED);
+    assert_int_equal(access_check(NULL, 0, slice_text("Bearer " READER), ACCESS_TO_CHANGE, &found),
+                     ACCESS_UNCONFIGURED);
+    assert_int_equal(access_check(NULL, 0, slice_of(NULL, 0), ACCESS_TO_READ, &found), ACCESS_UNCONFIGURED);
+    assert_null(found);
 }
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_access_to_read_rows),
-        cmocka_unit_test(test_access_to_read_without_tokens),
+        cmocka_unit_test(test_access_check_headers),
+        cmocka_unit_test(test_access_check_roles),
+        cmocka_unit_test(test_access_check_without_tokens),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

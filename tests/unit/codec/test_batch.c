@@ -208,11 +208,12 @@ static void assert_event(const struct batch *batch, uint32_t i, enum event_kind 
     assert_int_equal(event->kind, kind);
     assert_false(event->cut);
     for (uint32_t f = 0; f < event->fields; f++) {
-        const struct batch_event_field *field = &batch->event_fields[event->first_field + f];
+        struct slice name, value;
 
-        buf_add_slice(&out, field->name);
+        batch_get_field(batch, event->first_field + f, &name, &value);
+        buf_add_slice(&out, name);
         buf_add_char(&out, '=');
-        buf_add_slice(&out, slice_of(batch->event_text.data + field->offset, field->len));
+        buf_add_slice(&out, value);
         buf_add_char(&out, ' ');
     }
     assert_string_equal(buf_text(&out), expected);
@@ -299,6 +300,25 @@ static void test_sink_trims_what_is_below(void **state)
     batch_text_assert(batch, "!trim signals 20-0 19-18446744073709551615\n"
                              "!trim results 20-5 20-4\n"
                              "!trim trades 7-0 9-9\n");
+    batch_free(batch);
+}
+
+static void test_sink_stores_what_was_left_in_meta(void **state)
+{
+    struct batch *batch = batch_text_new();
+    struct sink *sink = batch_sink(batch);
+    struct batch_words w;
+
+    UNUSED(state);
+    sink->ops->signals_left(sink->ctx, (struct stream_id){20, 5});
+    assert_false(batch_is_empty(batch));
+    batch_seal(batch);
+    batch_text_assert(batch, "");
+    batch_words_init(&w, batch, false);
+    assert_true(slice_is(batch_words_arg(&w, 5), "2"));
+    assert_true(slice_is(batch_words_arg(&w, 6), "left:signals"));
+    assert_true(slice_is(batch_words_arg(&w, 7), "20-5"));
+    batch_words_clear(&w);
     batch_free(batch);
 }
 
@@ -611,7 +631,9 @@ static void test_batch_is_empty_of_nothing_but_nothing(void **state)
 static void test_batch_configure_takes_new_names(void **state)
 {
     static const struct batch_options options = {
-        .names = {.stream = {"r2", "s2", "x2", "t2"}, .events = "e2"}, .group = "g2", .events_max_len = 0};
+        .names = {.stream = {"r2", "s2", "x2", "t2"}, .events = "e2", .commands = "c2"},
+        .group = "g2",
+        .events_max_len = 0};
     struct batch *batch = batch_text_new();
     struct sink *sink = batch_sink(batch);
     struct event event = {.kind = EVENT_LATE_EXECUTION, .signal_id = s("s1"), .cause = signal_cause};
@@ -643,6 +665,7 @@ int main(void)
         cmocka_unit_test(test_sink_rejects_into_the_stream_of_the_cause),
         cmocka_unit_test(test_sink_drops_a_signal),
         cmocka_unit_test(test_sink_trims_what_is_below),
+        cmocka_unit_test(test_sink_stores_what_was_left_in_meta),
         cmocka_unit_test(test_batch_set_position_moves_the_group_too),
         cmocka_unit_test(test_sink_deletes_in_commands_of_a_thousand),
         cmocka_unit_test(test_sink_deletes_exactly_a_thousand_in_one_command),

@@ -114,7 +114,7 @@ static void step_report(struct world *w, const char *id)
     bool was_known = fleet_find(&w->fleet, slice_text(id)) != NULL;
     struct cause cause = cause_of(w, CAUSE_REPORT);
     struct entry entry = {.stream = STREAM_REPORTS};
-    char scratch[REPORT_TEXT_MAX];
+    struct report_scratch scratch;
     struct report report;
     struct slice wrong;
 
@@ -133,7 +133,7 @@ static void step_report(struct world *w, const char *id)
     entry.value[REPORT_BROKER_ID] = slice_text(fields[0].values[pick(w, 3)]);
     if (pick(w, 3) == 0)
         entry.present &= ~(1U << REPORT_STATE);
-    if (report_parse(&entry, scratch, &report, &wrong, NULL))
+    if (report_parse(&entry, &scratch, &report, &wrong, NULL))
         (void)fleet_on_report(&w->fleet, &report, &cause, w->now_ms - pick(w, 1500), &w->store.sink);
     else
         fleet_on_heartbeat(&w->fleet, report_find_instance_id(&entry), w->now_ms);

@@ -22,12 +22,12 @@ static struct entry entry_of(enum report_field field, struct slice value)
 static const char *fault_of(enum report_field field, struct slice value, struct report *ret_report)
 {
     static struct errmsg reason;
-    static char scratch[REPORT_TEXT_MAX];
+    static struct report_scratch scratch;
     struct entry entry = entry_of(field, value);
     struct slice wrong = {NULL, 0};
     size_t len;
 
-    if (report_parse(&entry, scratch, ret_report, &wrong, &reason))
+    if (report_parse(&entry, &scratch, ret_report, &wrong, &reason))
         return NULL;
     assert_true(slice_equal(wrong, report_field_table[field].name));
     len = wrong.len;
@@ -106,6 +106,12 @@ static const struct {
     {REPORT_HEALTH_STATUS, "critical", NULL, HEALTH_CRITICAL},
     {REPORT_HEALTH_STATUS, "", "not one of healthy warning critical", 0},
     {REPORT_HEALTH_STATUS, "ok", "not one of healthy warning critical", 0},
+    {REPORT_COMMAND_STATUS, "accepted", NULL, COMMAND_ACCEPTED},
+    {REPORT_COMMAND_STATUS, "OK", NULL, COMMAND_OK},
+    {REPORT_COMMAND_STATUS, "Failed", NULL, COMMAND_FAILED},
+    {REPORT_COMMAND_STATUS, "", "not one of accepted ok failed", 0},
+    {REPORT_COMMAND_STATUS, "issued", "not one of accepted ok failed", 0},
+    {REPORT_COMMAND_STATUS, "expired", "not one of accepted ok failed", 0},
 };
 
 static void test_report_parse_of_every_word(void **state)
@@ -117,9 +123,10 @@ static void test_report_parse_of_every_word(void **state)
         assert_fault(fault_of(words[i].field, slice_text(words[i].text), &report), words[i].fault);
         if (words[i].fault)
             continue;
-        assert_int_equal(words[i].field == REPORT_STATE         ? (int)report.state
-                         : words[i].field == REPORT_LAUNCH_MODE ? (int)report.launch_mode
-                                                                : (int)report.health,
+        assert_int_equal(words[i].field == REPORT_STATE           ? (int)report.state
+                         : words[i].field == REPORT_LAUNCH_MODE   ? (int)report.launch_mode
+                         : words[i].field == REPORT_HEALTH_STATUS ? (int)report.health
+                                                                  : (int)report.command_status,
                          words[i].value);
     }
 }
@@ -145,17 +152,35 @@ static void test_report_parse_of_every_id(void **state)
     }
 }
 
+static void test_report_parse_of_a_command_id(void **state)
+{
+    char id[IDENT_COMMAND_MAX + 1];
+    struct report report = {0};
+
+    (void)state;
+    memset(id, 'x', sizeof(id));
+    assert_null(fault_of(REPORT_COMMAND_ID, slice_of(id, IDENT_COMMAND_MAX), &report));
+    assert_true(slice_equal(report.command_id, slice_of(id, IDENT_COMMAND_MAX)));
+    assert_true(report_has(&report, REPORT_COMMAND_ID));
+    assert_string_equal(fault_of(REPORT_COMMAND_ID, slice_of(id, IDENT_COMMAND_MAX + 1), &report),
+                        "longer than 160 bytes");
+    assert_string_equal(fault_of(REPORT_COMMAND_ID, slice_text("a b"), &report),
+                        "not an id of A-Z a-z 0-9 . _ -");
+    assert_string_equal(fault_of(REPORT_COMMAND_ID, slice_text(""), &report),
+                        "not an id of A-Z a-z 0-9 . _ -");
+}
+
 static void test_report_parse_needs_an_instance_id(void **state)
 {
     struct entry entry = entry_of(REPORT_CPU_USAGE, slice_text("nan"));
     struct slice wrong;
     struct errmsg reason;
     struct report report = {.present = 77};
-    char scratch[REPORT_TEXT_MAX];
+    struct report_scratch scratch;
 
     (void)state;
     entry.present = 1U << REPORT_CPU_USAGE;
-    assert_false(report_parse(&entry, scratch, &report, &wrong, &reason));
+    assert_false(report_parse(&entry, &scratch, &report, &wrong, &reason));
     assert_string_equal(reason.text, "instance_id: required");
     assert_true(slice_is(wrong, "instance_id"));
     assert_int_equal(report.present, 77);
@@ -183,6 +208,23 @@ static void test_report_parse_mends_last_error(void **state)
     assert_null(fault_of(REPORT_LAST_ERROR, slice_text(""), &report));
     assert_int_equal(report.last_error.len, 0);
     assert_true(report_has(&report, REPORT_LAST_ERROR));
+}
+
+/* Both texts of one report are mended, each in a place of its own. */
+static void test_report_parse_mends_both_texts(void **state)
+{
+    struct entry entry = entry_of(REPORT_LAST_ERROR, slice_text("lost\xff"));
+    struct report_scratch scratch;
+    struct report report;
+    struct slice wrong;
+    struct errmsg reason;
+
+    (void)state;
+    entry.value[REPORT_COMMAND_ERROR] = slice_text("\xffrefused");
+    entry.present |= 1U << REPORT_COMMAND_ERROR;
+    assert_true(report_parse(&entry, &scratch, &report, &wrong, &reason));
+    assert_true(slice_is(report.last_error, "lost\xef\xbf\xbd"));
+    assert_true(slice_is(report.command_error, "\xef\xbf\xbdrefused"));
 }
 
 /* Of a long text whole characters are kept, wherever the cut falls. */
@@ -237,6 +279,9 @@ static const struct {
     {RECORD_HEALTH, "last_error", "", REPORT_LAST_ERROR, true, false},
     {RECORD_HEALTH, "last_error", "\xff", REPORT_LAST_ERROR, true, true},
     {RECORD_HEALTH, "colour", "blue", -1, false, false},
+    {RECORD_INSTANCE, "command_id", "mt5-1.stop.1", -1, false, false},
+    {RECORD_INSTANCE, "command_status", "ok", -1, false, false},
+    {RECORD_INSTANCE, "command_error", "no", -1, false, false},
 };
 
 static void test_instance_record_parse_field_of_a_report(void **state)
@@ -323,9 +368,11 @@ int main(void)
         cmocka_unit_test(test_report_parse_of_every_number),
         cmocka_unit_test(test_report_parse_of_every_word),
         cmocka_unit_test(test_report_parse_of_every_id),
+        cmocka_unit_test(test_report_parse_of_a_command_id),
         cmocka_unit_test(test_report_parse_needs_an_instance_id),
         cmocka_unit_test(test_report_find_instance_id_of_a_rejected_entry),
         cmocka_unit_test(test_report_parse_mends_last_error),
+        cmocka_unit_test(test_report_parse_mends_both_texts),
         cmocka_unit_test(test_report_parse_cuts_last_error_at_a_character),
         cmocka_unit_test(test_instance_record_parse_field_of_a_report),
         cmocka_unit_test(test_instance_record_parse_field_of_the_daemon),

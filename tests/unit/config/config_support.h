@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "util/buf.h"
 #include "util/macros.h"
 #include <cmocka.h>
 #include <stdio.h>
@@ -62,9 +63,60 @@ static struct config *load(struct problems *problems, const char *content, const
     return config;
 }
 
-static struct config *load_set(struct problems *problems, const char *set)
+__attribute__((unused)) static struct config *load_set(struct problems *problems, const char *set)
 {
     const char *sets[] = {set, NULL};
 
     return load(problems, NULL, sets);
+}
+
+/* What CONFIG prints loads again, to a configuration that prints the same. */
+__attribute__((unused)) static void expect_loads_again(const struct config *config)
+{
+    struct buf first = BUF_INIT, second = BUF_INIT;
+    struct problems problems;
+    struct config *again;
+
+    config_print(config, &first);
+    again = load(&problems, buf_text(&first), NULL);
+    if (!again)
+        fail_msg("%s: %s in %s", problems.key[0], problems.what[0], first.data);
+    config_print(again, &second);
+    assert_string_equal(buf_text(&first), buf_text(&second));
+    config_free(again);
+    buf_clear(&first);
+    buf_clear(&second);
+}
+
+/* CONFIG prints TEXT somewhere. */
+__attribute__((unused)) static void expect_printed(const struct config *config, const char *text)
+{
+    struct buf out = BUF_INIT;
+
+    config_print(config, &out);
+    if (!strstr(buf_text(&out), text))
+        fail_msg("no %s in %s", text, out.data);
+    buf_clear(&out);
+}
+
+/* A configuration (NULL: an empty object) or a `--set` (NULL: none) and the one problem that it has. */
+struct bad_row {
+    const char *file, *set, *key, *what;
+};
+
+__attribute__((unused)) static void expect_bad_rows(const struct bad_row *rows, size_t count)
+{
+    struct problems problems;
+
+    for (size_t i = 0; i < count; i++) {
+        const char *sets[] = {rows[i].set, NULL};
+        const char *shown = rows[i].set ? rows[i].set : rows[i].file;
+
+        if (load(&problems, rows[i].file, sets))
+            fail_msg("%s was taken", shown);
+        if (problems.count != 1 || strcmp(problems.key[0], rows[i].key) != 0 ||
+            !strstr(problems.what[0], rows[i].what))
+            fail_msg("%s: %zu problems, told at %s: %s", shown, problems.count, problems.key[0],
+                     problems.what[0]);
+    }
 }

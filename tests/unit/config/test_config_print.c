@@ -68,8 +68,13 @@ static void test_config_print_layout(void **state)
     config_print(config, &out);
     assert_int_equal(strncmp(buf_text(&out), "{\n  \"redis\": {\n    \"url\": ", 25), 0);
     assert_non_null(strstr(out.data, "\n    \"tokens\": [],\n"));
-    assert_string_equal(out.data + out.len - strlen("{\n    \"lease_ms\": 3000\n  }\n}\n"),
-                        "{\n    \"lease_ms\": 3000\n  }\n}\n");
+    assert_non_null(
+        strstr(out.data, "\n    \"probe_per_sec\": 10\n  },\n  \"rules\": {\n    \"HighCpuUsage\": {"));
+    assert_non_null(strstr(out.data, "}\n  },\n  \"recovery\": {\n    \"max_attempts\": 3,\n"));
+    assert_non_null(strstr(out.data, "\n  },\n  \"observe_only\": false,\n  \"maintenance_windows\": [],\n"
+                                     "  \"notify\": {\n    \"webhooks\": []\n  },\n  \"hooks\": {},\n"
+                                     "  \"hooks_timeout_ms\": 60000,\n"));
+    assert_string_equal(out.data + out.len - strlen("5000\n  }\n}\n"), "5000\n  }\n}\n");
     config_free(config);
     buf_clear(&out);
 }

@@ -122,7 +122,7 @@ static void test_redis_url_parse_bad_forms(void **state)
     }
 }
 
-static void test_redis_url_redact_hides_credentials(void **state)
+static void test_url_redact_hides_credentials(void **state)
 {
     static const struct {
         const char *in, *out;
@@ -133,16 +133,93 @@ static void test_redis_url_redact_hides_credentials(void **state)
         {"redis://u:a@b@h", "redis://<redacted>@h"},
         {"unix://u:pw@/r?db=1", "unix://<redacted>@/r?db=1"},
         {"unix:///a@b", "unix:///a@b"},
+        {"https://token@h/x@y?z@", "https://<redacted>@h/x@y?z@"},
     };
 
     UNUSED(state);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct buf out = BUF_INIT;
 
-        redis_url_redact(rows[i].in, &out);
+        url_redact(rows[i].in, &out);
         assert_string_equal(buf_text(&out), rows[i].out);
         buf_clear(&out);
     }
+}
+
+static void test_http_url_check_good_forms(void **state)
+{
+    static const char *const rows[] = {
+        "http://h",
+        "http://h/",
+        "https://host.example:9093/api/v2/alerts",
+        "http://127.0.0.1:1/x?a=b&c=%20",
+        "http://[::1]:9093/api",
+        "https://user:p%40ss@h/",
+        "https://token@h",
+        "http://:pw@h",
+        "http://h?x@y",
+    };
+
+    UNUSED(state);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct errmsg why = {""};
+
+        if (!http_url_check(rows[i], &why))
+            fail_msg("%s: %s", rows[i], why.text);
+    }
+}
+
+static void test_http_url_check_bad_forms(void **state)
+{
+    static const char *const rows[] = {
+        "",
+        "h",
+        "ftp://h",
+        "HTTP://h",
+        "http:/h",
+        "http://",
+        "http:///path",
+        "http://h:0/",
+        "http://h:65536/",
+        "http://h:/",
+        "http://h:x/",
+        "http://@h/",
+        "http://<redacted>@h/",
+        "http://secret@secret@h/",
+        "http://secret%0a@h/",
+        "http://secret%4@h/",
+        "http://secret word@h/",
+        "http://h/a b",
+        "http://h/\xc3\xa4",
+        "http://h/a\\b",
+        "http://h/#x",
+        "http://h\\@secret/",
+        "http://::1/",
+        "http://[::1/",
+        "http://1.2.3/",
+    };
+
+    UNUSED(state);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct errmsg why = {""};
+
+        if (http_url_check(rows[i], &why))
+            fail_msg("%s was taken", rows[i]);
+        assert_true(strlen(why.text) > 0);
+        assert_null(strstr(why.text, "secret"));
+    }
+}
+
+static void test_http_url_check_length(void **state)
+{
+    char text[HTTP_URL_MAX + 2] = "http://h/";
+    struct errmsg why;
+
+    UNUSED(state);
+    memset(text + strlen(text), 'x', HTTP_URL_MAX - strlen(text));
+    assert_true(http_url_check(text, &why));
+    text[HTTP_URL_MAX] = 'x';
+    assert_false(http_url_check(text, &why));
 }
 
 static void test_listen_address_parse_good_forms(void **state)
@@ -198,7 +275,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_redis_url_parse_good_forms),
         cmocka_unit_test(test_redis_url_parse_bad_forms),
-        cmocka_unit_test(test_redis_url_redact_hides_credentials),
+        cmocka_unit_test(test_url_redact_hides_credentials),
+        cmocka_unit_test(test_http_url_check_good_forms),
+        cmocka_unit_test(test_http_url_check_bad_forms),
+        cmocka_unit_test(test_http_url_check_length),
         cmocka_unit_test(test_listen_address_parse_good_forms),
         cmocka_unit_test(test_listen_address_parse_bad_forms),
     };

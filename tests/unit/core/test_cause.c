@@ -36,6 +36,50 @@ static void test_cause_format_of_each_kind(void **state)
     }
 }
 
+static void test_cause_parse_of_what_is_written(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct cause cause;
+
+        assert_true(cause_parse(slice_text(rows[i].text), &cause));
+        assert_int_equal(cause.kind, rows[i].cause.kind);
+        assert_int_equal(stream_id_compare(cause.id, rows[i].cause.id), 0);
+    }
+}
+
+static void test_cause_parse_refuses_all_else(void **state)
+{
+    static const char *const wrong[] = {
+        "",
+        "-",
+        "report",
+        "report-",
+        "report-5",
+        "report-5-",
+        "report-05-7",
+        "report-5-07",
+        "Report-5-7",
+        "reports-5-7",
+        "report--5-7",
+        "report-5-7 ",
+        " report-5-7",
+        "report-5-7-9",
+        "-5-7",
+        "5-7",
+        "report-18446744073709551616-0",
+        "report-+5-7",
+    };
+    struct cause cause = {CAUSE_TRADE, {77, 78}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+        assert_false(cause_parse(slice_text(wrong[i]), &cause));
+    assert_false(cause_parse(slice_of("report-5-7\0", 11), &cause));
+    assert_int_equal(cause.kind, CAUSE_TRADE);
+    assert_int_equal(cause.id.ms, 77);
+}
+
 static void test_cause_is_entry_of_each_kind(void **state)
 {
     (void)state;
@@ -47,6 +91,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cause_format_of_each_kind),
+        cmocka_unit_test(test_cause_parse_of_what_is_written),
+        cmocka_unit_test(test_cause_parse_refuses_all_else),
         cmocka_unit_test(test_cause_is_entry_of_each_kind),
     };
 

@@ -254,6 +254,103 @@ static void test_ledger_flush_trims_the_journal_behind_what_is_remembered(void *
     assert_recorded_only(&f->sink, "journal trim", "");
 }
 
+static void test_ledger_hold_postpones_what_is_due(void **state)
+{
+    static const struct {
+        int64_t holds[2], due_ms;
+    } rows[] = {
+        {{INT64_MIN, INT64_MIN}, 2000}, /* none */
+        {{1500, INT64_MIN}, 2000},      /* over before anything is due */
+        {{2000, INT64_MIN}, 2000},      {{2600, INT64_MIN}, 2600},
+        {{2600, 2300}, 2600}, /* an earlier one changes nothing */
+        {{2300, 2600}, 2600}, /* a later one extends */
+    };
+    struct ledger_fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct ledger_options options = ledger_fixture_options();
+
+        ledger_fixture_restart(f, &options);
+        feed_signal(f, "1000-0", "s1", "buy", NULL);
+        for (size_t k = 0; k < 2; k++)
+            ledger_hold(f->ledger, rows[i].holds[k]);
+        assert_int_equal(ledger_next_deadline(f->ledger), rows[i].due_ms);
+        assert_int_equal(end_late(f, rows[i].due_ms - 1, 9000, true), 0);
+        assert_int_equal(end_late(f, rows[i].due_ms, rows[i].due_ms, true), 1);
+        assert_totals(f, "buy", 1, 0, 0, 1, 0, 0);
+    }
+}
+
+static void test_ledger_hold_postpones_an_accepted_one_and_a_loss(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_signal(f, "1000-0", "s1", "buy", NULL);
+    feed_result(f, "1100-0", "r1", "s1", "accepted");
+    ledger_hold(f->ledger, 5000);
+    assert_int_equal(ledger_next_deadline(f->ledger), 5000);
+    assert_int_equal(end_late(f, 4999, 4999, false), 0);
+    assert_int_equal(end_late(f, 5000, 5000, false), 1);
+    assert_totals(f, "buy", 1, 0, 0, 0, 1, 0);
+}
+
+/* It was asked for while the entries were being looked up. */
+static void test_ledger_end_late_respects_a_hold_that_came_meanwhile(void **state)
+{
+    struct ledger_fixture *f = *state;
+    struct stream_id entry;
+    bool present = true;
+
+    feed_signal(f, "1000-0", "s1", "buy", NULL);
+    assert_int_equal(ledger_collect_late(f->ledger, 2000, &entry, 1), 1);
+    ledger_hold(f->ledger, 2500);
+    recording_sink_reset(&f->sink);
+    ledger_end_late(f->ledger, &entry, &present, 1, 2000, 2000, &f->sink.sink);
+    assert_recorded(&f->sink, "");
+    assert_true(is_open(f, "s1"));
+}
+
+static void test_ledger_hold_keeps_a_result_that_waits(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_result(f, "1000-0", "r1", "s1", "executed");
+    feed_result(f, "1000-1", "r2", "s2", "executed");
+    ledger_hold(f->ledger, 3000);
+    assert_int_equal(ledger_next_deadline(f->ledger), 3000);
+    ledger_expire(f->ledger, 2999, 2999);
+    ledger_expire(f->ledger, 3500, 2999);
+    assert_unmatched(f, 0, 0, 0, 0, 0);
+    feed_signal(f, "1900-0", "s1", "buy", NULL);
+    assert_totals(f, "buy", 1, 1, 0, 0, 0, 0);
+    ledger_expire(f->ledger, 3000, 3000);
+    assert_unmatched(f, 1, 0, 0, 1, 0);
+}
+
+static void test_ledger_hold_holds_up_no_result(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_signal(f, "1000-0", "s1", "buy", NULL);
+    ledger_hold(f->ledger, 9000);
+    feed_result(f, "2500-0", "r1", "s1", "executed");
+    assert_totals(f, "buy", 1, 1, 0, 0, 0, 0);
+}
+
+static void test_ledger_reset_ends_a_hold_and_configure_does_not(void **state)
+{
+    struct ledger_options options = ledger_fixture_options();
+    struct ledger_fixture *f = *state;
+
+    ledger_hold(f->ledger, 9000);
+    ledger_configure(f->ledger, &options);
+    feed_signal(f, "1000-0", "s1", "buy", NULL);
+    assert_int_equal(ledger_next_deadline(f->ledger), 9000);
+    ledger_reset(f->ledger);
+    feed_signal(f, "1000-0", "s1", "buy", NULL);
+    assert_int_equal(ledger_next_deadline(f->ledger), 2000);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ledger_fixture_setup, ledger_fixture_teardown)
 
 int main(void)
@@ -272,6 +369,12 @@ int main(void)
         TEST(test_ledger_next_deadline_does_not_press_for_the_window),
         TEST(test_ledger_survives_entries_of_the_far_future),
         TEST(test_ledger_flush_trims_the_journal_behind_what_is_remembered),
+        TEST(test_ledger_hold_postpones_what_is_due),
+        TEST(test_ledger_hold_postpones_an_accepted_one_and_a_loss),
+        TEST(test_ledger_end_late_respects_a_hold_that_came_meanwhile),
+        TEST(test_ledger_hold_keeps_a_result_that_waits),
+        TEST(test_ledger_hold_holds_up_no_result),
+        TEST(test_ledger_reset_ends_a_hold_and_configure_does_not),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* core/ledger.h against a model that is as plain as the contract (SPEC §5.5, §5.6): random signals, results,
  * thefts from the stream, and time, with streams that lag behind. Now and then the ledger is thrown away and
- * loaded from what the store holds; the model is not told, and must not notice. */
+ * loaded from what the store holds; the model is not told, and must not notice. In some runs it is told now
+ * and then to remove nothing, or to hold. */
 #include "signal_store.h"
 #include "util/alloc.h"
 #include "util/macros.h"
@@ -29,6 +30,7 @@
 #define BATCH_MAX 8
 #define LATE_MAX  3
 #define OUTCOMES  4
+#define LEFT_MAX  8192
 
 static const struct hash_key key = {5, 6};
 static const char *const action_names[ACTIONS] = {"buy", "sell", "close"};
@@ -74,6 +76,9 @@ struct model {
     struct stored_entry kept[RESULTS];
     size_t kept_count;
     uint64_t late_events;
+    int64_t hold_ms;
+    struct stream_id left[LEFT_MAX]; /* what was in the stream and not open when removing was allowed again */
+    size_t left_count;
 };
 
 struct world {
@@ -81,10 +86,13 @@ struct world {
     int64_t now_ms;
     uint64_t seq, next_result;
     struct stream_id signals_position, results_position;
+    bool is_moody; /* removes nothing, or holds, now and then */
+    struct ledger_options options;
     struct fleet fleet;
     struct ledger *ledger;
     struct signal_store store;
     struct model model;
+    uint64_t observed, left_over, held;
 };
 
 static uint32_t draw(struct world *w, uint32_t below)
@@ -203,8 +211,9 @@ static bool model_keeps(struct model *m, const struct stored_entry *entry)
 {
     bool is_known = false;
 
-    for (size_t i = 0; i < m->kept_count; i++)
-        is_known |= slice_equal(ident_slice(&m->kept[i].result_id), ident_slice(&entry->result_id));
+    for (size_t i = 0; i < m->kept_count && entry->is_valid; i++)
+        is_known |= m->kept[i].is_valid &&
+                    slice_equal(ident_slice(&m->kept[i].result_id), ident_slice(&entry->result_id));
     if (m->kept_count == RESULTS)
         memmove(&m->kept[0], &m->kept[1], --m->kept_count * sizeof(m->kept[0]));
     m->kept[m->kept_count++] = *entry;
@@ -242,7 +251,7 @@ static int64_t model_deadline(const struct model_signal *signal)
 static void model_end_late(struct model *m, const struct signal_store *store, int64_t until_ms,
                            int64_t now_ms)
 {
-    for (unsigned i = 0; i < IDS; i++) {
+    for (unsigned i = 0; i < IDS && until_ms >= m->hold_ms; i++) {
         struct model_signal *signal = &m->signals[i];
 
         if (signal->life == OPEN && model_deadline(signal) <= until_ms)
@@ -254,7 +263,7 @@ static void model_end_late(struct model *m, const struct signal_store *store, in
 
 static void model_expire(struct model *m, int64_t until_ms)
 {
-    for (size_t i = 0; i < m->early_count;) {
+    for (size_t i = 0; i < m->early_count && until_ms >= m->hold_ms;) {
         if ((int64_t)m->early[i].result.ms + TTL >= until_ms) {
             i++;
             continue;
@@ -336,6 +345,8 @@ static void take_results(struct world *w)
         signal_store_feed_result(&w->store, w->ledger, entry);
         if (entry->is_valid)
             model_on_result(&w->model, entry, w->now_ms);
+        else if (w->options.removes_nothing)
+            (void)model_keeps(&w->model, entry);
         w->results_position = entry->id;
     }
 }
@@ -381,7 +392,8 @@ static void run_batch(struct world *w)
 static void restart(struct world *w)
 {
     ledger_free(w->ledger);
-    w->ledger = ledger_new(&options, &w->fleet, key);
+    w->ledger = ledger_new(&w->options, &w->fleet, key);
+    w->model.hold_ms = INT64_MIN;
     assert_int_equal(
         signal_store_load(&w->store, w->ledger, w->signals_position, w->results_position, w->now_ms), 0);
     model_on_load(&w->model, w->now_ms);
@@ -458,16 +470,44 @@ static bool model_wants(const struct model *m, struct stream_id entry)
     return false;
 }
 
-/* Of what has been read, the stream holds nothing but what is open, and what waits with it. */
-static void check_streams(const struct world *w)
+/* Was left when nothing was to be removed, and an older one is still open. */
+static bool model_leaves(const struct model *m, struct stream_id entry)
 {
-    size_t kept = stored_stream_behind(&w->store.results, w->results_position);
+    bool is_left = false, has_older = false;
 
-    for (size_t i = 0; i < stored_stream_behind(&w->store.signals, w->signals_position); i++)
-        assert_true(model_wants(&w->model, w->store.signals.entries[i].id));
-    assert_int_equal(kept, w->model.kept_count);
+    for (size_t i = 0; i < m->left_count; i++)
+        is_left |= stream_id_compare(m->left[i], entry) == 0;
+    for (unsigned i = 0; i < IDS; i++)
+        has_older |= m->signals[i].life == OPEN && stream_id_compare(m->signals[i].entry, entry) < 0;
+    return is_left && has_older;
+}
+
+/* Of what has been read, the stream holds nothing but what is open, and what waits with it. */
+static void check_signals(const struct world *w)
+{
+    bool has_left = false;
+
+    for (size_t i = 0; i < stored_stream_behind(&w->store.signals, w->signals_position); i++) {
+        struct stream_id entry = w->store.signals.entries[i].id;
+
+        if (w->options.removes_nothing || model_wants(&w->model, entry))
+            continue;
+        assert_true(model_leaves(&w->model, entry));
+        has_left = true;
+    }
+    assert_true(!has_left || w->store.left.ms > 0);
+}
+
+/* Exactly the newest results are kept, or are the newest of all. */
+static void check_results(const struct world *w)
+{
+    size_t there = stored_stream_behind(&w->store.results, w->results_position);
+    size_t kept = w->model.kept_count;
+
+    assert_true(w->options.removes_nothing ? there >= kept : there == kept);
     for (size_t i = 0; i < kept; i++)
-        assert_int_equal(stream_id_compare(w->store.results.entries[i].id, w->model.kept[i].id), 0);
+        assert_int_equal(
+            stream_id_compare(w->store.results.entries[there - kept + i].id, w->model.kept[i].id), 0);
 }
 
 static int64_t least_deadline(const struct model *m)
@@ -478,7 +518,7 @@ static int64_t least_deadline(const struct model *m)
         if (m->signals[i].life == OPEN && model_deadline(&m->signals[i]) < least)
             least = model_deadline(&m->signals[i]);
     }
-    return least;
+    return least > m->hold_ms ? least : m->hold_ms;
 }
 
 static void check_deadline(const struct world *w)
@@ -499,11 +539,66 @@ static void check(const struct world *w)
     check_open(w, &view);
     check_counts(&view);
     check_totals(w);
-    check_streams(w);
+    check_signals(w);
+    check_results(w);
     assert_memory_equal(view.unmatched, w->model.unmatched, sizeof(w->model.unmatched));
     assert_int_equal(w->store.late_events, w->model.late_events);
     assert_int_equal(w->store.drop_events, w->store.drops);
     check_deadline(w);
+}
+
+static void note_left(struct world *w)
+{
+    struct model *m = &w->model;
+
+    m->left_count = 0;
+    for (size_t i = 0; i < stored_stream_behind(&w->store.signals, w->signals_position); i++) {
+        struct stream_id entry = w->store.signals.entries[i].id;
+
+        if (model_wants(m, entry))
+            continue;
+        assert_true(m->left_count < LEFT_MAX);
+        m->left[m->left_count++] = entry;
+    }
+    w->left_over += m->left_count;
+}
+
+/* Removing is allowed, or not any more: by a reload, or by a start with another configuration. */
+static void change_mood(struct world *w)
+{
+    w->options.removes_nothing = !w->options.removes_nothing;
+    if (!w->options.removes_nothing)
+        note_left(w);
+    if (draw(w, 2) == 0)
+        restart(w);
+    else
+        ledger_configure(w->ledger, &w->options);
+}
+
+static void hold(struct world *w)
+{
+    int64_t until_ms = w->now_ms + draw(w, 600) - 100;
+
+    ledger_hold(w->ledger, until_ms);
+    if (until_ms > w->model.hold_ms)
+        w->model.hold_ms = until_ms;
+    w->held++;
+}
+
+static void run_moody_batch(struct world *w)
+{
+    uint64_t removals;
+
+    if (draw(w, 60) == 0)
+        change_mood(w);
+    if (draw(w, 40) == 0)
+        hold(w);
+    removals = w->store.removals;
+    run_batch(w);
+    if (w->options.removes_nothing) {
+        assert_int_equal(w->store.removals, removals);
+        w->observed++;
+    }
 }
 
 static void run_step(struct world *w)
@@ -515,7 +610,10 @@ static void run_step(struct world *w)
     if (draw(w, 10) == 0)
         steal_signal(w);
     w->now_ms += draw(w, 10) == 0 ? draw(w, 500) : draw(w, 10);
-    run_batch(w);
+    if (w->is_moody)
+        run_moody_batch(w);
+    else
+        run_batch(w);
     check(w);
     if (draw(w, 25) == 0) {
         restart(w);
@@ -523,13 +621,16 @@ static void run_step(struct world *w)
     }
 }
 
-static void run_world(uint64_t seed)
+static void run_world(uint64_t seed, bool is_moody)
 {
     static const struct fleet_options fleet_options = {.max = 1};
     struct world *w = mem_new(1, sizeof(*w));
 
     w->seed = seed;
+    w->is_moody = is_moody;
+    w->options = options;
     w->now_ms = 100000;
+    w->model.hold_ms = INT64_MIN;
     fleet_init(&w->fleet, &fleet_options, key);
     signal_store_init(&w->store);
     w->ledger = ledger_new(&options, &w->fleet, key);
@@ -539,6 +640,8 @@ static void run_world(uint64_t seed)
     for (unsigned k = 0; k <= TOTAL_DUPLICATE; k++)
         assert_true(w->model.totals[0][k] > 0);
     assert_true(w->model.late_events > 0);
+    if (is_moody)
+        assert_true(w->observed > 0 && w->left_over > 0 && w->held > 0);
     ledger_free(w->ledger);
     signal_store_clear(&w->store);
     fleet_clear(&w->fleet);
@@ -549,13 +652,21 @@ static void test_ledger_does_as_the_model(void **state)
 {
     UNUSED(state);
     for (uint64_t seed = 1; seed <= SEEDS; seed++)
-        run_world(seed);
+        run_world(seed, false);
+}
+
+static void test_ledger_that_observes_and_holds_does_as_the_model(void **state)
+{
+    UNUSED(state);
+    for (uint64_t seed = 1; seed <= SEEDS; seed++)
+        run_world(seed, true);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ledger_does_as_the_model),
+        cmocka_unit_test(test_ledger_that_observes_and_holds_does_as_the_model),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,6 +34,9 @@ static const struct {
     {REPORT_LAUNCH_MODE, "launch_mode", REPORT_FIELD_LAUNCH_MODE, RECORD_INSTANCE},
     {REPORT_HEALTH_STATUS, "health_status", REPORT_FIELD_HEALTH, RECORD_HEALTH},
     {REPORT_LAST_ERROR, "last_error", REPORT_FIELD_TEXT, RECORD_HEALTH},
+    {REPORT_COMMAND_ID, "command_id", REPORT_FIELD_COMMAND_ID, RECORD_INSTANCE},
+    {REPORT_COMMAND_STATUS, "command_status", REPORT_FIELD_COMMAND_STATUS, RECORD_INSTANCE},
+    {REPORT_COMMAND_ERROR, "command_error", REPORT_FIELD_TEXT, RECORD_INSTANCE},
 };
 
 static void test_report_field_table_of_each_field(void **state)
@@ -47,6 +50,7 @@ static void test_report_field_table_of_each_field(void **state)
         assert_true(slice_is(report_entry_names[rows[i].field], rows[i].name));
         assert_int_equal(info->kind, rows[i].kind);
         assert_int_equal(info->record, rows[i].record);
+        assert_int_equal(rows[i].field < REPORT_KEPT_FIELDS, strncmp(rows[i].name, "command_", 8) != 0);
     }
 }
 

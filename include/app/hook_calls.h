@@ -1,0 +1,28 @@
+/* Hooks of commands and notifications (SPEC §7.3): run once what they are about is stored, at least once over
+ * restarts; what becomes of them is told to core. */
+#pragma once
+
+#include "codec/batch.h"
+
+struct daemon;
+struct hooks;
+
+struct hook_calls {
+    struct daemon *d;
+    struct hooks *hooks;
+    uint64_t notified, not_notified; /* notifications by hook: done, and given up or dropped */
+};
+
+void hook_calls_init(struct hook_calls *calls, struct daemon *d);
+void hook_calls_clear(struct hook_calls *calls);
+void hook_calls_configure(struct hook_calls *calls);
+
+/* What a stored batch holds. */
+void hook_calls_command(struct hook_calls *calls, const struct batch *batch,
+                        const struct batch_command *command);
+void hook_calls_notice(struct hook_calls *calls, const struct batch *batch,
+                       const struct batch_notice *notice);
+/* The command COMMAND_ID has ended: its hook is not tried again. */
+void hook_calls_forget(struct hook_calls *calls, struct slice command_id);
+/* The state is loaded: what had not come to its end is run again. */
+void hook_calls_resume(struct hook_calls *calls);

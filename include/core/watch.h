@@ -1,0 +1,179 @@
+/* Watching the fleet: alerts, recovery, commands, maintenance, the breaker (SPEC §6, §7). One per fleet.
+ *
+ * What a report or a timer changes is judged at once, in the same group: alerts begin, fire, resolve. What is
+ * *done* about it is decided in rounds (watch_on_timer), which come when reports have been read to their end
+ * and every silent instance has been judged: so that a failure of many is seen as such before the first
+ * command goes out.
+ *
+ * Invariants: at most one command is open per instance; every command has an id that no other one had; every
+ * alert that was notified has a notice until its end was delivered; nothing is decided while the guard holds.
+ */
+#pragma once
+
+#include "core/alert.h"
+#include "core/breaker.h"
+#include "core/command.h"
+#include "core/event.h"
+#include "core/maintenance.h"
+#include "core/notice.h"
+#include "core/recovery.h"
+#include "core/sink.h"
+#include "core/why.h"
+#include "util/heap.h"
+
+struct fleet;
+struct instance;
+
+struct watch_options {
+    struct rule_set rules;
+    struct recovery_options recovery;
+    double breaker_percent;
+    double memory_limit_mb; /* 0: none */
+    bool observe_only;
+    bool has_hook[COMMAND_KINDS];
+    bool has_notify_hook;
+    const struct maintenance_window *windows; /* borrowed until the next watch_configure */
+    size_t window_count;
+};
+
+/* What is stored of an instance, besides its alerts. */
+struct watch_record {
+    uint64_t commands; /* the number of its last command */
+    struct command command;
+    uint64_t cancel_number; /* of the last cancel, 0 for none: its answer is expected */
+    struct recovery recovery;
+    bool is_silent;    /* it crashed because its heartbeats were lost, and has not reported since */
+    bool is_throttled; /* in instance:index:throttled */
+    bool owes_unthrottle;
+    uint8_t victim_of; /* bits of enum group_kind, of open groups */
+    int64_t maintenance_until_ms; /* by an operator: 0 none, INT64_MAX without end */
+    char *maintenance_reason;     /* NULL: none */
+};
+
+/* Made for an instance when there is first something to watch. */
+struct watched {
+    struct watch_record record;
+    struct alert *alerts;
+    uint32_t alert_count, alert_cap;
+    struct why why;
+    uint8_t held[COMMAND_KINDS]; /* enum hold: why what is asked for is not commanded */
+    uint32_t held_now;           /* bits of enum command_kind: noted in the round that is held */
+    bool wants_round, is_dirty; /* is_dirty: record differs from what the sink was told */
+    bool has_warned;            /* of a rule that cannot be evaluated */
+    int64_t stable_from_ms;     /* it runs and nothing fires since then; 0: not so */
+    int64_t named_ms;           /* last named as a target of redistribute; INT64_MIN: never */
+    int64_t due_ms;
+    uint32_t due_place;
+    uint32_t wait_prev, wait_next; /* in the queue for recovery.max_concurrent */
+    bool is_waiting;
+};
+
+struct watch_stats {
+    uint64_t commands[COMMAND_KINDS][COMMAND_STATUSES];
+    uint64_t recoveries[RECOVERY_OUTCOMES];
+    uint64_t held[HOLDS];
+    uint64_t notified, resolved;        /* notices begun and ended */
+    uint64_t answers_unknown, answers_late; /* to commands never given, to commands that had ended */
+};
+
+struct watch {
+    struct watch_options options;
+    struct breaker breaker;
+    struct notices notices;
+    struct heap due;
+    struct watch_stats stats;
+    uint32_t under_way; /* recoveries whose command is out */
+    uint32_t wait_head, wait_tail;
+    bool is_held;       /* by the guard */
+    int64_t held_ms;    /* when the guard took hold last; samples from before say nothing about alerts */
+    bool looks_at_age, looks_at_trades;
+    bool groups_changed; /* the groups of the breaker are to be told of in the next round */
+    uint64_t random;
+    uint32_t steps;
+    /* Told once per instance and rule that lacks a limit; may be NULL. */
+    void (*on_unevaluable)(void *ctx, const struct instance *instance, const struct rule *rule);
+    void *ctx;
+};
+
+/* Made and freed by the fleet; FLEET is borrowed. */
+struct watch *watch_new(struct fleet *fleet, struct hash_key key);
+void watch_free(struct watch *watch);
+/* Forgets what is known, behind the last instance; options and statistics stay. */
+void watch_reset(struct watch *watch);
+
+/* Times are milliseconds of the Redis server's clock. SINK: the caller has not begun a group where the
+ * function says that it does; else it has. */
+
+/* OPTIONS are copied, their windows borrowed. Alerts of rules that are gone are resolved in the next round. */
+void watch_configure(struct fleet *fleet, const struct watch_options *options, int64_t now_ms);
+
+/* The guard (core/guard.h) takes hold and lets go. While it holds, what comes in is taken in, and no alert
+ * fires, no round is held. */
+void watch_hold(struct fleet *fleet, int64_t now_ms);
+void watch_release(struct fleet *fleet, int64_t now_ms);
+
+/* A round: judges what is due up to NOW_MS, but not beyond HORIZON_MS, each instance in a group of its own
+ * that is begun here. At most FLEET_TIMER_MAX in one call. */
+void watch_on_timer(struct fleet *fleet, int64_t now_ms, int64_t horizon_ms, struct sink *sink);
+/* When a round has something to do; INT64_MAX for never. */
+int64_t watch_next_deadline(const struct fleet *fleet);
+
+/* Its open trades have changed, which no report says. */
+void watch_touch(struct fleet *fleet, struct instance *instance);
+
+/* An operator's command: start, stop, restart or recover. Begins a group. Writes the new command's id, or
+ * that of the one that is under way, to RET_ID (with a NUL); false for the latter: nothing has changed. */
+struct watch_order {
+    enum command_kind kind;
+    struct slice reason; /* valid UTF-8 */
+};
+bool watch_command(struct fleet *fleet, struct instance *instance, const struct watch_order *order,
+                   const struct cause *cause, int64_t now_ms, struct sink *sink,
+                   char ret_id[IDENT_COMMAND_MAX + 1]);
+
+/* An operator puts INSTANCE into maintenance until UNTIL_MS (INT64_MAX: until it is ended), or ends it (0).
+ * Begins a group. */
+void watch_set_maintenance(struct fleet *fleet, struct instance *instance, int64_t until_ms,
+                           struct slice reason, const struct cause *cause, int64_t now_ms, struct sink *sink);
+/* Whether it is in maintenance now, by an operator or a window; RET_REASON (may be NULL) is the operator's
+ * reason or the window's name, RET_UNTIL_MS (may be NULL) when it ends. */
+bool watch_in_maintenance(const struct fleet *fleet, const struct instance *instance, int64_t now_ms,
+                          struct slice *ret_reason, int64_t *ret_until_ms);
+
+/* The hook of the command COMMAND_ID has come to an end. Where it has done its work and the instance's agent
+ * is silent, that is the answer `ok`. Begins a group where it changes anything. */
+void watch_on_hook_done(struct fleet *fleet, struct slice instance_id, struct slice command_id, bool is_done,
+                        const struct cause *cause, int64_t now_ms, struct sink *sink);
+/* Hook `notify` has ended for NOTICE as of its change CHANGE. Begins a group. */
+void watch_on_notified(struct fleet *fleet, struct notice *notice, uint64_t change, const struct cause *cause,
+                       struct sink *sink);
+/* NOTICE has ended, and everybody knows: it is forgotten. Begins a group. */
+void watch_forget_notice(struct fleet *fleet, struct notice *notice, const struct cause *cause,
+                         struct sink *sink);
+
+/* ---- at start, behind fleet_load; nobody is told ---- */
+/* RECORD's maintenance_reason is copied. */
+void watch_load(struct fleet *fleet, struct instance *instance, const struct watch_record *record,
+                int64_t now_ms);
+/* NAME is the rule's; one that does not exist any more is resolved in the first round. */
+void watch_load_alert(struct fleet *fleet, struct instance *instance, const struct alert *alert,
+                      int64_t now_ms);
+void watch_load_notice(struct fleet *fleet, const struct notice *notice);
+/* All is loaded: what does not fit together any more is put right in the first round. */
+void watch_load_finish(struct fleet *fleet, int64_t now_ms);
+/* Writes all that is known of INSTANCE again; the caller has begun a group. And what is known of none. */
+void watch_write_back(struct fleet *fleet, struct instance *instance, struct sink *sink);
+void watch_write_back_shared(struct fleet *fleet, struct sink *sink);
+
+/* ---- for those who show it ---- */
+/* The open command as text: its id. Empty where none is. */
+struct slice watch_command_id(const struct instance *instance, char scratch[IDENT_COMMAND_MAX + 1]);
+/* True where the rule cannot be evaluated on INSTANCE for want of a limit (SPEC §6.1). */
+bool watch_is_unevaluable(const struct fleet *fleet, const struct instance *instance,
+                          const struct rule *rule);
+/* What is being done about INSTANCE, for people: `recovery attempt 2 of 3 is under way`, `nothing:
+ * maintenance`. Writes to OUT. */
+struct errmsg;
+void watch_describe(const struct fleet *fleet, const struct instance *instance, struct errmsg *out);
+/* Alerts by rule, severity and status. */
+void watch_count_alerts(const struct fleet *fleet, uint32_t ret_counts[RULES_MAX][ALERT_STATUSES]);

@@ -1,0 +1,53 @@
+/* Why something was done about an instance, or was not (SPEC §8.2): the newest steps of its causal chain. */
+#pragma once
+
+#include "core/stream.h"
+#include "util/slice.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum why_kind { WHY_SAMPLE, WHY_ALERT, WHY_DECISION, WHY_COMMAND, WHY_ANSWER };
+#define WHY_KINDS 5
+/* `sample`, `alert`, … */
+const char *why_kind_name(enum why_kind kind);
+
+/* Why nothing is done although something asks for it. */
+enum hold {
+    HOLD_NONE,
+    HOLD_MAINTENANCE,
+    HOLD_GUARD,
+    HOLD_BREAKER,
+    HOLD_COOLDOWN,
+    HOLD_MAX_CONCURRENT,
+    HOLD_LAUNCH_MODE,
+    HOLD_OBSERVE_ONLY,
+    HOLD_DISARMED,
+    HOLD_NO_TARGET,
+    HOLD_UNDER_WAY, /* a command that is as strong, or an operator's, has not ended */
+};
+#define HOLDS 11
+/* `maintenance`, `guard`, …; empty for HOLD_NONE. */
+const char *hold_name(enum hold hold);
+
+struct why_step {
+    enum why_kind kind;
+    int64_t at_ms;
+    const char *status; /* static: what the alert became, what was decided, how a command stands */
+    bool has_value, has_threshold;
+    double value, threshold;
+    struct cause cause;
+    struct slice alert, command_id, reason; /* empty where they do not apply */
+};
+
+/* Zeroed is empty. */
+#define WHY_STEPS 64
+struct why {
+    struct why_step *steps;
+    uint32_t first, count, cap;
+};
+
+void why_clear(struct why *why);
+/* Adds a copy of STEP; the oldest of 64 leaves. */
+void why_add(struct why *why, const struct why_step *step);
+/* The step at PLACE, 0 for the oldest; below why->count. Valid until the next one is added. */
+const struct why_step *why_get(const struct why *why, uint32_t place);

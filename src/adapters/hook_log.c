@@ -1,0 +1,87 @@
+/* What the log says of hooks: one line a try, with what it printed. */
+#include "hook_internal.h"
+
+#include "adapters/log.h"
+#include "util/errmsg.h"
+#include <string.h>
+
+#define FIELDS_MAX 8
+
+struct line {
+    struct log_field fields[FIELDS_MAX];
+    size_t count;
+};
+
+static void add(struct line *line, struct log_field field)
+{
+    line->fields[line->count++] = field;
+}
+
+static void say_reason(const struct hook_job *job, struct errmsg *ret_reason)
+{
+    const struct hook_result *result = &job->result;
+
+    if (result->error)
+        errmsg_set(ret_reason, "cannot be executed: %s", strerror(result->error));
+    else if (result->timed_out)
+        errmsg_set(ret_reason, "over its time limit");
+    else if (result->signal)
+        errmsg_set(ret_reason, "killed by signal %d", result->signal);
+    else
+        errmsg_set(ret_reason, "exit %d", result->exit_code);
+}
+
+static void add_output(struct line *line, const struct hook_exit *exit)
+{
+    struct slice output = exit->output;
+
+    while (output.len > 0 && output.data[output.len - 1] == '\n')
+        output.len--;
+    if (output.len > 0)
+        add(line, log_slice("output", output));
+    if (exit->output_lost > 0)
+        add(line, log_int("output_lost_bytes", (int64_t)exit->output_lost));
+}
+
+static void write_line(const struct hook_job *job, const struct line *line, bool failed, bool is_last)
+{
+    struct log *log = job->hooks->log;
+
+    if (!failed)
+        log_write(log, LOG_INFO_LEVEL, "hook done", line->fields, line->count);
+    else if (job->is_cancelled)
+        log_write(log, LOG_WARN_LEVEL, "hook failed, was cancelled", line->fields, line->count);
+    else if (is_last)
+        log_write(log, LOG_ERROR_LEVEL, "hook given up", line->fields, line->count);
+    else
+        log_write_limited(log, LOG_WARN_LEVEL, slice_text(job->key), "hook failed, will be tried again",
+                          line->fields, line->count);
+}
+
+void hook_log_try(const struct hook_job *job, const struct hook_exit *exit, bool is_last)
+{
+    bool failed = !exit || exit->timed_out || exit->signal || exit->exit_code != 0;
+    struct line line = {.count = 0};
+    struct errmsg reason;
+
+    add(&line, log_text("hook", job->label));
+    add(&line, log_text("key", job->key));
+    add(&line, log_int("try", job->result.tries));
+    if (failed) {
+        say_reason(job, &reason);
+        add(&line, log_text("reason", reason.text));
+    }
+    if (exit) {
+        add(&line, log_int("elapsed_ms", exit->elapsed_ms));
+        add_output(&line, exit);
+        if (exit->has_left)
+            add(&line, log_text("left", "processes, now ended"));
+    }
+    write_line(job, &line, failed, is_last);
+}
+
+void hook_log_dropped(const struct hook_job *job)
+{
+    LOG_LIMITED(job->hooks->log, WARN, slice_text(job->label), "hook dropped, too many wait",
+                log_text("hook", job->label), log_text("key", job->key), log_int("tries", job->result.tries));
+}

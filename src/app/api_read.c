@@ -1,0 +1,301 @@
+/* Reading the fleet (SPEC §8.1, §8.2): from memory, at once. */
+#include "app/api.h"
+
+#include "adapters/http.h"
+#include "adapters/loop.h"
+#include "adapters/redis_link.h"
+#include "app/daemon.h"
+#include "app/page.h"
+#include "codec/json_text.h"
+#include "codec/watch_json.h"
+#include "core/watch.h"
+#include "util/number.h"
+
+#define LIMIT_DEFAULT 100
+
+/* Between the two parts of an alert's key; in no id. */
+#define ALERT_MARK ':'
+
+/* What core holds is nothing, or half of it, until it was loaded. */
+static bool check_state(const struct api_call *call)
+{
+    const struct lead *lead = &call->server->d->lead;
+    const char *unready = lead_unready(lead);
+    if (lead->has_state)
+        return true;
+    api_refuse(call->request, 503, "nothing is known yet: %s", unready ? unready : "loading");
+    return false;
+}
+
+static void add_bool(struct buf *out, const char *name, bool value)
+{
+    buf_add_format(out, "\"%s\":%s,", name, value ? "true" : "false");
+}
+
+static void add_states(struct buf *out, const struct fleet *fleet)
+{
+    buf_add_format(out, "\"instances\":{\"total\":%u", fleet->count);
+    for (int s = 0; s < INSTANCE_STATES; s++)
+        buf_add_format(out, ",\"%s\":%u", instance_state_name((enum instance_state)s), fleet->by_state[s]);
+    buf_add_text(out, "},");
+}
+
+static void add_alert_counts(struct buf *out, const struct fleet *fleet)
+{
+    uint32_t counts[RULES_MAX][ALERT_STATUSES], sums[ALERT_STATUSES] = {0};
+    watch_count_alerts(fleet, counts);
+    for (uint32_t r = 0; r < fleet->watch->options.rules.count; r++) {
+        for (int s = 0; s < ALERT_STATUSES; s++)
+            sums[s] += counts[r][s];
+    }
+    buf_add_text(out, "\"alerts\":{");
+    for (int s = 0; s < ALERT_STATUSES; s++)
+        buf_add_format(out, "%s\"%s\":%u", s ? "," : "", alert_status_name((enum alert_status)s), sums[s]);
+    buf_add_text(out, "},");
+}
+
+/* The groups in which nothing is commanded. */
+static void add_breaker(struct buf *out, const struct breaker *breaker)
+{
+    const char *comma = "";
+    buf_add_text(out, "\"breaker_open\":[");
+    for (uint32_t i = 0; i < breaker->group_count; i++) {
+        const struct breaker_group *group = &breaker->groups[i];
+        if (!group->used || !group->is_open)
+            continue;
+        buf_add_text(out, comma);
+        json_add_string(out, breaker_group_key(group));
+        comma = ",";
+    }
+    buf_add_text(out, "]}\n");
+}
+
+void api_get_status(const struct api_call *call)
+{
+    const struct daemon *d = call->server->d;
+    const char *unready = lead_unready(&d->lead);
+    struct ledger_view ledger;
+    struct buf out = BUF_INIT;
+    ledger_view(d->ledger, &ledger);
+    buf_add_text(&out, "{\"version\":\"" MT5_VERSION "\",");
+    buf_add_format(&out, "\"uptime_seconds\":%lld,",
+                   (long long)((loop_wall_ms() - d->started_wall_ms) / 1000));
+    add_bool(&out, "ready", !unready);
+    buf_add_text(&out, "\"unready\":");
+    if (unready)
+        json_add_string(&out, slice_text(unready));
+    else
+        buf_add_text(&out, "null");
+    buf_add_char(&out, ',');
+    add_bool(&out, "redis_up", redis_link_is_up(d->link));
+    add_bool(&out, "leader", lead_is_active(&d->lead));
+    add_bool(&out, "observe_only", d->config->observe_only);
+    add_states(&out, &d->fleet);
+    buf_add_format(&out, "\"signals_open\":%llu,\"trades_open\":%u,", (unsigned long long)ledger.open,
+                   d->trades.open_count);
+    add_alert_counts(&out, &d->fleet);
+    add_bool(&out, "guard_active", d->fleet.watch->is_held);
+    add_breaker(&out, &d->fleet.watch->breaker);
+    api_answer_json(call->request, 200, &out);
+}
+
+void api_get_instance(const struct api_call *call)
+{
+    const struct daemon *d = call->server->d;
+    struct buf out = BUF_INIT;
+    const struct instance *instance = check_state(call) ? api_find_instance(call) : NULL;
+    if (!instance)
+        return;
+    instance_json_add(&out, &d->fleet, instance, daemon_now_ms(d));
+    buf_add_char(&out, '\n');
+    api_answer_json(call->request, 200, &out);
+}
+
+void api_get_why(const struct api_call *call)
+{
+    struct buf out = BUF_INIT;
+    const struct instance *instance = check_state(call) ? api_find_instance(call) : NULL;
+    if (!instance)
+        return;
+    why_json_add(&out, ident_slice(&instance->id), instance->watched ? &instance->watched->why : NULL);
+    buf_add_char(&out, '\n');
+    api_answer_json(call->request, 200, &out);
+}
+
+/* The argument NAME; empty where it is not there. */
+static struct slice arg_of(const struct api_call *call, const char *name)
+{
+    struct slice value = slice_of("", 0);
+    (void)http_request_arg(call->request, name, &value);
+    return value;
+}
+
+static bool read_limit(const struct api_call *call, size_t fallback, size_t *ret_limit)
+{
+    struct slice text;
+    uint64_t limit = fallback;
+    if (http_request_arg(call->request, "limit", &text) &&
+        (!number_parse_u64(text, PAGE_LIMIT_MAX, &limit) || limit == 0)) {
+        api_refuse(call->request, 400, "limit: not a number from 1 to %d", PAGE_LIMIT_MAX);
+        return false;
+    }
+    *ret_limit = (size_t)limit;
+    return true;
+}
+
+/* What a list of instances is asked for; what was not asked for is true of every one. */
+struct filter {
+    bool has_state, has_health;
+    enum instance_state state;
+    enum health health;
+    struct slice broker; /* empty: any */
+    struct slice after;
+    size_t limit;
+};
+
+static bool read_filter(const struct api_call *call, struct filter *ret_filter)
+{
+    struct filter filter = {.broker = arg_of(call, "broker"), .after = arg_of(call, "after")};
+    struct slice state, health;
+    filter.has_state = http_request_arg(call->request, "state", &state);
+    filter.has_health = http_request_arg(call->request, "health", &health);
+    if (filter.has_state && !instance_state_parse(state, &filter.state))
+        api_refuse(call->request, 400, "state: not one of running stopped crashed restarting");
+    else if (filter.has_health && !health_parse(health, &filter.health))
+        api_refuse(call->request, 400, "health: not one of healthy warning critical");
+    else if (filter.broker.len && !ident_is_valid(filter.broker, IDENT_MAX))
+        api_refuse(call->request, 400, "broker: not an id");
+    else if (filter.after.len && !ident_is_valid(filter.after, IDENT_MAX))
+        api_refuse(call->request, 400, "after: not an instance_id");
+    else if (read_limit(call, LIMIT_DEFAULT, &filter.limit)) {
+        *ret_filter = filter;
+        return true;
+    }
+    return false;
+}
+
+static bool fits(const struct filter *filter, const struct instance *instance)
+{
+    return (!filter->has_state || instance->state == filter->state) &&
+           (!filter->has_health || instance->health == filter->health) &&
+           (!filter->broker.len || slice_equal(filter->broker, ident_slice(&instance->broker_id)));
+}
+
+/* Ends a list: where its next page begins. */
+static void end_list(struct buf *out, const struct page *page)
+{
+    buf_add_char(out, ']');
+    if (page->has_more) {
+        const struct page_key *last = &page->items[page->count - 1].key;
+        struct buf next = BUF_INIT;
+        buf_add_slice(&next, last->first);
+        if (last->second.len) {
+            buf_add_char(&next, ALERT_MARK);
+            buf_add_slice(&next, last->second);
+        }
+        buf_add_text(out, ",\"next\":");
+        json_add_string(out, buf_slice(&next));
+        buf_clear(&next);
+    }
+    buf_add_text(out, "}\n");
+}
+
+void api_get_instances(const struct api_call *call)
+{
+    static const struct slice none = SLICE("");
+    const struct daemon *d = call->server->d;
+    struct filter filter;
+    struct page page;
+    struct buf out = BUF_INIT;
+    if (!check_state(call) || !read_filter(call, &filter))
+        return;
+    page_init(&page, filter.limit, (struct page_key){filter.after, none});
+    const struct instance *instance = fleet_next(&d->fleet, 0);
+    for (; instance; instance = fleet_next(&d->fleet, fleet_index_of(&d->fleet, instance) + 1)) {
+        if (fits(&filter, instance))
+            page_offer(&page, (struct page_key){ident_slice(&instance->id), none}, instance);
+    }
+    page_finish(&page);
+    buf_add_text(&out, "{\"instances\":[");
+    for (size_t i = 0; i < page.count; i++) {
+        if (i)
+            buf_add_char(&out, ',');
+        instance_json_add(&out, &d->fleet, page.items[i].item, daemon_now_ms(d));
+    }
+    end_list(&out, &page);
+    page_clear(&page);
+    api_answer_json(call->request, 200, &out);
+}
+
+/* The key of an instance's alert is `{instance_id}:{alert}`, that of a group's `:{group}`. */
+static bool split_alert_key(struct slice text, struct page_key *ret_key)
+{
+    const char *mark = text.len ? memchr(text.data, ALERT_MARK, text.len) : NULL;
+    if (!mark)
+        return text.len == 0;
+    ret_key->first = slice_of(text.data, (size_t)(mark - text.data));
+    ret_key->second = slice_of(mark + 1, text.len - ret_key->first.len - 1);
+    return true;
+}
+
+static void offer_alerts(struct page *page, const struct fleet *fleet)
+{
+    const struct instance *instance = fleet_next(fleet, 0);
+    for (; instance; instance = fleet_next(fleet, fleet_index_of(fleet, instance) + 1)) {
+        const struct watched *watched = instance->watched;
+        for (uint32_t i = 0; watched && i < watched->alert_count; i++) {
+            const struct alert *alert = &watched->alerts[i];
+            page_offer(page, (struct page_key){ident_slice(&instance->id), ident_slice(&alert->name)}, alert);
+        }
+    }
+}
+
+static void offer_group_alerts(struct page *page, const struct breaker *breaker)
+{
+    for (uint32_t i = 0; i < breaker->group_count; i++) {
+        const struct breaker_group *group = &breaker->groups[i];
+        if (group->used && group->is_open)
+            page_offer(page, (struct page_key){slice_of("", 0), breaker_group_key(group)}, group);
+    }
+}
+
+static void add_alert(struct buf *out, const struct fleet *fleet, const struct page_item *item)
+{
+    struct errmsg doing = {""};
+    if (item->key.first.len == 0) {
+        group_alert_json_add(out, item->item,
+                             slice_text("nothing is commanded in this group until half of it runs again"));
+        return;
+    }
+    const struct instance *instance = fleet_find(fleet, item->key.first);
+    watch_describe(fleet, instance, &doing);
+    alert_json_add(out, fleet, instance, item->item, slice_text(doing.text));
+}
+
+void api_get_alerts(const struct api_call *call)
+{
+    const struct daemon *d = call->server->d;
+    struct page_key after = {slice_of("", 0), slice_of("", 0)};
+    size_t limit;
+    struct page page;
+    struct buf out = BUF_INIT;
+    if (!check_state(call) || !read_limit(call, LIMIT_DEFAULT, &limit))
+        return;
+    if (!split_alert_key(arg_of(call, "after"), &after)) {
+        api_refuse(call->request, 400, "after: not what next said");
+        return;
+    }
+    page_init(&page, limit, after);
+    offer_alerts(&page, &d->fleet);
+    offer_group_alerts(&page, &d->fleet.watch->breaker);
+    page_finish(&page);
+    buf_add_text(&out, "{\"alerts\":[");
+    for (size_t i = 0; i < page.count; i++) {
+        if (i)
+            buf_add_char(&out, ',');
+        add_alert(&out, &d->fleet, &page.items[i]);
+    }
+    end_list(&out, &page);
+    page_clear(&page);
+    api_answer_json(call->request, 200, &out);
+}

@@ -1,0 +1,102 @@
+#include "app/guarding.h"
+#include "adapters/log.h"
+#include "adapters/loop.h"
+#include "app/daemon.h"
+
+static void on_timer(void *ctx);
+
+void guarding_init(struct guarding *g, struct daemon *d)
+{
+    *g = (struct guarding){.d = d};
+    guarding_configure(g);
+    g->timer = loop_timer_new(d->loop, on_timer, g);
+}
+
+void guarding_clear(struct guarding *g)
+{
+    loop_timer_free(g->timer);
+}
+
+void guarding_configure(struct guarding *g)
+{
+    const struct config *config = g->d->config;
+    g->guard.options =
+        (struct guard_options){.stall_ms = config->guard.stall_ms, .hold_ms = config->guard.hold_ms};
+}
+
+bool guarding_is_active(const struct guarding *g)
+{
+    return guard_is_active(&g->guard, loop_now_ms());
+}
+
+int64_t guarding_ask_ms(const struct guarding *g)
+{
+    int64_t ms = g->guard.options.stall_ms / 4;
+    return ms > 50 ? ms : 50;
+}
+
+/* The guard has tripped, now or again. GRACE_MS: how long signals are let live, at the least. */
+static void take_hold(struct guarding *g, int64_t grace_ms)
+{
+    struct daemon *d = g->d;
+    int64_t now_ms = daemon_now_ms(d), left_ms = g->guard.until_ms - loop_now_ms();
+    if (!guarding_is_active(g)) {
+        fleet_excuse_silence(&d->fleet, now_ms);
+        return;
+    }
+    watch_hold(&d->fleet, now_ms);
+    ledger_hold(d->ledger, now_ms + (left_ms > grace_ms ? left_ms : grace_ms));
+    loop_timer_set(g->timer, left_ms);
+    if (!g->is_told)
+        LOG(d->log, WARN, "guard: nothing is judged for a while",
+            log_text("cause", guard_cause_name(g->guard.cause)), log_int("ms", left_ms));
+    g->is_told = true;
+}
+
+static void on_timer(void *ctx)
+{
+    struct guarding *g = ctx;
+    struct daemon *d = g->d;
+    if (guarding_is_active(g)) {
+        loop_timer_set(g->timer, g->guard.until_ms - loop_now_ms());
+        return;
+    }
+    g->is_told = false;
+    watch_release(&d->fleet, daemon_now_ms(d));
+    LOG(d->log, INFO, "guard: judging again", log_text("cause", guard_cause_name(g->guard.cause)));
+    ingest_wake(&d->ingest);
+}
+
+void guarding_look(struct guarding *g)
+{
+    if (guard_look(&g->guard, loop_now_ms(), loop_wall_ms()))
+        take_hold(g, 0);
+}
+
+static void trip(struct guarding *g, enum guard_cause cause, int64_t grace_ms)
+{
+    guard_trip(&g->guard, cause, loop_now_ms());
+    take_hold(g, grace_ms);
+}
+
+void guarding_redis_was_away(struct guarding *g)
+{
+    trip(g, GUARD_REDIS_AWAY, 0);
+}
+
+void guarding_note_roundtrip(struct guarding *g, int64_t roundtrip_ms)
+{
+    /* Asked each quarter of stall_ms, so one that is away for that long shows in three quarters of it. */
+    if (4 * roundtrip_ms >= 3 * g->guard.options.stall_ms && roundtrip_ms > guarding_ask_ms(g))
+        trip(g, GUARD_REDIS_AWAY, 0);
+}
+
+void guarding_note_jump(struct guarding *g, int64_t delta_ms)
+{
+    struct daemon *d = g->d;
+    if (delta_ms < g->guard.options.stall_ms && -delta_ms < g->guard.options.stall_ms)
+        return;
+    LOG(d->log, WARN, "the clock of redis has jumped", log_int("ms", delta_ms));
+    fleet_shift_times(&d->fleet, delta_ms);
+    trip(g, GUARD_CLOCK_JUMP, d->config->signals.ttl_ms);
+}

@@ -1,0 +1,83 @@
+#include "app/page.h"
+#include "util/alloc.h"
+#include <stdlib.h>
+
+static int compare_text(struct slice a, struct slice b)
+{
+    size_t len = a.len < b.len ? a.len : b.len;
+    int order = len ? memcmp(a.data, b.data, len) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int compare(const struct page_key *a, const struct page_key *b)
+{
+    int order = compare_text(a->first, b->first);
+    return order ? order : compare_text(a->second, b->second);
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    return compare(&((const struct page_item *)a)->key, &((const struct page_item *)b)->key);
+}
+
+void page_init(struct page *page, size_t limit, struct page_key after)
+{
+    *page = (struct page){.items = mem_new(limit, sizeof *page->items), .limit = limit, .after = after};
+}
+
+void page_clear(struct page *page)
+{
+    free(page->items);
+    *page = (struct page){0};
+}
+
+static void swap(struct page_item *a, struct page_item *b)
+{
+    struct page_item kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+static void sift_up(struct page *page, size_t at)
+{
+    while (at > 0 && compare_items(&page->items[(at - 1) / 2], &page->items[at]) < 0) {
+        swap(&page->items[(at - 1) / 2], &page->items[at]);
+        at = (at - 1) / 2;
+    }
+}
+
+static void sift_down(struct page *page, size_t at)
+{
+    for (;;) {
+        size_t greatest = at;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < page->count; child++) {
+            if (compare_items(&page->items[greatest], &page->items[child]) < 0)
+                greatest = child;
+        }
+        if (greatest == at)
+            return;
+        swap(&page->items[greatest], &page->items[at]);
+        at = greatest;
+    }
+}
+
+void page_offer(struct page *page, struct page_key key, const void *item)
+{
+    if (compare(&key, &page->after) <= 0)
+        return;
+    if (page->count < page->limit) {
+        page->items[page->count++] = (struct page_item){key, item};
+        sift_up(page, page->count - 1);
+        return;
+    }
+    page->has_more = true;
+    if (compare(&key, &page->items[0].key) < 0) {
+        page->items[0] = (struct page_item){key, item};
+        sift_down(page, 0);
+    }
+}
+
+void page_finish(struct page *page)
+{
+    qsort(page->items, page->count, sizeof *page->items, compare_items);
+}

@@ -1,0 +1,71 @@
+#include "app/route.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+bool route_matches(const char *pattern, struct slice path, struct slice *ret_parameter)
+{
+    const char *open = strchr(pattern, '{');
+    if (!open) {
+        if (!slice_is(path, pattern))
+            return false;
+        *ret_parameter = slice_of("", 0);
+        return true;
+    }
+    struct slice head = slice_of(pattern, (size_t)(open - pattern));
+    struct slice tail = slice_text(strchr(open, '}') + 1);
+    if (path.len <= head.len + tail.len || !slice_equal(slice_of(path.data, head.len), head) ||
+        !slice_equal(slice_of(path.data + path.len - tail.len, tail.len), tail))
+        return false;
+    struct slice parameter = slice_of(path.data + head.len, path.len - head.len - tail.len);
+    if (memchr(parameter.data, '/', parameter.len))
+        return false;
+    *ret_parameter = parameter;
+    return true;
+}
+
+bool route_allows_arg(const char *allowed, struct slice name)
+{
+    while (*allowed) {
+        size_t len = strcspn(allowed, " ");
+        if (slice_equal(name, slice_of(allowed, len)))
+            return true;
+        allowed += len + (allowed[len] == ' ');
+    }
+    return false;
+}
+
+/* Without the port, and without the brackets of an IPv6 address. */
+static struct slice cut_port(struct slice host)
+{
+    if (host.len && host.data[0] == '[') {
+        const char *close = memchr(host.data, ']', host.len);
+        return close ? slice_of(host.data + 1, (size_t)(close - host.data) - 1) : host;
+    }
+    const char *colon = host.len ? memchr(host.data, ':', host.len) : NULL;
+    return colon ? slice_of(host.data, (size_t)(colon - host.data)) : host;
+}
+
+static bool is_address(struct slice name)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    if (name.len >= sizeof text || memchr(name.data, '\0', name.len))
+        return false;
+    memcpy(text, name.data, name.len);
+    text[name.len] = '\0';
+    return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
+}
+
+bool route_host_is_ours(struct slice host, const char *listen_host)
+{
+    static const struct slice below = SLICE(".localhost");
+    if (host.len == 0)
+        return true;
+    struct slice name = cut_port(host);
+    if (name.len == 0)
+        return false;
+    if (is_address(name) || slice_is_nocase(name, "localhost") || slice_is_nocase(name, listen_host))
+        return true;
+    return name.len > below.len &&
+           slice_is_nocase(slice_of(name.data + name.len - below.len, below.len), below.data);
+}

@@ -1,0 +1,88 @@
+/* The one table of types: how a value is read, checked, printed and let go. A new type is one row here and
+ * one in enum config_type. Two values are the same where they print the same (texts: where they are the same
+ * text), so there is nothing to say about that. For the files of this layer alone. */
+#pragma once
+
+#include "config/loader.h"
+#include <cjson/cJSON.h>
+
+struct config_type_row {
+    const char *name;     /* in the documentation */
+    const char *expected; /* `must be …` */
+    cJSON_bool (*accepts)(const cJSON *item);
+    /* Into a configuration that is all zero. NULL: zero is the default. */
+    void (*set_default)(struct loader *loader, const struct config_key *key);
+    /* ITEM is one that `accepts` takes. False, with the problem told, where it is wrong. */
+    bool (*apply)(struct loader *loader, const struct config_key *key, const cJSON *item);
+    /* After all sources were read, what one of them alone does not show. NULL: nothing. */
+    void (*check)(struct loader *loader, const struct config_key *key);
+    /* INDENT is that of the line on which the value begins. */
+    void (*print)(struct buf *out, const struct config *config, const struct config_key *key, size_t indent);
+    /* NULL: holds no memory. */
+    void (*clear)(struct config *config, const struct config_key *key);
+    /* For `--set KEY.BELOW=…` where the value is an object: how many bytes of BELOW are the name of the
+     * member; what follows behind a dot is a field of that. NULL: nothing is below. */
+    size_t (*member_len)(struct slice below, const cJSON *item);
+};
+
+/* By enum config_type. */
+extern const struct config_type_row config_types[];
+
+/* The functions of the rows, by the file that has them. Hooks, rules, tokens, webhooks and windows know where
+ * they are in struct config. */
+
+/* config_scalar.c */
+void text_set_default(struct loader *loader, const struct config_key *key);
+bool text_apply(struct loader *loader, const struct config_key *key, const cJSON *item);
+void text_print(struct buf *out, const struct config *config, const struct config_key *key, size_t indent);
+void text_clear(struct config *config, const struct config_key *key);
+void path_check(struct loader *loader, const struct config_key *key);
+void number_set_default(struct loader *loader, const struct config_key *key);
+bool number_apply(struct loader *loader, const struct config_key *key, const cJSON *item);
+void number_print(struct buf *out, const struct config *config, const struct config_key *key, size_t indent);
+void bool_set_default(struct loader *loader, const struct config_key *key);
+bool bool_apply(struct loader *loader, const struct config_key *key, const cJSON *item);
+void bool_print(struct buf *out, const struct config *config, const struct config_key *key, size_t indent);
+void enum_set_default(struct loader *loader, const struct config_key *key);
+bool enum_apply(struct loader *loader, const struct config_key *key, const cJSON *item);
+void enum_print(struct buf *out, const struct config *config, const struct config_key *key, size_t indent);
+
+/* config_lists.c */
+void backoff_set_default(struct loader *loader, const struct config_key *key);
+bool backoff_apply(struct loader *loader, const struct config_key *key, const cJSON *item);
+void backoff_print(struct buf *out, const struct config *config, const struct config_key *key, size_t indent);
+void launch_modes_set_default(struct loader *loader, const struct config_key *key);
+bool launch_modes_apply(struct loader *loader, const struct config_key *key, const cJSON *item);
+void launch_modes_print(struct buf *out, const struct config *config, const struct config_key *key,
+                        size_t indent);
+
+/* config_tokens.c */
+bool tokens_apply(struct loader *loader, const struct config_key *key, const cJSON *item);
+void tokens_check(struct loader *loader, const struct config_key *key);
+void tokens_print(struct buf *out, const struct config *config, const struct config_key *key, size_t indent);
+void tokens_clear(struct config *config, const struct config_key *key);
+
+/* config_rules.c, config_rules_print.c */
+void rules_set_default(struct loader *loader, const struct config_key *key);
+bool rules_apply(struct loader *loader, const struct config_key *key, const cJSON *item);
+void rules_check(struct loader *loader, const struct config_key *key);
+void rules_print(struct buf *out, const struct config *config, const struct config_key *key, size_t indent);
+size_t rules_member_len(struct slice below, const cJSON *item);
+
+/* config_windows.c */
+bool windows_apply(struct loader *loader, const struct config_key *key, const cJSON *item);
+void windows_print(struct buf *out, const struct config *config, const struct config_key *key, size_t indent);
+void windows_clear(struct config *config, const struct config_key *key);
+
+/* config_webhooks.c */
+bool webhooks_apply(struct loader *loader, const struct config_key *key, const cJSON *item);
+void webhooks_print(struct buf *out, const struct config *config, const struct config_key *key,
+                    size_t indent);
+void webhook_list_clear(struct config *config, const struct config_key *key);
+
+/* config_hooks.c */
+bool hooks_apply(struct loader *loader, const struct config_key *key, const cJSON *item);
+void hooks_check(struct loader *loader, const struct config_key *key);
+void hooks_print(struct buf *out, const struct config *config, const struct config_key *key, size_t indent);
+void hooks_clear(struct config *config, const struct config_key *key);
+size_t hooks_member_len(struct slice below, const cJSON *item);

@@ -1,0 +1,87 @@
+/* The table of types. */
+#include "config_type.h"
+
+static const char a_list[] = "a list", an_object[] = "an object", some_text[] = "text";
+
+/* The types that are held as text differ in what they take only. */
+#define TEXT_ROW(its_name)                                                                                   \
+    .name = its_name, .expected = some_text, .accepts = cJSON_IsString, .set_default = text_set_default,     \
+    .apply = text_apply, .print = text_print, .clear = text_clear
+#define NUMBER_ROW(its_name, what)                                                                           \
+    .name = its_name, .expected = what, .accepts = cJSON_IsNumber, .set_default = number_set_default,        \
+    .apply = number_apply, .print = number_print
+
+const struct config_type_row config_types[] = {
+    [CONFIG_TYPE_TEXT] = {TEXT_ROW("text")},
+    [CONFIG_TYPE_PATH] = {TEXT_ROW("path"), .check = path_check},
+    [CONFIG_TYPE_URL] = {TEXT_ROW("URL")},
+    [CONFIG_TYPE_LISTEN] = {TEXT_ROW("address")},
+    [CONFIG_TYPE_STREAM] = {TEXT_ROW("stream name")},
+    [CONFIG_TYPE_ID] = {TEXT_ROW("identifier")},
+    [CONFIG_TYPE_INTEGER] = {NUMBER_ROW("integer", "a whole number")},
+    [CONFIG_TYPE_NUMBER] = {NUMBER_ROW("number", "a number")},
+    [CONFIG_TYPE_BOOL] = {.name = "true or false",
+                          .expected = "true or false",
+                          .accepts = cJSON_IsBool,
+                          .set_default = bool_set_default,
+                          .apply = bool_apply,
+                          .print = bool_print},
+    [CONFIG_TYPE_ENUM] = {.name = "name",
+                          .expected = some_text,
+                          .accepts = cJSON_IsString,
+                          .set_default = enum_set_default,
+                          .apply = enum_apply,
+                          .print = enum_print},
+    [CONFIG_TYPE_BACKOFF] = {.name = "list of integers",
+                             .expected = a_list,
+                             .accepts = cJSON_IsArray,
+                             .set_default = backoff_set_default,
+                             .apply = backoff_apply,
+                             .print = backoff_print},
+    [CONFIG_TYPE_LAUNCH_MODES] = {.name = "list of names",
+                                  .expected = a_list,
+                                  .accepts = cJSON_IsArray,
+                                  .set_default = launch_modes_set_default,
+                                  .apply = launch_modes_apply,
+                                  .print = launch_modes_print},
+    [CONFIG_TYPE_RULES] = {.name = "object by rule",
+                           .expected = an_object,
+                           .accepts = cJSON_IsObject,
+                           .set_default = rules_set_default,
+                           .apply = rules_apply,
+                           .check = rules_check,
+                           .print = rules_print,
+                           .member_len = rules_member_len},
+    [CONFIG_TYPE_WINDOWS] = {.name = "list of objects",
+                             .expected = a_list,
+                             .accepts = cJSON_IsArray,
+                             .apply = windows_apply,
+                             .print = windows_print,
+                             .clear = windows_clear},
+    [CONFIG_TYPE_WEBHOOKS] = {.name = "list of objects",
+                              .expected = a_list,
+                              .accepts = cJSON_IsArray,
+                              .apply = webhooks_apply,
+                              .print = webhooks_print,
+                              .clear = webhook_list_clear},
+    [CONFIG_TYPE_HOOKS] = {.name = "object by hook",
+                           .expected = an_object,
+                           .accepts = cJSON_IsObject,
+                           .apply = hooks_apply,
+                           .check = hooks_check,
+                           .print = hooks_print,
+                           .clear = hooks_clear,
+                           .member_len = hooks_member_len},
+    [CONFIG_TYPE_TOKENS] = {.name = "list of objects",
+                            .expected = a_list,
+                            .accepts = cJSON_IsArray,
+                            .apply = tokens_apply,
+                            .check = tokens_check,
+                            .print = tokens_print,
+                            .clear = tokens_clear},
+};
+
+const char *config_type_name(enum config_type type)
+{
+    return config_types[type].name;
+}

@@ -1,0 +1,569 @@
+/* The life of alerts: each rule on each instance, brought up to date whenever the instance changes and when
+ * time alone may have changed something.
+ *
+ * A number counts as missing where it is too old, where it was sampled before the instance began to run, or
+ * before the guard took hold: what it says is about another time. Missing ends pending and leaves firing as
+ * it is. */
+#include "watch_private.h"
+#include "util/alloc.h"
+#include <math.h>
+#include <stdlib.h>
+
+#define PERCENT 100.0
+
+static const struct slice none = {NULL, 0};
+
+enum verdict {
+    VERDICT_MISSING, /* nothing is known */
+    VERDICT_FALSE,
+    VERDICT_TRUE,
+    VERDICT_FROZEN, /* not to be judged now */
+    VERDICT_GONE,   /* it cannot be about this instance any more */
+};
+
+struct sample {
+    enum verdict verdict;
+    double value;
+    int64_t at_ms;
+};
+
+const char *alert_status_name(enum alert_status status)
+{
+    static const char *const names[ALERT_STATUSES] = {
+        [ALERT_PENDING] = "pending",
+        [ALERT_FIRING] = "firing",
+    };
+
+    return names[status];
+}
+
+const struct rule *alert_rule(const struct watch *watch, const struct alert *alert)
+{
+    return alert->rule == ALERT_NO_RULE ? NULL : &watch->options.rules.rules[alert->rule];
+}
+
+double rule_limit(const struct watch *watch, const struct rule *rule)
+{
+    return rule->by_max_attempts ? watch->options.recovery.max_attempts : rule->threshold;
+}
+
+/* ---- samples ---- */
+
+static int64_t max_i64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* From when on a sample says something about the present. */
+static int64_t samples_from(const struct fleet *fleet, const struct instance *instance)
+{
+    return max_i64(instance->state_changed_ms, fleet->watch->held_ms);
+}
+
+static bool is_derived(const struct instance *instance, enum report_field field)
+{
+    return (field == REPORT_UPTIME_SECONDS && !instance->uptime_reported) ||
+           (field == REPORT_RESTART_COUNT && !instance->restarts_reported);
+}
+
+static bool read_number(const struct fleet *fleet, const struct instance *instance, enum report_field field,
+                        int64_t at_ms, struct sample *ret_sample)
+{
+    if (is_derived(instance, field)) {
+        ret_sample->value = field == REPORT_UPTIME_SECONDS ? instance_uptime_seconds(instance, at_ms)
+                                                           : instance->number[field];
+        ret_sample->at_ms = at_ms;
+        return true;
+    }
+    if (!instance_number_is_fresh(fleet, instance, field, at_ms) ||
+        instance->sampled_ms[field] < samples_from(fleet, instance))
+        return false;
+    ret_sample->value = instance->number[field];
+    ret_sample->at_ms = instance->sampled_ms[field];
+    return true;
+}
+
+/* In MB; 0 where nothing says how much there is. */
+static double memory_limit(const struct watch *watch, const struct instance *instance)
+{
+    if (instance->known & FIELD_BIT(REPORT_MEMORY_LIMIT) && instance->number[REPORT_MEMORY_LIMIT] > 0)
+        return instance->number[REPORT_MEMORY_LIMIT];
+    return watch->options.memory_limit_mb;
+}
+
+bool watch_is_unevaluable(const struct fleet *fleet, const struct instance *instance, const struct rule *rule)
+{
+    return rule->enabled && rule->metric == METRIC_MEMORY_USAGE_PERCENT &&
+           (instance->known & FIELD_BIT(REPORT_MEMORY_USAGE)) && memory_limit(fleet->watch, instance) <= 0;
+}
+
+static bool read_memory_percent(struct fleet *fleet, struct instance *instance, const struct rule *rule,
+                                int64_t at_ms, struct sample *ret_sample)
+{
+    double limit = memory_limit(fleet->watch, instance);
+
+    if (watch_is_unevaluable(fleet, instance, rule)) {
+        struct watched *watched = watched_get(fleet, instance);
+
+        if (!watched->has_warned && fleet->watch->on_unevaluable)
+            fleet->watch->on_unevaluable(fleet->watch->ctx, instance, rule);
+        watched->has_warned = true;
+        return false;
+    }
+    if (!read_number(fleet, instance, REPORT_MEMORY_USAGE, at_ms, ret_sample))
+        return false;
+    ret_sample->value *= PERCENT / limit;
+    return true;
+}
+
+static bool read_metric(struct fleet *fleet, struct instance *instance, const struct rule *rule,
+                        int64_t at_ms, struct sample *ret_sample)
+{
+    ret_sample->at_ms = at_ms;
+    switch (rule->metric) {
+    case METRIC_MEMORY_USAGE_PERCENT:
+        return read_memory_percent(fleet, instance, rule, at_ms, ret_sample);
+    case METRIC_RECOVERY_ATTEMPTS:
+        ret_sample->value = (double)instance->recovery_attempts;
+        return true;
+    case METRIC_HEARTBEAT_AGE_MS:
+        ret_sample->value = (double)max_i64(at_ms - instance->silent_from_ms, 0);
+        return true;
+    case METRIC_OPEN_TRADES:
+        ret_sample->value = instance->open_trades;
+        return true;
+    case METRIC_STATE:
+        ret_sample->value = (double)instance->state;
+        return true;
+    }
+    return read_number(fleet, instance, (enum report_field)rule->metric, at_ms, ret_sample);
+}
+
+static bool command_is_open(const struct instance *instance)
+{
+    return instance->watched && instance->watched->record.command.is_open;
+}
+
+/* ALERT is NULL where there is none so far. */
+static struct sample judge(struct fleet *fleet, struct instance *instance, const struct rule *rule,
+                           const struct alert *alert, int64_t at_ms)
+{
+    bool fires = alert && alert->status == ALERT_FIRING;
+    struct sample sample = {.verdict = VERDICT_MISSING};
+    double limit = fires && rule->has_clear ? rule->clear : rule_limit(fleet->watch, rule);
+
+    if (!rule->enabled) {
+        sample.verdict = VERDICT_GONE;
+        return sample;
+    }
+    if (rule_is_threshold(rule) && instance->state != STATE_RUNNING) {
+        sample.verdict = command_is_open(instance) ? VERDICT_FROZEN : VERDICT_GONE;
+        return sample;
+    }
+    if (!read_metric(fleet, instance, rule, at_ms, &sample))
+        return sample;
+    sample.verdict = rule_holds(rule, sample.value, limit) ? VERDICT_TRUE : VERDICT_FALSE;
+    if (rule->by_max_attempts && !(instance->watched && instance->watched->record.recovery.is_disarmed))
+        sample.verdict = VERDICT_FALSE;
+    /* A restart decides nothing yet: it may end in either state. */
+    if (rule->metric == METRIC_STATE && sample.verdict == VERDICT_FALSE && fires &&
+        instance->state == STATE_RESTARTING)
+        sample.verdict = VERDICT_FROZEN;
+    return sample;
+}
+
+/* ---- the list ---- */
+
+static struct alert *alert_find(const struct instance *instance, uint32_t rule)
+{
+    const struct watched *watched = instance->watched;
+
+    for (uint32_t i = 0; watched && i < watched->alert_count; i++) {
+        if (watched->alerts[i].rule == rule)
+            return &watched->alerts[i];
+    }
+    return NULL;
+}
+
+static struct alert *alert_add(struct fleet *fleet, struct instance *instance)
+{
+    struct watched *watched = watched_get(fleet, instance);
+
+    if (watched->alert_count == watched->alert_cap) {
+        watched->alert_cap = watched->alert_cap ? watched->alert_cap * 2 : 2;
+        watched->alerts = mem_resize(watched->alerts, watched->alert_cap, sizeof(*watched->alerts));
+    }
+    return &watched->alerts[watched->alert_count++];
+}
+
+static void alert_remove(struct watched *watched, struct alert *alert)
+{
+    *alert = watched->alerts[--watched->alert_count];
+}
+
+void alert_store(const struct change *change, const struct alert *alert)
+{
+    change->sink->ops->alert_set(change->sink->ctx, ident_slice(&change->instance->id), alert);
+}
+
+static void alert_forget(struct change *change, struct alert *alert)
+{
+    change->sink->ops->alert_unset(change->sink->ctx, ident_slice(&change->instance->id),
+                                   ident_slice(&alert->name));
+    alert_remove(change->instance->watched, alert);
+}
+
+/* ---- steps of its life ---- */
+
+static struct slice state_text(const struct rule *rule, double value)
+{
+    return rule && rule->metric == METRIC_STATE
+               ? slice_text(instance_state_name((enum instance_state)(int)value))
+               : none;
+}
+
+static void step(const struct change *change, const struct alert *alert, enum why_kind kind,
+                 const char *status, const char *reason)
+{
+    const struct rule *rule = alert_rule(change->fleet->watch, alert);
+    struct why_step why = {.kind = kind,
+                           .at_ms = change->at_ms,
+                           .status = status,
+                           .has_value = !rule || rule->metric != METRIC_STATE,
+                           .has_threshold = rule && rule->metric != METRIC_STATE,
+                           .value = alert->value,
+                           .threshold = rule ? rule_limit(change->fleet->watch, rule) : 0,
+                           .cause = alert->cause,
+                           .alert = ident_slice(&alert->name),
+                           .reason = slice_text(reason)};
+
+    watch_step(change, &why);
+}
+
+static struct event alert_event(const struct change *change, const struct alert *alert, enum event_kind kind)
+{
+    const struct rule *rule = alert_rule(change->fleet->watch, alert);
+
+    return (struct event){.kind = kind,
+                          .alert = ident_slice(&alert->name),
+                          .has_value = true,
+                          .has_threshold = rule != NULL,
+                          .value = alert->value,
+                          .threshold = rule ? rule_limit(change->fleet->watch, rule) : 0,
+                          .value_text = state_text(rule, alert->value),
+                          .threshold_text = state_text(rule, rule ? rule->threshold : 0),
+                          .cause = alert->cause};
+}
+
+static void explain(const struct rule *rule, const struct watch *watch, struct errmsg *out)
+{
+    const char *metric = rule_metric_name(rule->metric), *op = rule_op_name(rule->op);
+
+    if (rule->metric == METRIC_STATE)
+        errmsg_set(out, "%s %s %s", metric, op, instance_state_name((enum instance_state)(int)rule->threshold));
+    else if (rule->for_ms > 0)
+        errmsg_set(out, "%s %s %g for %lld ms", metric, op, rule_limit(watch, rule), (long long)rule->for_ms);
+    else
+        errmsg_set(out, "%s %s %g", metric, op, rule_limit(watch, rule));
+}
+
+static void fire(struct change *change, struct alert *alert, const struct rule *rule)
+{
+    struct event event;
+    struct errmsg reason;
+
+    alert->status = ALERT_FIRING;
+    alert->fired_ms = change->at_ms;
+    alert->cleared_ms = 0;
+    alert->is_guarded = false;
+    alert->done = 0;
+    alert->tries = 0;
+    alert->next_ms = change->at_ms;
+    change->instance->watched->wants_round = true;
+    explain(rule, change->fleet->watch, &reason);
+    event = alert_event(change, alert, EVENT_ALERT_FIRING);
+    event.reason = slice_text(reason.text);
+    if (rule->event != EVENT_NONE) {
+        struct event own = event;
+
+        own.kind = rule->event;
+        watch_emit(change, own);
+    }
+    watch_emit(change, event);
+    step(change, alert, WHY_ALERT, "firing", reason.text);
+    alert_store(change, alert);
+}
+
+static void resolve(struct change *change, struct alert *alert, const char *reason)
+{
+    struct event event = alert_event(change, alert, EVENT_ALERT_RESOLVED);
+    const struct rule *rule = alert_rule(change->fleet->watch, alert);
+    bool throttles = !rule || rule->actions & ACTION_BIT(ACTION_THROTTLE);
+
+    event.reason = slice_text(reason);
+    watch_emit(change, event);
+    step(change, alert, WHY_ALERT, "resolved", reason);
+    notice_end(change, alert, &event);
+    alert_forget(change, alert);
+    change->instance->watched->wants_round = true;
+    if (throttles)
+        throttle_clear(change);
+}
+
+/* Holds for longer than for_ms: then it fires, unless the guard lets nothing. */
+static void try_fire(struct change *change, struct alert *alert, const struct rule *rule)
+{
+    if (rule->for_ms > 0 && change->at_ms - alert->since_ms <= rule->for_ms)
+        return;
+    if (!change->fleet->watch->is_held) {
+        fire(change, alert, rule);
+        return;
+    }
+    if (!alert->is_guarded) {
+        struct why_step why = {.kind = WHY_DECISION,
+                               .at_ms = change->at_ms,
+                               .status = "not_firing",
+                               .cause = alert->cause,
+                               .alert = ident_slice(&alert->name),
+                               .reason = slice_text(hold_name(HOLD_GUARD))};
+
+        alert->is_guarded = true;
+        change->fleet->watch->stats.held[HOLD_GUARD]++;
+        watch_step(change, &why);
+    }
+}
+
+static void begin(struct change *change, uint32_t index, const struct sample *sample)
+{
+    const struct rule *rule = &change->fleet->watch->options.rules.rules[index];
+    struct alert *alert = alert_add(change->fleet, change->instance);
+
+    *alert = (struct alert){.name = rule->name,
+                            .rule = (uint16_t)index,
+                            .status = ALERT_PENDING,
+                            .since_ms = sample->at_ms,
+                            .value = sample->value,
+                            .cause = *change->cause};
+    if (rule->by_max_attempts) /* what began with the first attempt ends here */
+        alert->cause = change->instance->watched->record.recovery.cause;
+    step(change, alert, WHY_SAMPLE, rule->for_ms > 0 ? "pending" : "true", NULL);
+    try_fire(change, alert, rule);
+    if (alert->status == ALERT_PENDING)
+        alert_store(change, alert);
+}
+
+static void go_on_pending(struct change *change, struct alert *alert, const struct sample *sample)
+{
+    const struct rule *rule = alert_rule(change->fleet->watch, alert);
+
+    if (sample->verdict == VERDICT_FROZEN)
+        return;
+    if (sample->verdict == VERDICT_TRUE) {
+        alert->value = sample->value;
+        try_fire(change, alert, rule);
+        return;
+    }
+    step(change, alert, WHY_ALERT, "inactive", sample->verdict == VERDICT_MISSING ? "no sample" : NULL);
+    alert_forget(change, alert);
+}
+
+static void go_on_firing(struct change *change, struct alert *alert, const struct sample *sample)
+{
+    const struct rule *rule = alert_rule(change->fleet->watch, alert);
+    int64_t was_cleared_ms = alert->cleared_ms;
+
+    switch (sample->verdict) {
+    case VERDICT_FROZEN:
+        return;
+    case VERDICT_GONE:
+        resolve(change, alert,
+                rule->enabled ? instance_state_name(change->instance->state) : "the rule is not enabled");
+        return;
+    case VERDICT_MISSING:
+        alert->cleared_ms = 0;
+        break;
+    case VERDICT_TRUE:
+        alert->cleared_ms = 0;
+        alert->value = sample->value;
+        break;
+    case VERDICT_FALSE:
+        alert->value = sample->value;
+        if (alert->cleared_ms == 0)
+            alert->cleared_ms = sample->at_ms > alert->fired_ms ? sample->at_ms : change->at_ms;
+        if (change->at_ms - alert->cleared_ms >= rule->keep_firing_ms) {
+            resolve(change, alert, "the condition does not hold any more");
+            return;
+        }
+        break;
+    }
+    if (alert->cleared_ms != was_cleared_ms)
+        alert_store(change, alert);
+}
+
+static void judge_rule(struct change *change, uint32_t index)
+{
+    const struct rule *rule = &change->fleet->watch->options.rules.rules[index];
+    struct alert *alert = alert_find(change->instance, index);
+    struct sample sample;
+
+    if (!alert && !rule->enabled)
+        return;
+    sample = judge(change->fleet, change->instance, rule, alert, change->at_ms);
+    if (alert && alert->status == ALERT_FIRING)
+        go_on_firing(change, alert, &sample);
+    else if (alert)
+        go_on_pending(change, alert, &sample);
+    else if (sample.verdict == VERDICT_TRUE)
+        begin(change, index, &sample);
+}
+
+/* Alerts whose rule a reload has taken away. */
+static void end_orphans(struct change *change)
+{
+    struct watched *watched = change->instance->watched;
+
+    for (uint32_t i = 0; watched && i < watched->alert_count;) {
+        struct alert *alert = &watched->alerts[i];
+
+        if (alert->rule != ALERT_NO_RULE)
+            i++;
+        else if (alert->status == ALERT_FIRING)
+            resolve(change, alert, "the rule is gone");
+        else
+            alert_forget(change, alert);
+    }
+}
+
+void alerts_judge(struct change *change)
+{
+    end_orphans(change);
+    for (uint32_t i = 0; i < change->fleet->watch->options.rules.count; i++)
+        judge_rule(change, i);
+}
+
+void alerts_end(struct change *change, const char *reason)
+{
+    struct watched *watched = change->instance->watched;
+
+    while (watched && watched->alert_count > 0) {
+        struct alert *alert = &watched->alerts[watched->alert_count - 1];
+
+        if (alert->status == ALERT_FIRING)
+            resolve(change, alert, reason);
+        else
+            alert_forget(change, alert);
+    }
+}
+
+/* ---- questions ---- */
+
+enum health alerts_health(const struct fleet *fleet, const struct instance *instance)
+{
+    const struct watched *watched = instance->watched;
+    enum health worst = HEALTH_HEALTHY;
+
+    for (uint32_t i = 0; watched && i < watched->alert_count; i++) {
+        const struct rule *rule = alert_rule(fleet->watch, &watched->alerts[i]);
+        enum health health = !rule || rule->severity == SEVERITY_INFO ? HEALTH_HEALTHY
+                             : rule->severity == SEVERITY_WARNING     ? HEALTH_WARNING
+                                                                      : HEALTH_CRITICAL;
+
+        if (watched->alerts[i].status == ALERT_FIRING && health > worst)
+            worst = health;
+    }
+    return worst;
+}
+
+struct alert *alerts_find_firing(const struct fleet *fleet, const struct instance *instance,
+                                 enum rule_action action, bool threshold)
+{
+    const struct watched *watched = instance->watched;
+
+    for (uint32_t i = 0; watched && i < watched->alert_count; i++) {
+        const struct rule *rule = alert_rule(fleet->watch, &watched->alerts[i]);
+
+        if (watched->alerts[i].status == ALERT_FIRING && rule && rule->actions & ACTION_BIT(action) &&
+            rule_is_threshold(rule) == threshold)
+            return &watched->alerts[i];
+    }
+    return NULL;
+}
+
+bool alerts_fire(const struct instance *instance)
+{
+    const struct watched *watched = instance->watched;
+
+    for (uint32_t i = 0; watched && i < watched->alert_count; i++) {
+        if (watched->alerts[i].status == ALERT_FIRING)
+            return true;
+    }
+    return false;
+}
+
+static int64_t min_i64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* When the number that ALERT hangs on is too old, the first millisecond. */
+static int64_t stale_ms(const struct fleet *fleet, const struct instance *instance, const struct rule *rule)
+{
+    enum report_field field = rule->metric == METRIC_MEMORY_USAGE_PERCENT ? REPORT_MEMORY_USAGE
+                                                                          : (enum report_field)rule->metric;
+
+    if (rule->metric > METRIC_MEMORY_USAGE_PERCENT || is_derived(instance, field))
+        return INT64_MAX;
+    return instance->sampled_ms[field] + fleet->options.metric_max_age_ms + 1;
+}
+
+static int64_t alert_next_ms(const struct fleet *fleet, const struct instance *instance,
+                             const struct alert *alert)
+{
+    const struct rule *rule = alert_rule(fleet->watch, alert);
+
+    if (!rule)
+        return 0;
+    if (rule_is_threshold(rule) && instance->state != STATE_RUNNING)
+        return INT64_MAX; /* frozen until the command has ended */
+    if (alert->status == ALERT_PENDING)
+        return min_i64(alert->since_ms + rule->for_ms + (rule->for_ms > 0), stale_ms(fleet, instance, rule));
+    return alert->cleared_ms > 0 ? alert->cleared_ms + rule->keep_firing_ms : INT64_MAX;
+}
+
+/* The age of a heartbeat crosses a threshold by itself: at it, and behind it. */
+static int64_t age_next_ms(const struct fleet *fleet, const struct instance *instance, int64_t now_ms)
+{
+    int64_t next_ms = INT64_MAX;
+
+    for (uint32_t i = 0; i < fleet->watch->options.rules.count; i++) {
+        const struct rule *rule = &fleet->watch->options.rules.rules[i];
+        double limits[] = {rule->threshold, rule->has_clear ? rule->clear : rule->threshold};
+
+        if (rule->metric != METRIC_HEARTBEAT_AGE_MS || !rule->enabled)
+            continue;
+        for (size_t k = 0; k < 2; k++) {
+            int64_t at_ms;
+
+            if (!(limits[k] >= 0 && limits[k] < (double)INT32_MAX))
+                continue;
+            at_ms = instance->silent_from_ms + (int64_t)ceil(limits[k]);
+            if (at_ms > now_ms)
+                next_ms = min_i64(next_ms, at_ms);
+            if (at_ms + 1 > now_ms)
+                next_ms = min_i64(next_ms, at_ms + 1);
+        }
+    }
+    return next_ms;
+}
+
+int64_t alerts_next_ms(const struct fleet *fleet, const struct instance *instance, int64_t now_ms)
+{
+    const struct watched *watched = instance->watched;
+    int64_t next_ms = INT64_MAX;
+
+    for (uint32_t i = 0; watched && i < watched->alert_count; i++)
+        next_ms = min_i64(next_ms, alert_next_ms(fleet, instance, &watched->alerts[i]));
+    if (fleet->watch->looks_at_age && instance->state == STATE_RUNNING)
+        next_ms = min_i64(next_ms, age_next_ms(fleet, instance, now_ms));
+    return next_ms;
+}

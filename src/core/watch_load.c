@@ -1,0 +1,119 @@
+/* What was stored of the watch, taken back at start, and written again where Redis has lost it. */
+#include "core/watch.h"
+
+#include "util/alloc.h"
+#include "watch_private.h"
+#include <stdlib.h>
+
+void watch_load(struct fleet *fleet, struct instance *instance, const struct watch_record *record,
+                int64_t now_ms)
+{
+    struct watched *watched = watched_get(fleet, instance);
+    const char *reason = record->maintenance_reason;
+
+    free(watched->record.maintenance_reason);
+    watched->record = *record;
+    watched->record.maintenance_reason = reason ? mem_copy_text(reason, strlen(reason)) : NULL;
+    if (!record->command.is_open && record->recovery.phase == RECOVERY_UNDER_WAY)
+        watched->record.recovery.phase = RECOVERY_NONE; /* nothing would ever end it */
+    if (watched->record.recovery.phase == RECOVERY_UNDER_WAY)
+        fleet->watch->under_way++;
+    breaker_add_victim(&fleet->watch->breaker, instance, record->victim_of);
+    watch_schedule(fleet, instance, now_ms);
+}
+
+void watch_load_alert(struct fleet *fleet, struct instance *instance, const struct alert *alert,
+                      int64_t now_ms)
+{
+    struct watched *watched = watched_get(fleet, instance);
+    const struct rule *rule = rule_set_find(&fleet->watch->options.rules, ident_slice(&alert->name));
+    struct alert *loaded;
+
+    for (uint32_t i = 0; i < watched->alert_count; i++) {
+        if (slice_equal(ident_slice(&watched->alerts[i].name), ident_slice(&alert->name)))
+            return;
+    }
+    if (watched->alert_count == watched->alert_cap) {
+        watched->alert_cap = watched->alert_cap ? watched->alert_cap * 2 : 2;
+        watched->alerts = mem_resize(watched->alerts, watched->alert_cap, sizeof(*watched->alerts));
+    }
+    loaded = &watched->alerts[watched->alert_count++];
+    *loaded = *alert;
+    loaded->rule = rule && rule->enabled ? (uint16_t)(rule - fleet->watch->options.rules.rules)
+                                         : ALERT_NO_RULE;
+    instance->health = instance_judge_health(fleet, instance);
+    watch_schedule(fleet, instance, now_ms);
+}
+
+void watch_load_notice(struct fleet *fleet, const struct notice *notice)
+{
+    if (!notices_find(&fleet->watch->notices, notice_key(notice)))
+        (void)notices_add(&fleet->watch->notices, notice);
+}
+
+/* An alert that fires for this notice. */
+static bool has_alert(const struct fleet *fleet, const struct notice *notice)
+{
+    const struct instance *instance = fleet_find(fleet, ident_slice(&notice->instance_id));
+
+    for (uint32_t i = 0; instance && instance->watched && i < instance->watched->alert_count; i++) {
+        const struct alert *alert = &instance->watched->alerts[i];
+
+        if (alert->status == ALERT_FIRING &&
+            slice_equal(ident_slice(&alert->name), ident_slice(&notice->alert)))
+            return true;
+    }
+    return false;
+}
+
+void watch_load_finish(struct fleet *fleet, int64_t now_ms)
+{
+    struct notices *notices = &fleet->watch->notices;
+    struct instance *instance;
+    struct notice *notice;
+
+    /* What was told as firing, and has nothing behind it any more, has ended meanwhile. */
+    for (uint32_t i = 0; (notice = notices_next(notices, i)); i = notices_place_of(notices, notice) + 1) {
+        if (notice->group[0] == '\0' && notice->ends_ms == 0 && !has_alert(fleet, notice)) {
+            notice->ends_ms = now_ms;
+            notices_touch(notices, notice);
+        }
+    }
+    fleet->watch->groups_changed = true;
+    for (uint32_t i = 0; (instance = fleet_next(fleet, i)); i = fleet_index_of(fleet, instance) + 1) {
+        if (instance->state == STATE_CRASHED || instance->recovery_attempts > 0)
+            watch_schedule(fleet, instance, now_ms);
+    }
+}
+
+void watch_write_back(struct fleet *fleet, struct instance *instance, struct sink *sink)
+{
+    const struct watched *watched = instance->watched;
+    struct slice id = ident_slice(&instance->id);
+    const struct rule_set *rules = &fleet->watch->options.rules;
+
+    /* Redis may hold alerts that have ended since what it holds was written. */
+    for (uint32_t i = 0; i < rules->count; i++)
+        sink->ops->alert_unset(sink->ctx, id, ident_slice(&rules->rules[i].name));
+    for (uint32_t i = 0; watched && i < watched->alert_count; i++)
+        sink->ops->alert_set(sink->ctx, id, &watched->alerts[i]);
+    if (watched)
+        sink->ops->watch_set(sink->ctx, id, &watched->record);
+    else
+        sink->ops->watch_unset(sink->ctx, id);
+    sink->ops->throttled_set(sink->ctx, id, watched && watched->record.is_throttled);
+}
+
+void watch_write_back_shared(struct fleet *fleet, struct sink *sink)
+{
+    const struct breaker *breaker = &fleet->watch->breaker;
+    const struct notice *notice;
+
+    for (uint32_t i = 0; i < breaker->group_count; i++) {
+        if (breaker->groups[i].used && breaker->groups[i].is_open)
+            sink->ops->breaker_set(sink->ctx, &breaker->groups[i]);
+    }
+    for (uint32_t i = 0; (notice = notices_next(&fleet->watch->notices, i));
+         i = notices_place_of(&fleet->watch->notices, notice) + 1)
+        sink->ops->notice_set(sink->ctx, notice);
+}

@@ -1,0 +1,114 @@
+/* What the files of the watch share. A change of an instance (fleet_private.h) carries everything: whatever
+ * judges or decides tells its sink. */
+#pragma once
+
+#include "core/watch.h"
+#include "fleet_private.h"
+#include "util/errmsg.h"
+
+/* ---- watch.c: the instances that are watched ---- */
+
+struct watched *watched_get(struct fleet *fleet, struct instance *instance);
+void watched_free(struct fleet *fleet, struct instance *instance);
+/* The clock has jumped. */
+void watched_shift(struct fleet *fleet, struct instance *instance, int64_t delta_ms);
+/* The next round is to look at INSTANCE at AT_MS at the latest. */
+void watch_schedule(struct fleet *fleet, struct instance *instance, int64_t at_ms);
+/* The breaker has changed: whoever it held up, or covers from now on, is looked at. */
+void watch_wake_group(struct fleet *fleet);
+/* Adds a step to the chain of CHANGE's instance. */
+void watch_step(const struct change *change, const struct why_step *step);
+/* Tells an event of CHANGE's instance. What does not apply is left zero. */
+void watch_emit(const struct change *change, struct event event);
+
+/* What change_settle calls: everything that follows for the watch from what has changed. */
+void watch_settle(struct change *change);
+/* After INSTANCE has moved from FROM to the state that it is in. */
+void watch_on_move(struct change *change, enum instance_state from);
+/* The agent of INSTANCE has reported; ahead of watch_settle. */
+void watch_on_report(struct change *change, const struct report *report);
+/* Judges what became due before AT_MS, as it would have been at its time. */
+void watch_advance(struct fleet *fleet, struct instance *instance, int64_t at_ms, struct sink *sink);
+/* INSTANCE is about to be removed: its alerts end. */
+void watch_on_remove(struct change *change);
+
+/* ---- alert.c ---- */
+
+/* Brings the alerts of CHANGE's instance up to its time. */
+void alerts_judge(struct change *change);
+/* The first moment at which time alone changes one; INT64_MAX for never. */
+int64_t alerts_next_ms(const struct fleet *fleet, const struct instance *instance, int64_t now_ms);
+/* The worst severity that fires, as health. */
+enum health alerts_health(const struct fleet *fleet, const struct instance *instance);
+/* The rule of ALERT; NULL where it is gone. */
+const struct rule *alert_rule(const struct watch *watch, const struct alert *alert);
+/* The first firing alert of a rule with ACTION, of state rules (THRESHOLD false) or of threshold rules. */
+struct alert *alerts_find_firing(const struct fleet *fleet, const struct instance *instance,
+                                 enum rule_action action, bool threshold);
+bool alerts_fire(const struct instance *instance);
+/* Ends every alert, because there is nothing left that it could be about. */
+void alerts_end(struct change *change, const char *reason);
+/* What a rule compares with. */
+double rule_limit(const struct watch *watch, const struct rule *rule);
+void alert_store(const struct change *change, const struct alert *alert);
+
+/* ---- watch_command.c ---- */
+
+/* Why nothing may be commanded automatically for CHANGE's instance now; HOLD_NONE where it may. */
+enum hold watch_find_hold(const struct change *change);
+/* Notes once that COMMAND is not given. */
+void watch_note_hold(const struct change *change, enum hold hold, enum command_kind command,
+                     const struct alert *alert);
+/* An automatic command of KIND would have to wait for the one that is open. */
+bool command_must_wait(const struct change *change, enum command_kind kind);
+
+struct command_draft {
+    enum command_kind kind;
+    struct slice reason;
+    uint32_t attempt;
+    bool by_operator;
+    struct slice target;
+    const struct alert *alert; /* NULL: none */
+    struct cause cause;
+    int64_t timeout_ms;
+};
+/* Gives a command; one that is open is cancelled. */
+void command_issue(struct change *change, const struct command_draft *draft);
+/* Ends the open command. REASON may be NULL. */
+void command_end(struct change *change, enum command_status status, const char *reason);
+/* Ends the open command and tells its agent so. */
+void command_cancel(struct change *change, const char *reason);
+/* The answer that a report holds. */
+void command_take_answer(struct change *change, const struct report *report);
+void command_expire(struct change *change);
+
+/* ---- recovery.c ---- */
+
+/* Whether the attempt under way has come to its end, arming, and the return of the attempts to 0. */
+void recovery_settle(struct change *change);
+void recovery_decide(struct change *change);
+int64_t recovery_next_ms(const struct fleet *fleet, const struct instance *instance);
+/* The command of the attempt has ended with STATUS. */
+void recovery_on_command_end(struct change *change, enum command_status status);
+/* Armed again; attempts go back to 0 where RESET. */
+void recovery_arm(struct change *change, bool reset);
+/* Forgets the episode: an operator has taken over, or the instance goes. */
+void recovery_abandon(struct change *change);
+void recovery_leave_queue(struct fleet *fleet, struct instance *instance);
+void desired_state_set(struct change *change, enum instance_state state);
+void recovery_attempts_set(struct change *change, uint64_t attempts);
+int64_t recovery_backoff_ms(struct watch *watch, uint32_t attempt);
+
+/* ---- watch_action.c: what firing alerts ask for, recovery aside ---- */
+
+void actions_decide(struct change *change);
+int64_t actions_next_ms(const struct fleet *fleet, const struct instance *instance);
+void throttle_clear(struct change *change);
+
+/* ---- watch_notice.c ---- */
+
+void notices_decide(struct change *change);
+/* ALERT has ended, at the change's time. */
+void notice_end(struct change *change, const struct alert *alert, const struct event *event);
+/* The breaker has been judged: its groups are told of. */
+void notices_decide_groups(struct fleet *fleet, const struct cause *cause, int64_t now_ms, struct sink *sink);
