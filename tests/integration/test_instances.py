@@ -190,7 +190,7 @@ def test_stopped_to_crashed_is_refused_and_the_rest_applies(daemon, bus):
 # ---- events ----
 
 def test_events_count_up_and_carry_their_fields(daemon, bus):
-    daemon()
+    daemon({"rules.InstanceCrash": None})
     entry = bus.report("mt5-1", broker_id="b", state="running")
     bus.report("mt5-2", broker_id="b", state="stopped")
     bus.settle()
@@ -239,7 +239,7 @@ def test_events_are_logged_once(daemon, bus):
 
 
 def test_state_and_seq_go_on_after_a_restart(daemon, bus):
-    one = daemon()
+    one = daemon({"rules.InstanceCrash": None})
     bus.register("mt5-1", state="crashed", cpu_usage="4", last_error="x", host_id="h")
     bus.report("mt5-1", state="restarting")
     bus.settle()

@@ -147,7 +147,7 @@ def test_a_standby_that_takes_over_knows_all_that_the_first_knew(daemon, bus):
     bus.settle()
     assert bus.totals() == {"received:buy": 4, "processed:buy": 2, "failed:buy": 1, "duplicate:buy": 1,
                             "result:executed": 2, "result:accepted": 1, "result:failed": 1}
-    assert bus.events()[-1]["event"] == "instance_recovered"
+    assert bus.transitions(bus.events()[-1]["instance_id"])[-1][0] == "instance_recovered"
     assert bus.stored_trade("t1")["state"] == "executed"
     assert two.metrics().value("mt5stated_signals_open") == 1
 

@@ -96,9 +96,10 @@ class Bus:
         return [event for event in self.entries(EVENTS) if fields.items() <= event.items()]
 
     def transitions(self, instance_id):
-        """(event, from, to) of each event of an instance, None where it has no such field."""
+        """(event, from, to) of each event about an instance's coming, state and health, None where it has no such
+        field; what is done about them is told apart."""
         return [(event["event"], event.get("from"), event.get("to"))
-                for event in self.events(instance_id=instance_id)]
+                for event in self.events(instance_id=instance_id) if event["event"].startswith("instance_")]
 
     def wait_event(self, **fields):
         return wait_until(lambda: self.events(**fields), f"an event with {fields}")[0]
