@@ -11,7 +11,8 @@
  * A hook runs in a process group of its own. Over its time limit the group gets SIGTERM, then SIGKILL
  * `kill_after_ms` later. Its result counts as soon as the program itself has exited; what it leaves behind in
  * its group is then ended in the same way and keeps the place in `max_running` until it is gone. A hook that
- * starts something which is to stay has to detach it (setsid, systemd-run).
+ * starts something which is to stay has to detach it (setsid, systemd-run) and give it another output: ours
+ * is closed when the program has exited.
  *
  * It gets the arguments of the configuration and nothing else; values travel in its environment and on its
  * standard input. The environment is PATH, LANG=C.UTF-8, HOME where we have one, and `MT5STATED_NAME=value`

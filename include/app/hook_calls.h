@@ -10,7 +10,7 @@ struct hooks;
 struct hook_calls {
     struct daemon *d;
     struct hooks *hooks;
-    uint64_t notified, not_notified; /* notifications by hook: done, and given up or dropped */
+    uint64_t notified, not_notified, dropped; /* notifications: done, given up, pushed out of the queue */
 };
 
 void hook_calls_init(struct hook_calls *calls, struct daemon *d);

@@ -1,4 +1,5 @@
-/* The families by instance (SPEC §9.2), mt5_instance_*: copied from the fleet and written in pieces.
+/* The families by instance (SPEC §9.2): mt5_instance_* and those of its alerts, copied from the fleet and
+ * written in pieces.
  *
  * First every instance is copied (instance_rows_gather, until it says that it is done), then all is written
  * from the copy, family by family: so a page shows each instance once and with values of one moment, whatever
@@ -6,10 +7,11 @@
  * any series is left out. */
 #pragma once
 
+#include "app/metrics_alerts.h"
 #include "codec/prom_text.h"
 #include "core/fleet.h"
 
-#define INSTANCE_FAMILIES 19
+#define INSTANCE_FAMILIES 21
 
 /* One instance. NAN: no series. */
 struct instance_row {
@@ -17,6 +19,7 @@ struct instance_row {
     uint32_t labels;             /* offset of its labels in instance_rows.labels */
     uint16_t id_len, info_len;   /* instance_id="…" alone, and with what info adds */
     unsigned char state, health; /* enum instance_state, enum health */
+    struct mark_range marks;
     double value[INSTANCE_FAMILIES];
 };
 
@@ -24,6 +27,7 @@ struct instance_rows {
     struct instance_row *rows;
     uint32_t count, cap;
     struct buf labels;
+    struct alert_marks marks;
     uint32_t next_slot; /* of the fleet, to be copied */
     double memory_limit_mb;
     int64_t now_ms;
@@ -32,17 +36,20 @@ struct instance_rows {
     struct buf state_labels[INSTANCE_STATES], health_labels[HEALTHS];
 };
 
-/* Values are judged by NOW_MS of the Redis clock; MEMORY_LIMIT_MB stands in for agents that report none, 0
- * for nothing. */
-void instance_rows_init(struct instance_rows *rows, double memory_limit_mb, int64_t now_ms);
+/* Rules are those of FLEET now. Values are judged by NOW_MS of the Redis clock; MEMORY_LIMIT_MB stands in for
+ * agents that report none, 0 for nothing. */
+void instance_rows_init(struct instance_rows *rows, const struct fleet *fleet, double memory_limit_mb,
+                        int64_t now_ms);
 void instance_rows_clear(struct instance_rows *rows);
 
-/* Looks at up to MAX further slots of FLEET and copies the instances in them; true once there are no more.
- * FLEET is the same in all calls, and may change between them: an instance that goes meanwhile is left out.
- */
+/* Looks at up to MAX further slots of FLEET and copies the instances in them, then at its groups; true once
+ * there are no more. FLEET is the same in all calls, and may change between them: an instance that goes
+ * meanwhile is left out. */
 bool instance_rows_gather(struct instance_rows *rows, const struct fleet *fleet, uint32_t max);
 /* About how many bytes will be written, rather too many: for whoever wants to make room for them at once. */
 size_t instance_rows_bytes(const struct instance_rows *rows);
+/* Writes mt5stated_alerts, once all is copied. */
+void instance_rows_write_alerts(const struct instance_rows *rows, struct prom_writer *writer);
 /* Writes up to MAX further rows of a family; true once all is written. */
 bool instance_rows_write(struct instance_rows *rows, struct prom_writer *writer, uint32_t max);
 /* The names of the families, NULL behind the last. */

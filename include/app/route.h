@@ -13,6 +13,6 @@ bool route_matches(const char *pattern, struct slice path, struct slice *ret_par
 bool route_allows_arg(const char *allowed, struct slice name);
 
 /* True where a browser that was sent here by a foreign page under a name of that page's own (DNS rebinding)
- * could not have sent HOST, the value of that header: an address, `localhost`, a name below it, LISTEN_HOST,
- * or nothing. With or without a port. */
+ * could not have sent HOST, the value of that header: an address, a name without dots (`localhost`, `fleet`),
+ * a name below localhost, LISTEN_HOST, or nothing. With or without a port. */
 bool route_host_is_ours(struct slice host, const char *listen_host);

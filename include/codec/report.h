@@ -13,9 +13,9 @@ struct report_scratch {
 };
 
 /* True where instance_id is there and every field that is there is valid (SPEC §3); *RET_REPORT then borrows
- * from ENTRY, and its last_error and command_error from SCRATCH. Else *RET_FIELD is the name of the first field that is not
- * (static text, the metric's label), and *REASON says `field: what is wrong`. What is not returned is
- * untouched. */
+ * from ENTRY, and its last_error and command_error from SCRATCH. Else *RET_FIELD is the name of the first
+ * field that is not (static text, the metric's label), and *REASON says `field: what is wrong`. What is not
+ * returned is untouched. */
 bool report_parse(const struct entry *entry, struct report_scratch *scratch, struct report *ret_report,
                   struct slice *ret_field, struct errmsg *reason);
 

@@ -26,7 +26,7 @@ struct instance {
     enum instance_state state, previous_state; /* previous may be STATE_NONE */
     enum launch_mode launch_mode;
     enum health reported_health, health;     /* health: what is published */
-    bool was_crashed;                        /* crashed before it was restarting */
+    bool was_crashed, was_stopped;           /* crashed, stopped before it was restarting */
     bool uptime_reported, restarts_reported; /* the agent reports them itself */
     uint32_t known; /* bits of enum report_field: numbers that were ever reported (or derived), and
                        REPORT_HEALTH_STATUS for reported_health */

@@ -92,6 +92,8 @@ struct watch {
     uint32_t steps;
     /* Told once per instance and rule that lacks a limit; may be NULL. */
     void (*on_unevaluable)(void *ctx, const struct instance *instance, const struct rule *rule);
+    /* Told when a command that is asked for begins to be held back, or is for another reason; may be NULL. */
+    void (*on_held)(void *ctx, const struct instance *instance, enum command_kind command, enum hold hold);
     void *ctx;
 };
 
@@ -164,6 +166,12 @@ void watch_load_finish(struct fleet *fleet, int64_t now_ms);
 /* Writes all that is known of INSTANCE again; the caller has begun a group. And what is known of none. */
 void watch_write_back(struct fleet *fleet, struct instance *instance, struct sink *sink);
 void watch_write_back_shared(struct fleet *fleet, struct sink *sink);
+
+/* Takes what is watched of INSTANCE out, ahead of fleet_forget, for an instance that comes back (NULL: there
+ * is nothing); puts it back once it is known again; frees what never came back (NULL is fine). */
+struct watched *watch_detach(struct fleet *fleet, struct instance *instance);
+void watch_attach(struct fleet *fleet, struct instance *instance, struct watched *watched, int64_t now_ms);
+void watched_discard(struct watched *watched);
 
 /* ---- for those who show it ---- */
 /* The open command as text: its id. Empty where none is. */

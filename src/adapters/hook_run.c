@@ -320,9 +320,15 @@ void hook_run_free(struct hook_run *run)
     free(run);
 }
 
+/* The output stays open: who prints in answer to SIGTERM must not die of a broken pipe. */
 void hook_run_abort(struct hook_run *run)
 {
-    close_all(run);
+    close_watched(&run->on_exit, &run->process.pid_fd);
+    close_watched(&run->on_input, &run->process.input_fd);
+    if (run->on_output)
+        event_free(run->on_output);
+    run->on_output = NULL;
+    loop_timer_stop(run->pause);
     loop_timer_stop(run->timer);
     if (run->phase == RUN_WORKING) {
         run->phase = RUN_ASKED;
@@ -340,6 +346,8 @@ bool hook_run_is_gone(struct hook_run *run)
 {
     int status;
 
+    if (run->process.output_fd >= 0)
+        (void)read_output(run);
     if (!is_reaped(run)) {
         if (!reap(run, &status))
             return false;

@@ -170,6 +170,15 @@ static void on_unevaluable(void *ctx, const struct instance *instance, const str
                 log_text("set", "memory_limit in reports, or instances.memory_limit_mb"));
 }
 
+/* Whoever reads the log at night asks why nothing is done. */
+static void on_held(void *ctx, const struct instance *instance, enum command_kind command, enum hold hold)
+{
+    struct daemon *d = ctx;
+    LOG_LIMITED(d->log, INFO, slice_text(hold_name(hold)), "not commanded",
+                log_slice("instance_id", ident_slice(&instance->id)),
+                log_text("command", command_kind_name(command)), log_text("reason", hold_name(hold)));
+}
+
 static void on_trade_refused(void *ctx, const struct trade *trade, enum trade_state to)
 {
     struct daemon *d = ctx;
@@ -379,6 +388,7 @@ static void make_core(struct daemon *d)
     d->fleet.on_refused = on_instance_refused;
     d->fleet.ctx = d;
     d->fleet.watch->on_unevaluable = on_unevaluable;
+    d->fleet.watch->on_held = on_held;
     d->fleet.watch->ctx = d;
     configure_watch(d);
     d->ledger = ledger_new(&ledger, &d->fleet, hash_key_random());

@@ -255,10 +255,12 @@ static struct follow_blocked take_blocked(struct follow *f, uint32_t i)
     return taken;
 }
 
-static struct instance *keep(const struct instance *instance)
+static struct instance *keep(struct fleet *fleet, struct instance *instance)
 {
     struct instance *kept = mem_new(1, sizeof *kept);
+    struct watched *watched = watch_detach(fleet, instance);
     *kept = *instance;
+    kept->watched = watched;
     if (instance->last_error)
         kept->last_error = mem_copy_text(instance->last_error, strlen(instance->last_error));
     return kept;
@@ -266,8 +268,10 @@ static struct instance *keep(const struct instance *instance)
 
 static void free_blocked(struct follow_blocked *b)
 {
-    if (b->kept)
+    if (b->kept) {
         free(b->kept->last_error);
+        watched_discard(b->kept->watched);
+    }
     free(b->kept);
     free(b->reason);
 }
@@ -283,7 +287,7 @@ void follow_block(struct follow *f, struct slice id, struct slice reason)
         struct follow_blocked *b = &f->blocked[f->blocked_count++];
         ident_set(&b->id, id);
         b->reason = mem_copy_text(reason.data, reason.len);
-        b->kept = instance ? keep(instance) : NULL;
+        b->kept = instance ? keep(&f->d->fleet, instance) : NULL;
         map_insert(&f->blocked_map, f->blocked_count - 1);
         LOG(f->d->log, WARN, "a record cannot be stored; the instance is set aside until it can",
             log_slice("instance_id", id), log_slice("reason", reason));
@@ -318,6 +322,12 @@ void follow_unblock(struct follow *f, const struct looked *looked)
         struct sink *sink = commit_sink(&d->commit);
         sink->ops->begin(sink->ctx, &cause);
         fleet_write_back(&d->fleet, fleet_find(&d->fleet, looked->id), sink);
+    }
+    if (back && b.kept) {
+        watch_attach(&d->fleet, fleet_find(&d->fleet, looked->id), b.kept->watched, now_ms);
+        b.kept->watched = NULL;
+    } else if (back) {
+        load_watch_again(d, looked->id);
     }
     if (back)
         trade_book_tie_instance(&d->trades, fleet_find(&d->fleet, looked->id));

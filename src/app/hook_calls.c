@@ -74,6 +74,8 @@ static void on_notice_done(struct call *call, const struct hook_result *result)
     struct cause cause = own_cause(d);
     if (result->outcome == HOOK_DONE)
         call->calls->notified++;
+    else if (result->outcome == HOOK_DROPPED)
+        call->calls->dropped++;
     else
         call->calls->not_notified++;
     if (notice)

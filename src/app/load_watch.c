@@ -1,6 +1,7 @@
 /* Reading what watches over instances. Its hashes are read ahead of the instances, since an instance that was
  * changed by others meanwhile is judged as soon as it is known: with its alerts, or they would begin again. */
 #include "adapters/log.h"
+#include "adapters/redis_link.h"
 #include "app/daemon.h"
 #include "codec/keys.h"
 #include "codec/watch_record.h"
@@ -168,13 +169,44 @@ static void remove_rest(struct load *load)
     for (uint32_t i = 0; i < load->ids->stored_count; i++) {
         const struct load_stored *stored = &load->ids->stored[i];
         struct slice field = text_of(load->ids, stored->field, stored->field_len), id, rule;
-        if (stored->is_taken)
+        if (stored->is_taken || follow_blocked(&d->follow, ident_slice(&stored->id)).len)
             continue;
         if (!stored->is_alert)
             sink->ops->watch_unset(sink->ctx, field);
         else if (alert_field_parse(field, &id, &rule))
             sink->ops->alert_unset(sink->ctx, id, rule);
     }
+}
+
+struct again {
+    struct daemon *d;
+    struct ident id;
+};
+
+static void on_again(void *ctx, void *object)
+{
+    struct again *again = ctx;
+    struct daemon *d = again->d;
+    const redisReply *reply = object;
+    struct slice id = ident_slice(&again->id);
+    struct instance *instance = fleet_find(&d->fleet, id);
+    struct watch_record_scratch scratch;
+    struct watch_record record;
+    if (reply && reply->type == REDIS_REPLY_STRING && instance &&
+        watch_record_parse(id, load_text(reply), &scratch, &record) &&
+        !(instance->watched && instance->watched->record.commands > record.commands))
+        watch_load(&d->fleet, instance, &record, daemon_now_ms(d));
+    free(again);
+}
+
+void load_watch_again(struct daemon *d, struct slice id)
+{
+    struct slice words[] = {slice_text("HGET"), slice_text(KEY_WATCH), id};
+    struct again *again = mem_new(1, sizeof *again);
+    again->d = d;
+    ident_set(&again->id, id);
+    if (redis_link_command(d->link, words, ARRAY_LEN(words), 0, on_again, again))
+        free(again);
 }
 
 void load_watch_finish(struct load *load)

@@ -22,7 +22,7 @@
 #define PAGES_MAX  8
 #define GZIP_LEVEL 1
 
-enum page_stage { STAGE_TOTALS, STAGE_IDS, STAGE_COPY, STAGE_INSTANCES, STAGE_END, STAGE_DONE };
+enum page_stage { STAGE_TOTALS, STAGE_IDS, STAGE_COPY, STAGE_ALERTS, STAGE_INSTANCES, STAGE_END, STAGE_DONE };
 
 struct metrics_page {
     struct metrics *metrics;
@@ -83,7 +83,8 @@ static struct metrics_page *page_new(struct metrics *metrics, struct metrics_kin
     page->now_ms = daemon_now_ms(metrics->d);
     page->writer = prom_writer_of(&page->text, kind.format);
     page->gzip = kind.is_gzipped ? gzip_new(GZIP_LEVEL) : NULL;
-    instance_rows_init(&page->rows, metrics->d->config->instances.memory_limit_mb, page->now_ms);
+    instance_rows_init(&page->rows, &metrics->d->fleet, metrics->d->config->instances.memory_limit_mb,
+                       page->now_ms);
     return page;
 }
 
@@ -129,7 +130,7 @@ static void page_make_room(struct metrics_page *page)
 {
     if (!page->gzip)
         (void)buf_reserve(&page->text, instance_rows_bytes(&page->rows));
-    page->stage = STAGE_INSTANCES;
+    page->stage = STAGE_ALERTS;
 }
 
 /* Renders a piece, which is a fraction of a slice. */
@@ -148,6 +149,10 @@ static void page_step(struct metrics_page *page)
     case STAGE_COPY:
         if (instance_rows_gather(&page->rows, &page->metrics->d->fleet, PIECE_ROWS))
             page_make_room(page);
+        break;
+    case STAGE_ALERTS:
+        instance_rows_write_alerts(&page->rows, &page->writer);
+        page->stage = STAGE_INSTANCES;
         break;
     case STAGE_INSTANCES:
         if (instance_rows_write(&page->rows, &page->writer, PIECE_ROWS))

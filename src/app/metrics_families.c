@@ -1,5 +1,5 @@
 /* The table of families: name, type, help and who writes it. A new family is a row here (by instance: in
- * metrics_instances.c) and a line of docs/METRICS.md. */
+ * metrics_instances.c; counts of alerts: metrics_alerts.c) and a line of docs/METRICS.md. */
 #include "metrics_private.h"
 
 #define SERVER "Redis server: "
@@ -41,6 +41,35 @@ const struct family total_families[] = {
     {"mt5stated_blocked_instances", PROM_GAUGE,
      "Instances kept aside because something else than their hash is at one of their keys",
      metrics_write_scalar, SCALAR_BLOCKED},
+
+    /* What is decided about them, and who is told. mt5stated_alerts is written with the instances. */
+    {"mt5stated_commands_total", PROM_COUNTER, "Commands to agents, by what became of them",
+     metrics_write_commands, 0},
+    {"mt5stated_command_answers_ignored_total", PROM_COUNTER,
+     "Answers of agents to commands that were never given, or had ended", metrics_write_answers_ignored, 0},
+    {"mt5stated_recoveries_total", PROM_COUNTER, "Attempts to recover an instance, by how they ended",
+     metrics_write_recoveries, 0},
+    {"mt5stated_recoveries_under_way", PROM_GAUGE, "Recoveries whose command is out", metrics_write_scalar,
+     SCALAR_RECOVERIES_UNDER_WAY},
+    {"mt5stated_decisions_held_total", PROM_COUNTER, "Decisions not to act on an alert, by the reason",
+     metrics_write_held, 0},
+    {"mt5stated_guard_active", PROM_GAUGE, "1 while the guard lets nothing be judged", metrics_write_scalar,
+     SCALAR_GUARD_ACTIVE},
+    {"mt5stated_guard_trips_total", PROM_COUNTER, "Times the guard took hold, or went on holding",
+     metrics_write_guard_trips, 0},
+    {"mt5stated_breaker_open", PROM_GAUGE, "1 while nothing is commanded in the group", metrics_write_breaker,
+     0},
+    {"mt5stated_breaker_trips_total", PROM_COUNTER, "Times the breaker opened for a group",
+     metrics_write_scalar, SCALAR_BREAKER_TRIPS},
+    {"mt5stated_notices", PROM_GAUGE, "Alerts that fire and were notified, or whose end has yet to be told",
+     metrics_write_scalar, SCALAR_NOTICES},
+    {"mt5stated_notifications_total", PROM_COUNTER, "Notifications of alerts that began and ended",
+     metrics_write_notifications, 0},
+    {"mt5stated_hooks", PROM_GAUGE, "Hooks by what they are at", metrics_write_hooks, 0},
+    {"mt5stated_hook_runs_total", PROM_COUNTER, "Hooks by how they ended, and tries that were not the last",
+     metrics_write_hook_runs, 0},
+    {"mt5stated_why_steps", PROM_GAUGE, "Steps that are kept to explain what was done", metrics_write_scalar,
+     SCALAR_WHY_STEPS},
 
     /* Signals and results. */
     {"mt5stated_signals_received_total", PROM_COUNTER,

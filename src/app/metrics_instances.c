@@ -22,6 +22,8 @@ enum instance_value {
     VALUE_RECOVERY_ATTEMPTS,
     VALUE_HEARTBEAT_AGE,
     VALUE_OPEN_TRADES,
+    VALUE_FIRING,      /* one series per alert */
+    VALUE_UNEVALUABLE, /* one series per rule */
 };
 
 static const struct instance_family {
@@ -58,6 +60,9 @@ static const struct instance_family {
      VALUE_RECOVERY_ATTEMPTS, 0, 0},
     {"mt5_instance_heartbeat_age_seconds", "Time since the last sign of life", VALUE_HEARTBEAT_AGE, 0, 0},
     {"mt5_instance_open_trades", "Open trades that name the instance", VALUE_OPEN_TRADES, 0, 0},
+    {"mt5stated_alert_firing", "1 for each alert that fires", VALUE_FIRING, 0, 0},
+    {"mt5stated_rule_unevaluable", "1 for each rule that cannot be evaluated for want of a memory limit",
+     VALUE_UNEVALUABLE, 0, 0},
 };
 
 const char *instance_family_name(uint32_t family)
@@ -72,9 +77,11 @@ static void make_label(struct buf *out, const char *name, const char *value)
     prom_labels_add(out, &label, 1);
 }
 
-void instance_rows_init(struct instance_rows *rows, double memory_limit_mb, int64_t now_ms)
+void instance_rows_init(struct instance_rows *rows, const struct fleet *fleet, double memory_limit_mb,
+                        int64_t now_ms)
 {
     *rows = (struct instance_rows){.memory_limit_mb = memory_limit_mb, .now_ms = now_ms};
+    alert_marks_init(&rows->marks, fleet->watch);
     for (int s = 0; s < INSTANCE_STATES; s++)
         make_label(&rows->state_labels[s], "state", instance_state_name((enum instance_state)s));
     for (int h = 0; h < HEALTHS; h++)
@@ -85,6 +92,7 @@ void instance_rows_clear(struct instance_rows *rows)
 {
     free(rows->rows);
     buf_clear(&rows->labels);
+    alert_marks_clear(&rows->marks);
     for (int s = 0; s < INSTANCE_STATES; s++)
         buf_clear(&rows->state_labels[s]);
     for (int h = 0; h < HEALTHS; h++)
@@ -116,8 +124,14 @@ static double memory_limit(const struct instance_rows *rows, const struct fleet 
     return reported;
 }
 
-static double value_of(const struct instance_rows *rows, const struct fleet *fleet,
-                       const struct instance *instance, const struct instance_family *family)
+static double has_marks(const struct instance_rows *rows, const struct instance_row *row, enum mark_kind kind)
+{
+    return alert_marks_count(&rows->marks, row->marks, kind) > 0 ? 1 : NAN;
+}
+
+static double value_of(const struct instance_rows *rows, const struct instance_row *row,
+                       const struct fleet *fleet, const struct instance *instance,
+                       const struct instance_family *family)
 {
     switch (family->value) {
     case VALUE_UP:
@@ -136,6 +150,10 @@ static double value_of(const struct instance_rows *rows, const struct fleet *fle
         return seconds_since(instance->seen_ms, rows->now_ms);
     case VALUE_OPEN_TRADES:
         return instance->open_trades;
+    case VALUE_FIRING:
+        return has_marks(rows, row, MARK_FIRING);
+    case VALUE_UNEVALUABLE:
+        return has_marks(rows, row, MARK_UNEVALUABLE);
     case VALUE_STATE:
     case VALUE_HEALTH:
     case VALUE_INFO:
@@ -181,9 +199,10 @@ static void add_row(struct instance_rows *rows, const struct fleet *fleet, const
     row->generation = instance->generation;
     row->state = (unsigned char)instance->state;
     row->health = (unsigned char)instance->health;
+    row->marks = alert_marks_add(&rows->marks, fleet, instance);
     add_labels(rows, row, instance);
     for (uint32_t f = 0; f < INSTANCE_FAMILIES; f++)
-        row->value[f] = value_of(rows, fleet, instance, &families[f]);
+        row->value[f] = value_of(rows, row, fleet, instance, &families[f]);
 }
 
 /* Takes out what has gone since it was copied: it may have come again in a slot that was copied later. */
@@ -198,6 +217,8 @@ static void drop_gone(struct instance_rows *rows, const struct fleet *fleet)
             if (kept != i)
                 rows->rows[kept] = rows->rows[i];
             kept++;
+        } else {
+            alert_marks_drop(&rows->marks, rows->rows[i].marks);
         }
     }
     rows->count = kept;
@@ -209,7 +230,7 @@ bool instance_rows_gather(struct instance_rows *rows, const struct fleet *fleet,
         if (fleet->slots[rows->next_slot].used)
             add_row(rows, fleet, &fleet->slots[rows->next_slot]);
     }
-    if (rows->next_slot < fleet->slot_count)
+    if (rows->next_slot < fleet->slot_count || !alert_marks_count_groups(&rows->marks, fleet->watch, max))
         return false;
     drop_gone(rows, fleet);
     return true;
@@ -234,10 +255,23 @@ static void write_healths(const struct instance_rows *rows, const struct instanc
         prom_sample_more(writer, id_labels(rows, row), buf_slice(&rows->health_labels[h]), row->health == h);
 }
 
-static void write_row(const struct instance_rows *rows, const struct instance_row *row,
-                      struct prom_writer *writer)
+/* Returns how many samples that were, where there are many. */
+static uint32_t write_marks(const struct instance_rows *rows, const struct instance_row *row,
+                            enum mark_kind kind, struct prom_writer *writer)
+{
+    alert_marks_write(&rows->marks, row->marks, kind, id_labels(rows, row), writer);
+    return alert_marks_count(&rows->marks, row->marks, kind);
+}
+
+/* Returns how many rows' worth of work that was. */
+static uint32_t write_row(const struct instance_rows *rows, const struct instance_row *row,
+                          struct prom_writer *writer)
 {
     switch (families[rows->family].value) {
+    case VALUE_FIRING:
+        return write_marks(rows, row, MARK_FIRING, writer);
+    case VALUE_UNEVALUABLE:
+        return write_marks(rows, row, MARK_UNEVALUABLE, writer);
     case VALUE_STATE:
         write_states(rows, row, writer);
         break;
@@ -251,19 +285,43 @@ static void write_row(const struct instance_rows *rows, const struct instance_ro
         prom_sample(writer, id_labels(rows, row), row->value[rows->family]);
         break;
     }
+    return 1;
+}
+
+/* Of the series of alerts, as if the longest names were everywhere. */
+static size_t marks_bytes(const struct instance_rows *rows)
+{
+    size_t labels = rows->count > 0 ? rows->labels.len / rows->count : 0, alert = 0;
+
+    for (uint32_t i = 0; i < rows->marks.rule_count; i++) {
+        if (rows->marks.rules[i].label.len > alert)
+            alert = rows->marks.rules[i].label.len;
+    }
+    return rows->marks.count * (strlen("mt5stated_rule_unevaluable{,} 1\n") + labels + alert);
 }
 
 size_t instance_rows_bytes(const struct instance_rows *rows)
 {
-    size_t per_row = 0, series = INSTANCE_FAMILIES + INSTANCE_STATES + HEALTHS - 2;
+    size_t per_row = 0, series = INSTANCE_STATES + HEALTHS;
     size_t longest = strlen(",health_status=\"restarting\"");
 
-    for (uint32_t f = 0; f < INSTANCE_FAMILIES; f++)
-        per_row += strlen(families[f].name);
-    per_row +=
-        (INSTANCE_STATES - 1) * strlen("mt5_instance_state") + (HEALTHS - 1) * strlen("mt5_instance_health");
+    for (uint32_t f = 0; f < INSTANCE_FAMILIES; f++) {
+        size_t times = families[f].value == VALUE_STATE    ? INSTANCE_STATES
+                       : families[f].value == VALUE_HEALTH ? HEALTHS
+                                                           : 1;
+
+        if (families[f].value == VALUE_FIRING || families[f].value == VALUE_UNEVALUABLE)
+            continue;
+        per_row += times * strlen(families[f].name);
+        series += times == 1;
+    }
     per_row += (INSTANCE_STATES + HEALTHS) * longest + series * strlen("{} 1234567890123\n");
-    return per_row * rows->count + rows->labels.len * series;
+    return per_row * rows->count + rows->labels.len * series + marks_bytes(rows);
+}
+
+void instance_rows_write_alerts(const struct instance_rows *rows, struct prom_writer *writer)
+{
+    alert_marks_write_counts(&rows->marks, writer);
 }
 
 bool instance_rows_write(struct instance_rows *rows, struct prom_writer *writer, uint32_t max)
@@ -271,16 +329,18 @@ bool instance_rows_write(struct instance_rows *rows, struct prom_writer *writer,
     for (; rows->family < INSTANCE_FAMILIES; rows->family++, rows->next_row = 0, rows->has_begun = false) {
         for (; rows->next_row < rows->count; rows->next_row++) {
             const struct instance_row *row = &rows->rows[rows->next_row];
+            uint32_t work = 1;
 
-            if (max-- == 0)
+            if (max == 0)
                 return false;
-            if (isnan(row->value[rows->family]))
-                continue;
-            if (!rows->has_begun)
-                prom_family_begin(writer, families[rows->family].name, PROM_GAUGE,
-                                  families[rows->family].help);
-            rows->has_begun = true;
-            write_row(rows, row, writer);
+            if (!isnan(row->value[rows->family])) {
+                if (!rows->has_begun)
+                    prom_family_begin(writer, families[rows->family].name, PROM_GAUGE,
+                                      families[rows->family].help);
+                rows->has_begun = true;
+                work = write_row(rows, row, writer);
+            }
+            max -= work < max ? work : max;
         }
     }
     return true;

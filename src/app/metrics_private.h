@@ -62,6 +62,11 @@ enum scalar {
     SCALAR_SCRAPES,
     SCALAR_SCRAPES_REFUSED,
     SCALAR_START_TIME,
+    SCALAR_GUARD_ACTIVE,
+    SCALAR_BREAKER_TRIPS,
+    SCALAR_RECOVERIES_UNDER_WAY,
+    SCALAR_NOTICES,
+    SCALAR_WHY_STEPS,
 };
 void metrics_write_scalar(const struct scrape *s, int scalar);
 
@@ -93,6 +98,17 @@ void metrics_write_rejected(const struct scrape *s, int which);
 void metrics_write_repairs(const struct scrape *s, int which);
 void metrics_write_rollbacks(const struct scrape *s, int which);
 void metrics_write_evicted(const struct scrape *s, int which);
+
+/* metrics_watch.c: what is decided about instances, and who is told. */
+void metrics_write_commands(const struct scrape *s, int which);
+void metrics_write_recoveries(const struct scrape *s, int which);
+void metrics_write_held(const struct scrape *s, int which);
+void metrics_write_answers_ignored(const struct scrape *s, int which);
+void metrics_write_guard_trips(const struct scrape *s, int which);
+void metrics_write_breaker(const struct scrape *s, int which);
+void metrics_write_notifications(const struct scrape *s, int which);
+void metrics_write_hooks(const struct scrape *s, int which);
+void metrics_write_hook_runs(const struct scrape *s, int which);
 
 /* metrics_redis.c: what is polled from the server. */
 void metrics_write_info(const struct scrape *s, int info_field);

@@ -72,6 +72,16 @@ static double value_of(const struct scrape *s, enum scalar scalar)
         return (double)d->server.metrics.refused;
     case SCALAR_START_TIME:
         return (double)d->started_wall_ms / 1000;
+    case SCALAR_GUARD_ACTIVE:
+        return guarding_is_active(&d->guarding);
+    case SCALAR_BREAKER_TRIPS:
+        return (double)d->fleet.watch->breaker.trips;
+    case SCALAR_RECOVERIES_UNDER_WAY:
+        return d->fleet.watch->under_way;
+    case SCALAR_NOTICES:
+        return d->fleet.watch->notices.count;
+    case SCALAR_WHY_STEPS:
+        return d->fleet.watch->steps;
     }
     return 0;
 }

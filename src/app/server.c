@@ -183,8 +183,8 @@ static bool check_host(const struct server *server, struct http_request *request
     if (config->http.kind == CONFIG_LISTEN_UNIX || !http_server_is_loopback(server->http) ||
         route_host_is_ours(http_request_header(request, "Host"), config->http.host))
         return true;
-    http_request_answer_problem(request, 403,
-                                "Host is neither an address, nor localhost, nor the host of http.listen");
+    http_request_answer_problem(
+        request, 403, "Host is neither an address, nor a name without dots, nor the host of http.listen");
     return false;
 }
 

@@ -80,7 +80,8 @@ static const char *read_text(struct report *report, enum report_field field, str
     return NULL;
 }
 
-/* Reads a value into REPORT, its bit in present aside; what is wrong with it, or NULL. A text goes to SCRATCH.
+/* Reads a value into REPORT, its bit in present aside; what is wrong with it, or NULL. A text goes to
+ * SCRATCH.
  */
 static const char *read_value(struct report *report, enum report_field field, struct slice text,
                               char scratch[REPORT_TEXT_MAX])

@@ -144,6 +144,13 @@ static bool command_is_open(const struct instance *instance)
     return instance->watched && instance->watched->record.command.is_open;
 }
 
+/* A restart decides nothing about a crash yet: it may end in either state. */
+static bool awaits_restart(const struct instance *instance, const struct rule *rule, bool fires)
+{
+    return fires && rule->metric == METRIC_STATE && rule->op == RULE_EQ && rule->threshold == STATE_CRASHED &&
+           instance->state == STATE_RESTARTING;
+}
+
 /* ALERT is NULL where there is none so far. */
 static struct sample judge(struct fleet *fleet, struct instance *instance, const struct rule *rule,
                            const struct alert *alert, int64_t at_ms)
@@ -165,9 +172,7 @@ static struct sample judge(struct fleet *fleet, struct instance *instance, const
     sample.verdict = rule_holds(rule, sample.value, limit) ? VERDICT_TRUE : VERDICT_FALSE;
     if (rule->by_max_attempts && !(instance->watched && instance->watched->record.recovery.is_disarmed))
         sample.verdict = VERDICT_FALSE;
-    /* A restart decides nothing yet: it may end in either state. */
-    if (rule->metric == METRIC_STATE && sample.verdict == VERDICT_FALSE && fires &&
-        instance->state == STATE_RESTARTING)
+    if (awaits_restart(instance, rule, fires))
         sample.verdict = VERDICT_FROZEN;
     return sample;
 }
@@ -267,6 +272,24 @@ static void explain(const struct rule *rule, const struct watch *watch, struct e
         errmsg_set(out, "%s %s %g", metric, op, rule_limit(watch, rule));
 }
 
+/* What holds its actions back is noted anew: the reason may be old, the alert is not. */
+static void forget_holds(struct watched *watched, const struct rule *rule)
+{
+    static const enum command_kind commands[RULE_ACTIONS] = {
+        [ACTION_NOTIFY] = COMMAND_CANCEL, /* which nothing ever holds back */
+        [ACTION_RECOVER] = COMMAND_RECOVER,
+        [ACTION_RECONNECT] = COMMAND_RECONNECT,
+        [ACTION_THROTTLE] = COMMAND_THROTTLE,
+        [ACTION_REDISTRIBUTE] = COMMAND_REDISTRIBUTE,
+        [ACTION_STOP] = COMMAND_STOP,
+    };
+
+    for (int action = 0; action < RULE_ACTIONS; action++) {
+        if (rule->actions & ACTION_BIT(action))
+            watched->held[commands[action]] = HOLD_NONE;
+    }
+}
+
 static void fire(struct change *change, struct alert *alert, const struct rule *rule)
 {
     struct event event;
@@ -280,6 +303,7 @@ static void fire(struct change *change, struct alert *alert, const struct rule *
     alert->tries = 0;
     alert->next_ms = change->at_ms;
     change->instance->watched->wants_round = true;
+    forget_holds(change->instance->watched, rule);
     explain(rule, change->fleet->watch, &reason);
     event = alert_event(change, alert, EVENT_ALERT_FIRING);
     event.reason = slice_text(reason.text);
@@ -297,8 +321,6 @@ static void fire(struct change *change, struct alert *alert, const struct rule *
 static void resolve(struct change *change, struct alert *alert, const char *reason)
 {
     struct event event = alert_event(change, alert, EVENT_ALERT_RESOLVED);
-    const struct rule *rule = alert_rule(change->fleet->watch, alert);
-    bool throttles = !rule || rule->actions & ACTION_BIT(ACTION_THROTTLE);
 
     event.reason = slice_text(reason);
     watch_emit(change, event);
@@ -306,8 +328,7 @@ static void resolve(struct change *change, struct alert *alert, const char *reas
     notice_end(change, alert, &event);
     alert_forget(change, alert);
     change->instance->watched->wants_round = true;
-    if (throttles)
-        throttle_clear(change);
+    throttle_clear(change);
 }
 
 /* Holds for longer than for_ms: then it fires, unless the guard lets nothing. */
@@ -436,9 +457,15 @@ static void end_orphans(struct change *change)
 
 void alerts_judge(struct change *change)
 {
+    int64_t at_ms = change->at_ms;
+
+    /* What is still to be read may speak about anything later. */
+    if (change->is_round && change->horizon_ms < at_ms)
+        change->at_ms = change->horizon_ms;
     end_orphans(change);
     for (uint32_t i = 0; i < change->fleet->watch->options.rules.count; i++)
         judge_rule(change, i);
+    change->at_ms = at_ms;
 }
 
 void alerts_end(struct change *change, const char *reason)
@@ -457,21 +484,41 @@ void alerts_end(struct change *change, const char *reason)
 
 /* ---- questions ---- */
 
+static enum health health_of(const struct rule *rule)
+{
+    if (!rule || rule->severity == SEVERITY_INFO)
+        return HEALTH_HEALTHY;
+    return rule->severity == SEVERITY_WARNING ? HEALTH_WARNING : HEALTH_CRITICAL;
+}
+
 enum health alerts_health(const struct fleet *fleet, const struct instance *instance)
 {
     const struct watched *watched = instance->watched;
     enum health worst = HEALTH_HEALTHY;
 
     for (uint32_t i = 0; watched && i < watched->alert_count; i++) {
-        const struct rule *rule = alert_rule(fleet->watch, &watched->alerts[i]);
-        enum health health = !rule || rule->severity == SEVERITY_INFO ? HEALTH_HEALTHY
-                             : rule->severity == SEVERITY_WARNING     ? HEALTH_WARNING
-                                                                      : HEALTH_CRITICAL;
+        enum health health = health_of(alert_rule(fleet->watch, &watched->alerts[i]));
 
         if (watched->alerts[i].status == ALERT_FIRING && health > worst)
             worst = health;
     }
     return worst;
+}
+
+const struct cause *alerts_cause_of_health(const struct fleet *fleet, const struct instance *instance,
+                                           enum health health)
+{
+    const struct watched *watched = instance->watched;
+    const struct alert *newest = NULL;
+
+    for (uint32_t i = 0; watched && i < watched->alert_count; i++) {
+        const struct alert *alert = &watched->alerts[i];
+
+        if (alert->status == ALERT_FIRING && health_of(alert_rule(fleet->watch, alert)) == health &&
+            (!newest || alert->fired_ms > newest->fired_ms))
+            newest = alert;
+    }
+    return newest ? &newest->cause : NULL;
 }
 
 struct alert *alerts_find_firing(const struct fleet *fleet, const struct instance *instance,
@@ -523,8 +570,9 @@ static int64_t alert_next_ms(const struct fleet *fleet, const struct instance *i
 
     if (!rule)
         return 0;
-    if (rule_is_threshold(rule) && instance->state != STATE_RUNNING)
-        return INT64_MAX; /* frozen until the command has ended */
+    if ((rule_is_threshold(rule) && instance->state != STATE_RUNNING) ||
+        awaits_restart(instance, rule, alert->status == ALERT_FIRING))
+        return INT64_MAX; /* frozen */
     if (alert->status == ALERT_PENDING)
         return min_i64(alert->since_ms + rule->for_ms + (rule->for_ms > 0), stale_ms(fleet, instance, rule));
     return alert->cleared_ms > 0 ? alert->cleared_ms + rule->keep_firing_ms : INT64_MAX;

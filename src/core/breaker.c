@@ -286,8 +286,12 @@ void breaker_on_move(struct breaker *breaker, const struct fleet *fleet, struct 
     }
 }
 
-static void expire_crashes(struct breaker *breaker, const struct fleet *fleet, int64_t before_ms)
+/* Within the window of the newest one: those that are read late may have happened together all the same. */
+static void expire_crashes(struct breaker *breaker, const struct fleet *fleet, int64_t window_ms)
 {
+    int64_t before_ms =
+        breaker->crash_count > 0 ? crash_at(breaker, breaker->crash_count - 1)->at_ms - window_ms : 0;
+
     while (breaker->crash_count > 0 && crash_at(breaker, 0)->at_ms < before_ms) {
         struct instance *instance = crash_instance(fleet, crash_at(breaker, 0));
 
@@ -329,13 +333,13 @@ static void open_group(struct breaker *breaker, struct fleet *fleet, uint32_t in
 
 void breaker_end(struct breaker *breaker, struct fleet *fleet, struct breaker_group *group)
 {
+    uint32_t index = (uint32_t)(group - breaker->groups);
     struct instance *instance;
 
     if (!group->is_open)
         return;
     for (uint32_t i = 0; (instance = fleet_next(fleet, i)); i = fleet_index_of(fleet, instance) + 1) {
-        if (&breaker->groups[instance->member.group[group->kind]] != group ||
-            instance->member.group[group->kind] == MAP_NONE)
+        if (instance->member.group[group->kind] != index)
             continue;
         instance->member.victim_of &= (uint8_t) ~(1U << group->kind);
         /* What has led to this one does not count for the next. */
@@ -354,7 +358,7 @@ static bool has_ended(const struct breaker_group *group)
 void breaker_judge(struct breaker *breaker, struct fleet *fleet, const struct breaker_rules *rules,
                    int64_t now_ms, void (*on_change)(void *ctx, struct breaker_group *group), void *ctx)
 {
-    expire_crashes(breaker, fleet, now_ms - rules->window_ms);
+    expire_crashes(breaker, fleet, rules->window_ms);
     for (uint32_t i = 0; i < breaker->dirty_count; i++) {
         uint32_t index = breaker->dirty[i];
         struct breaker_group *group = &breaker->groups[index];

@@ -93,7 +93,7 @@ bool command_id_parse(struct slice id, struct slice instance_id, enum command_ki
     uint64_t parsed;
 
     if (!slice_equal(id, instance_id) || !command_kind_parse(word, &kind) ||
-        !number_parse_u64(number, UINT64_MAX, &parsed))
+        !number_parse_u64(number, UINT64_MAX, &parsed) || (number.len > 1 && number.data[0] == '0'))
         return false;
     *ret_kind = kind;
     *ret_number = parsed;

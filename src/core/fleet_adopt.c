@@ -103,9 +103,13 @@ bool fleet_load(struct fleet *fleet, struct slice id, const struct instance_reco
     instance->batch = 0; /* this is what is stored: nothing of it is on its way */
     instance->seq = seq;
     instance->was_crashed = state == STATE_RESTARTING && instance->previous_state == STATE_CRASHED;
+    instance->was_stopped = state == STATE_RESTARTING && instance->previous_state == STATE_STOPPED;
     fleet_place(fleet, instance, state, entered_at(record, now_ms));
     breaker_join(&fleet->watch->breaker, instance);
-    instance->health = instance_judge_health(fleet, instance);
+    /* What was told last: where that is not so any more, the first change of the instance tells it. */
+    instance->health = has_value(record, REPORT_HEALTH_STATUS) && record->has_failed_restarts
+                           ? record->values.health
+                           : instance_judge_health(fleet, instance);
     instance->load_score = instance_load_score(fleet, instance);
     return true;
 }
@@ -153,6 +157,7 @@ static bool follow_record(struct change *change, const struct instance_record *r
     follow_updated(change, record, foreign);
     if (report_has(&values, REPORT_STATE))
         follow_state(change, values.state);
+    watch_on_report(change, &values);
     return true;
 }
 

@@ -70,12 +70,15 @@ void instance_move(struct change *change, enum instance_state to, enum event_kin
     enum instance_state from = instance->state;
     const char *from_name = instance_state_name(from);
     const char *to_name = instance_state_name(to);
+    bool had_stopped;
 
     if (from != STATE_NONE) {
         instance->previous_state = from;
         change_mark(change, STORED_PREVIOUS_STATE);
     }
+    had_stopped = from == STATE_STOPPED || (from == STATE_RESTARTING && instance->was_stopped);
     instance->was_crashed = from == STATE_CRASHED && to == STATE_RESTARTING;
+    instance->was_stopped = from == STATE_STOPPED && to == STATE_RESTARTING;
     count_transition(change, from, to);
     fleet_place(change->fleet, instance, to, change->entered_ms);
     change_mark(change, REPORT_STATE);
@@ -86,7 +89,7 @@ void instance_move(struct change *change, enum instance_state to, enum event_kin
     if (event != EVENT_NONE)
         fleet_emit(instance, event, slice_text(from_name), slice_text(to_name), reason, none, change->cause,
                    change->at_ms, change->sink);
-    watch_on_move(change, from);
+    watch_on_move(change, from, had_stopped);
 }
 
 enum health instance_judge_health(const struct fleet *fleet, const struct instance *instance)
@@ -101,14 +104,19 @@ static void settle_health(struct change *change)
     struct instance *instance = change->instance;
     enum health before = instance->health;
     enum health after = instance_judge_health(change->fleet, instance);
+    const struct cause *cause = NULL;
 
     if (after == before)
         return;
     instance->health = after;
     change_mark(change, REPORT_HEALTH_STATUS);
-    if (after > before)
-        fleet_emit(instance, EVENT_INSTANCE_DEGRADED, slice_text(health_name(before)),
-                   slice_text(health_name(after)), none, none, change->cause, change->at_ms, change->sink);
+    if (after < before)
+        return;
+    if (instance->state != STATE_CRASHED)
+        cause = alerts_cause_of_health(change->fleet, instance, after);
+    fleet_emit(instance, EVENT_INSTANCE_DEGRADED, slice_text(health_name(before)),
+               slice_text(health_name(after)), none, none, cause ? cause : change->cause, change->at_ms,
+               change->sink);
 }
 
 static void settle_load(struct change *change)

@@ -48,6 +48,7 @@ struct change {
     const struct report *report; /* whose numbers are stored as they were written; may be NULL */
     uint32_t dirty;              /* bits of enum stored_field: to be written */
     bool is_round;               /* decisions are to be taken */
+    int64_t horizon_ms;          /* in a round: alerts are judged no further than up to here */
     bool has_moved;              /* to another state */
     uint32_t stamped;            /* bits of enum record_kind: to have a new last_updated_at */
 };

@@ -115,13 +115,12 @@ void recovery_leave_queue(struct fleet *fleet, struct instance *instance)
         fleet->slots[watched->wait_next].watched->wait_prev = watched->wait_prev;
 }
 
-/* A place is free: the one who has waited longest is looked at next. */
-static void wake_queue(const struct change *change)
+void recovery_wake_queue(struct fleet *fleet, int64_t at_ms)
 {
-    uint32_t place = change->fleet->watch->wait_head;
+    const struct watch *watch = fleet->watch;
 
-    if (place != MAP_NONE)
-        watch_schedule(change->fleet, &change->fleet->slots[place], change->at_ms);
+    if (watch->wait_head != MAP_NONE && watch->under_way < watch->options.recovery.max_concurrent)
+        watch_schedule(fleet, &fleet->slots[watch->wait_head], at_ms);
 }
 
 /* ---- ends ---- */
@@ -135,7 +134,7 @@ static void end_episode(struct change *change, enum recovery_outcome outcome)
     recovery_leave_queue(change->fleet, change->instance);
     if (recovery->phase == RECOVERY_UNDER_WAY) {
         watch->under_way--;
-        wake_queue(change);
+        recovery_wake_queue(change->fleet, change->at_ms);
     }
     recovery->phase = RECOVERY_NONE;
     if (outcome == RECOVERY_SUCCEEDED)
@@ -255,7 +254,7 @@ static void give_up(struct change *change, const struct alert *alert)
     end_episode(change, RECOVERY_GIVEN_UP);
 }
 
-static void begin_attempt(struct change *change, const struct alert *alert, bool is_for_crash)
+static void begin_attempt(struct change *change, const struct alert *alert)
 {
     struct recovery *recovery = recovery_of(change);
     struct watch *watch = change->fleet->watch;
@@ -265,7 +264,7 @@ static void begin_attempt(struct change *change, const struct alert *alert, bool
 
     recovery_attempts_set(change, attempt);
     recovery->phase = RECOVERY_WAITING;
-    recovery->is_for_crash = is_for_crash;
+    recovery->is_for_crash = false;
     recovery->next_ms = change->at_ms + backoff_ms;
     recovery->alert = alert->name;
     recovery->cause = alert->cause;
@@ -275,7 +274,7 @@ static void begin_attempt(struct change *change, const struct alert *alert, bool
     decide(change, alert, "recover", reason.text);
 }
 
-static void send_recover(struct change *change, const struct alert *alert)
+static void send_recover(struct change *change, const struct alert *alert, bool is_for_crash)
 {
     struct recovery *recovery = recovery_of(change);
     struct watch *watch = change->fleet->watch;
@@ -292,6 +291,7 @@ static void send_recover(struct change *change, const struct alert *alert)
                                           .cause = alert->cause,
                                           .timeout_ms = watch->options.recovery.timeout_ms});
     recovery->phase = RECOVERY_UNDER_WAY;
+    recovery->is_for_crash = is_for_crash;
     watch->under_way++;
 }
 
@@ -315,7 +315,8 @@ static bool is_held(const struct change *change, const struct alert *alert, enum
     return true;
 }
 
-static void decide_recovery(struct change *change)
+/* True where nothing is missing but a place. */
+static bool decide_recovery(struct change *change)
 {
     struct fleet *fleet = change->fleet;
     struct alert *crash = alerts_find_firing(fleet, change->instance, ACTION_RECOVER, false);
@@ -324,47 +325,45 @@ static void decide_recovery(struct change *change)
     struct recovery *recovery = recovery_of(change);
 
     if (recovery->phase == RECOVERY_UNDER_WAY)
-        return;
+        return false;
     if (!alert) {
         if (recovery->phase == RECOVERY_WAITING)
             end_episode(change, RECOVERY_UNNEEDED);
-        return;
+        return false;
     }
     if (recovery->phase == RECOVERY_NONE) {
         if (is_held(change, alert, find_hold(change)))
-            return;
-        if (!crash && change->at_ms < recovery->cooldown_until_ms) {
-            (void)is_held(change, alert, HOLD_COOLDOWN);
-            return;
-        }
+            return false;
+        if (!crash && change->at_ms < recovery->cooldown_until_ms)
+            return !is_held(change, alert, HOLD_COOLDOWN);
         if (change->instance->recovery_attempts >= fleet->watch->options.recovery.max_attempts) {
             give_up(change, alert);
-            return;
+            return false;
         }
-        begin_attempt(change, alert, crash != NULL);
+        begin_attempt(change, alert);
     }
     if (change->at_ms < recovery->next_ms || is_held(change, alert, find_hold(change)))
-        return;
-    if (fleet->watch->under_way >= fleet->watch->options.recovery.max_concurrent) {
-        join_queue(fleet, change->instance);
-        (void)is_held(change, alert, HOLD_MAX_CONCURRENT);
-        return;
-    }
-    send_recover(change, alert);
+        return false;
+    if (fleet->watch->under_way >= fleet->watch->options.recovery.max_concurrent)
+        return is_held(change, alert, HOLD_MAX_CONCURRENT);
+    send_recover(change, alert, crash != NULL);
+    return false;
 }
 
 void recovery_decide(struct change *change)
 {
-    struct watch *watch = change->fleet->watch;
     bool has_waited;
 
     if (!change->instance->watched)
         return;
     has_waited = change->instance->watched->is_waiting;
+    if (decide_recovery(change)) {
+        join_queue(change->fleet, change->instance);
+        return;
+    }
     recovery_leave_queue(change->fleet, change->instance);
-    decide_recovery(change);
-    if (has_waited && watch->under_way < watch->options.recovery.max_concurrent)
-        wake_queue(change); /* it was its turn, and there is room for the next */
+    if (has_waited)
+        recovery_wake_queue(change->fleet, change->at_ms); /* there may be room for the next as well */
 }
 
 int64_t recovery_next_ms(const struct fleet *fleet, const struct instance *instance)

@@ -77,22 +77,50 @@ struct watched *watched_get(struct fleet *fleet, struct instance *instance)
     return watched;
 }
 
-void watched_free(struct fleet *fleet, struct instance *instance)
+struct watched *watch_detach(struct fleet *fleet, struct instance *instance)
 {
     struct watched *watched = instance->watched;
 
     if (!watched)
-        return;
+        return NULL;
     recovery_leave_queue(fleet, instance);
     if (watched->record.recovery.phase == RECOVERY_UNDER_WAY)
         fleet->watch->under_way--;
     heap_remove(&fleet->watch->due, fleet_index_of(fleet, instance));
     fleet->watch->steps -= watched->why.count;
+    instance->watched = NULL;
+    return watched;
+}
+
+void watch_attach(struct fleet *fleet, struct instance *instance, struct watched *watched, int64_t now_ms)
+{
+    if (!watched)
+        return;
+    watched_discard(watch_detach(fleet, instance));
+    instance->watched = watched;
+    watched->due_ms = INT64_MAX;
+    watched->is_dirty = watched->wants_round = true;
+    if (watched->record.recovery.phase == RECOVERY_UNDER_WAY)
+        fleet->watch->under_way++;
+    fleet->watch->steps += watched->why.count;
+    breaker_add_victim(&fleet->watch->breaker, instance, watched->record.victim_of);
+    instance->health = instance_judge_health(fleet, instance);
+    watch_schedule(fleet, instance, now_ms);
+}
+
+void watched_discard(struct watched *watched)
+{
+    if (!watched)
+        return;
     why_clear(&watched->why);
     free(watched->alerts);
     free(watched->record.maintenance_reason);
     free(watched);
-    instance->watched = NULL;
+}
+
+void watched_free(struct fleet *fleet, struct instance *instance)
+{
+    watched_discard(watch_detach(fleet, instance));
 }
 
 static void shift(int64_t *time_ms, int64_t delta_ms)
@@ -187,7 +215,7 @@ void watch_emit(const struct change *change, struct event event)
 
 /* ---- what follows from a change ---- */
 
-void watch_on_move(struct change *change, enum instance_state from)
+void watch_on_move(struct change *change, enum instance_state from, bool had_stopped)
 {
     struct instance *instance = change->instance;
     struct breaker *breaker = &change->fleet->watch->breaker;
@@ -200,7 +228,7 @@ void watch_on_move(struct change *change, enum instance_state from)
     if (!instance->watched)
         return;
     instance->watched->wants_round = true;
-    if (from == STATE_STOPPED && instance->state == STATE_RUNNING &&
+    if (had_stopped && instance->state == STATE_RUNNING &&
         (instance->watched->record.recovery.is_disarmed || instance->desired_state == STATE_STOPPED)) {
         recovery_arm(change, false);
         desired_state_set(change, STATE_RUNNING);
@@ -354,18 +382,21 @@ void watch_settle(struct change *change)
 
 void watch_advance(struct fleet *fleet, struct instance *instance, int64_t at_ms, struct sink *sink)
 {
-    for (int turn = 0; turn < ROUND_TURNS && instance->watched && !fleet->watch->is_held; turn++) {
-        int64_t due_ms = alerts_next_ms(fleet, instance, instance->silent_from_ms);
+    int64_t from_ms = instance->silent_from_ms, last_ms = 0;
+
+    while (instance->watched && !fleet->watch->is_held) {
+        int64_t due_ms = alerts_next_ms(fleet, instance, from_ms);
         struct cause cause;
         struct change change;
 
-        if (due_ms >= at_ms || due_ms <= 0)
+        if (due_ms >= at_ms || due_ms <= last_ms)
             return;
         cause = (struct cause){CAUSE_TIMER, {(uint64_t)due_ms, fleet->timers++}};
         change = change_of(fleet, instance, &cause, due_ms, sink);
         change_finish(&change);
-        if (alerts_next_ms(fleet, instance, instance->silent_from_ms) <= due_ms)
-            return;
+        last_ms = due_ms;
+        if (due_ms > from_ms)
+            from_ms = due_ms;
     }
 }
 
@@ -423,13 +454,15 @@ static void judge_groups(struct fleet *fleet, int64_t now_ms, struct sink *sink)
     watch_wake_group(fleet);
 }
 
-static void look_at(struct fleet *fleet, struct instance *instance, int64_t now_ms, struct sink *sink)
+static void look_at(struct fleet *fleet, struct instance *instance, int64_t now_ms, int64_t horizon_ms,
+                    struct sink *sink)
 {
     struct cause cause = {CAUSE_TIMER, {(uint64_t)now_ms, fleet->timers++}};
     struct change change = change_of(fleet, instance, &cause, now_ms, sink);
 
     sink->ops->begin(sink->ctx, &cause);
     change.is_round = true;
+    change.horizon_ms = horizon_ms;
     instance->batch = fleet->batch;
     change_finish(&change);
 }
@@ -448,7 +481,7 @@ void watch_on_timer(struct fleet *fleet, int64_t now_ms, int64_t horizon_ms, str
 
         if (first == HEAP_NONE || due_of(fleet, first) > until_ms)
             return;
-        look_at(fleet, &fleet->slots[first], now_ms, sink);
+        look_at(fleet, &fleet->slots[first], now_ms, horizon_ms, sink);
     }
 }
 
@@ -565,7 +598,8 @@ void watch_configure(struct fleet *fleet, const struct watch_options *options, i
         for (uint32_t k = 0; instance->watched && k < instance->watched->alert_count; k++)
             instance->watched->alerts[k].rule =
                 find_rule(&watch->options.rules, &instance->watched->alerts[k]);
-        if (instance->watched)
+        /* Who does not run may never report again, and still meet a rule. */
+        if (instance->watched || instance->state != STATE_RUNNING)
             watch_schedule(fleet, instance, now_ms);
     }
 }

@@ -240,8 +240,10 @@ void actions_decide(struct change *change)
                 actions[k].try(change, alert);
         }
     }
-    if (watched)
-        try_unthrottle(change);
+    if (!watched)
+        return;
+    throttle_clear(change); /* a reload may have taken the action away from its rule */
+    try_unthrottle(change);
 }
 
 int64_t actions_next_ms(const struct fleet *fleet, const struct instance *instance)

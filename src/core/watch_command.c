@@ -73,6 +73,8 @@ void watch_note_hold(const struct change *change, enum hold hold, enum command_k
     watched->held[command] = (uint8_t)hold;
     change->fleet->watch->stats.held[hold]++;
     watch_step(change, &step);
+    if (change->fleet->watch->on_held)
+        change->fleet->watch->on_held(change->fleet->watch->ctx, change->instance, command, hold);
 }
 
 bool command_must_wait(const struct change *change, enum command_kind kind)

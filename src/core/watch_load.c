@@ -41,7 +41,6 @@ void watch_load_alert(struct fleet *fleet, struct instance *instance, const stru
     *loaded = *alert;
     loaded->rule = rule && rule->enabled ? (uint16_t)(rule - fleet->watch->options.rules.rules)
                                          : ALERT_NO_RULE;
-    instance->health = instance_judge_health(fleet, instance);
     watch_schedule(fleet, instance, now_ms);
 }
 

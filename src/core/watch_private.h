@@ -23,8 +23,9 @@ void watch_emit(const struct change *change, struct event event);
 
 /* What change_settle calls: everything that follows for the watch from what has changed. */
 void watch_settle(struct change *change);
-/* After INSTANCE has moved from FROM to the state that it is in. */
-void watch_on_move(struct change *change, enum instance_state from);
+/* After INSTANCE has moved from FROM to the state that it is in. HAD_STOPPED: it was stopped before, if with a
+ * restart in between. */
+void watch_on_move(struct change *change, enum instance_state from, bool had_stopped);
 /* The agent of INSTANCE has reported; ahead of watch_settle. */
 void watch_on_report(struct change *change, const struct report *report);
 /* Judges what became due before AT_MS, as it would have been at its time. */
@@ -40,6 +41,9 @@ void alerts_judge(struct change *change);
 int64_t alerts_next_ms(const struct fleet *fleet, const struct instance *instance, int64_t now_ms);
 /* The worst severity that fires, as health. */
 enum health alerts_health(const struct fleet *fleet, const struct instance *instance);
+/* What the newest alert that fires and asks for HEALTH goes back to; NULL where none does. */
+const struct cause *alerts_cause_of_health(const struct fleet *fleet, const struct instance *instance,
+                                           enum health health);
 /* The rule of ALERT; NULL where it is gone. */
 const struct rule *alert_rule(const struct watch *watch, const struct alert *alert);
 /* The first firing alert of a rule with ACTION, of state rules (THRESHOLD false) or of threshold rules. */
@@ -95,6 +99,8 @@ void recovery_arm(struct change *change, bool reset);
 /* Forgets the episode: an operator has taken over, or the instance goes. */
 void recovery_abandon(struct change *change);
 void recovery_leave_queue(struct fleet *fleet, struct instance *instance);
+/* Where there is a place, the one who has waited longest is looked at at AT_MS. */
+void recovery_wake_queue(struct fleet *fleet, int64_t at_ms);
 void desired_state_set(struct change *change, enum instance_state state);
 void recovery_attempts_set(struct change *change, uint64_t attempts);
 int64_t recovery_backoff_ms(struct watch *watch, uint32_t attempt);

@@ -3,11 +3,11 @@
 import contextlib
 import http.client
 import json
-import socket
 
 import pytest
 
 from mt5 import http as mt5_http
+from mt5.ports import port_free
 from mt5.wait import wait_until
 
 SECRETS = {"read": "reader-secret-0123", "report": "reporter-secret-01", "admin": "admin-secret-01234"}
@@ -36,6 +36,14 @@ class Api:
         if body is not None and not isinstance(body, (str, bytes)):
             body = json.dumps(body)
         return mt5_http.request(self.daemon.listen, path, method=method, headers=headers, body=body, timeout=20)
+
+    @contextlib.contextmanager
+    def send(self, method, path, body):
+        """A client that has asked over TCP and does not wait for the answer."""
+        host, _, port = self.daemon.listen.rpartition(":")
+        with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=20)) as client:
+            client.request(method, path, json.dumps(body), {"Authorization": "Bearer " + SECRETS["admin"]})
+            yield
 
     def get(self, path):
         response = self.ask("GET", path, role=None)
@@ -113,7 +121,8 @@ def test_a_change_is_logged_with_who_made_it(api, bus):
 
 @pytest.mark.parametrize("host, status", [
     ("127.0.0.1", 200), ("127.0.0.1:1", 200), ("[::1]:10555", 200), ("localhost", 200), ("LOCALHOST:80", 200),
-    ("fleet.localhost", 200), ("evil.example", 403), ("evil.example:10555", 403), ("127.0.0.1.evil.example", 403),
+    ("fleet.localhost", 200), ("fleet-1", 200),
+    ("evil.example", 403), ("evil.example:10555", 403), ("127.0.0.1.evil.example", 403),
 ])
 def test_a_foreign_host_is_refused_on_a_loopback_address(api, bus, host, status):
     one = api(tcp=True)
@@ -131,6 +140,19 @@ def test_any_host_is_served_on_a_unix_socket(api, bus):
     one = api()
     bus.register("mt5-1")
     assert one.ask("GET", INSTANCE, Host="fleet.example").status == 200
+
+
+def test_on_other_addresses_a_token_is_what_counts(api, bus):
+    one = api({"http.listen": f"0.0.0.0:{port_free()}"}, ready=False)
+    one.daemon.wait_serving()
+    wait_until(lambda: one.ask("GET", "/-/ready", role="read", Host="fleet.example").status == 200, "it to be ready")
+    bus.register("mt5-1")
+    for path in (INSTANCE, "/api/v1/nothing", "/-/ready", "/"):
+        assert_problem(one.ask("GET", path, role=None), 401)
+        assert_problem(one.ask("GET", path, role="report"), 403, "report")
+    assert one.ask("GET", INSTANCE, role="read", Host="fleet.example").status == 200
+    assert one.ask("POST", REPORTS, {"cpu_usage": 1}, role="report", Host="fleet.example").status == 202
+    assert one.ask("PUT", MAINTENANCE, {"reason": "x"}, Host="fleet.example").status == 200
 
 
 # ---- paths, methods, arguments ----
@@ -171,7 +193,8 @@ def test_a_wrong_method_is_told_the_right_ones(api, bus, method, path, allow):
     ("/api/v1/instances?limit=0", "limit"), ("/api/v1/instances?limit=1001", "limit"),
     ("/api/v1/instances?limit=-1", "limit"), ("/api/v1/instances?limit=ten", "limit"),
     ("/api/v1/instances?limit=", "limit"), ("/api/v1/instances?%00", ""),
-    ("/api/v1/alerts?limit=1e1", "limit"), ("/api/v1/alerts?after=x", "after"), ("/api/v1/alerts?state=running", "state"),
+    ("/api/v1/alerts?limit=1e1", "limit"), ("/api/v1/alerts?after=x", "after"),
+    ("/api/v1/alerts?state=running", "state"),
     ("/api/v1/status?x", "x"), (INSTANCE + "?x=1", "x"), (WHY + "?limit=1", "limit"),
 ])
 def test_a_wrong_query_argument_is_named(api, path, word):
@@ -281,6 +304,26 @@ def test_alerts_are_listed_in_pages(api, bus):
     wait_until(walk, "all alerts, each once")
 
 
+def test_alerts_of_a_whole_group_come_first(api, bus):
+    one = api()
+    ids = [f"i{number}" for number in range(4)]
+    bus.many("instance_reports", [{"instance_id": name, "broker_id": "b1", "state": "running"} for name in ids])
+    bus.settle()
+    bus.many("instance_reports", [{"instance_id": name, "state": "crashed"} for name in ids[:3]])
+    status = wait_until(lambda: (found := one.get("/api/v1/status"))["breaker_open"] and found, "the breaker to open")
+    assert sorted(status["breaker_open"]) == ["all", "broker:b1"]
+
+    def walk(limit):
+        found, page = [], {"next": ""}
+        while "next" in page:
+            page = one.get(f"/api/v1/alerts?limit={limit}" + ("&after=" + page["next"] if page["next"] else ""))
+            found += [(row.get("group"), row.get("instance_id"), row["alert"]) for row in page["alerts"]]
+        return found
+    assert walk(1) == walk(1000) == [("all", None, "FleetFailure"), ("broker:b1", None, "FleetFailure"),
+                                     *((None, name, "InstanceCrash") for name in ids[:3])]
+    assert not bus.entries("instance_commands")
+
+
 def test_reading_goes_on_while_redis_is_away(api, bus, redis_server):
     one = api()
     bus.register("mt5-1")
@@ -309,7 +352,8 @@ def test_nothing_is_shown_before_anything_is_known(api, redis_server):
 def test_a_command_is_answered_once_it_is_stored(api, bus, command):
     one = api()
     bus.register("mt5-1")
-    response = one.ask("POST", COMMANDS, {"command": command, "reason": 'because "I" say so\n', "instance_id": "mt5-1"})
+    body = {"command": command, "reason": 'because "I" say so\n', "instance_id": "mt5-1"}
+    response = one.ask("POST", COMMANDS, body)
     assert response.status == 202, response.text
     answer = json.loads(response.text)
     entries = bus.entries("instance_commands")     # no waiting: 202 says that it is there
@@ -341,7 +385,8 @@ BAD_BODIES = [
     (COMMANDS, "null", 400, ""), (COMMANDS, '{"command":"stop"} x', 400, ""), (COMMANDS, "\xff", 400, ""),
     (COMMANDS, '{"command":"stop","command":"start"}', 400, "command"), (COMMANDS, "[" * 30000, 400, ""),
     (COMMANDS, '{"a":' * 10000, 400, ""),
-    (COMMANDS, {}, 422, "command"), (COMMANDS, {"command": ""}, 422, "command"), (COMMANDS, {"command": 1}, 422, "command"),
+    (COMMANDS, {}, 422, "command"), (COMMANDS, {"command": ""}, 422, "command"),
+    (COMMANDS, {"command": 1}, 422, "command"),
     (COMMANDS, {"command": None}, 422, "command"), (COMMANDS, {"command": ["stop"]}, 422, "command"),
     (COMMANDS, {"command": "explode"}, 422, "command"), (COMMANDS, {"command": "STOP"}, 422, "command"),
     (COMMANDS, {"command": "cancel"}, 422, "command"), (COMMANDS, {"command": "stop\0"}, 422, "command"),
@@ -355,9 +400,12 @@ BAD_BODIES = [
     (COMMANDS, {"command": "stop", "instance_id": 1}, 422, "instance_id"),
     (MAINTENANCE, "", 400, ""), (MAINTENANCE, {}, 422, "reason"), (MAINTENANCE, {"seconds": 5}, 422, "reason"),
     (MAINTENANCE, {"reason": ""}, 422, "reason"), (MAINTENANCE, {"reason": "x", "seconds": "5"}, 422, "seconds"),
-    (MAINTENANCE, {"reason": "x", "seconds": 0}, 422, "seconds"), (MAINTENANCE, {"reason": "x", "seconds": -1}, 422, "seconds"),
-    (MAINTENANCE, {"reason": "x", "seconds": None}, 422, "seconds"), (MAINTENANCE, {"reason": "x", "for": "5m"}, 422, "for"),
-    (MAINTENANCE, '{"reason":"x","seconds":1e400}', 422, "seconds"), (MAINTENANCE, '{"reason":"x","seconds":NaN}', 400, ""),
+    (MAINTENANCE, {"reason": "x", "seconds": 0}, 422, "seconds"),
+    (MAINTENANCE, {"reason": "x", "seconds": -1}, 422, "seconds"),
+    (MAINTENANCE, {"reason": "x", "seconds": None}, 422, "seconds"),
+    (MAINTENANCE, {"reason": "x", "for": "5m"}, 422, "for"),
+    (MAINTENANCE, '{"reason":"x","seconds":1e400}', 422, "seconds"),
+    (MAINTENANCE, '{"reason":"x","seconds":NaN}', 400, ""),
     (MAINTENANCE, '{"reason":"x","seconds":5e9}', 422, "seconds"),
     (REPORTS, "", 400, ""), (REPORTS, "[1]", 400, ""), (REPORTS, '{"cpu_usage":01}', 400, ""),
     (REPORTS, {"cpu_usage": -1}, 422, "cpu_usage"), (REPORTS, {"cpu_usage": "nan"}, 422, "cpu_usage"),
@@ -366,8 +414,10 @@ BAD_BODIES = [
     (REPORTS, {"cpu_usage": ""}, 422, "cpu_usage"), (REPORTS, {"state": "flying"}, 422, "state"),
     (REPORTS, {"state": 1}, 422, "state"), (REPORTS, {"broker_id": 12345678901234567890}, 422, "broker_id"),
     (REPORTS, {"broker_id": "a b"}, 422, "broker_id"), (REPORTS, {"broker_id": "b1\0"}, 422, "broker_id"),
-    (REPORTS, {"last_error": {"text": "x"}}, 422, "last_error"), (REPORTS, {"launch_mode": "never"}, 422, "launch_mode"),
-    (REPORTS, {"instance_id": "mt5-2"}, 422, "instance_id"), (REPORTS, {"command_status": "done"}, 422, "command_status"),
+    (REPORTS, {"last_error": {"text": "x"}}, 422, "last_error"),
+    (REPORTS, {"launch_mode": "never"}, 422, "launch_mode"),
+    (REPORTS, {"instance_id": "mt5-2"}, 422, "instance_id"),
+    (REPORTS, {"command_status": "done"}, 422, "command_status"),
     (REPORTS, '{"cpu_usage":1,"cpu_usage":2}', 400, "cpu_usage"),
 ]
 
@@ -424,7 +474,11 @@ def test_an_instance_is_removed(api, bus):
     one = api()
     bus.register("mt5-1")
     bus.register("mt5-2")
+    assert one.ask("POST", COMMANDS, {"command": "restart"}).status == 202
+    assert one.ask("PUT", MAINTENANCE, {"reason": "x"}).status == 200
+    assert bus.client.hkeys("mt5stated:watch") == ["mt5-1"]
     assert one.ask("DELETE", INSTANCE).status == 204
+    assert not bus.client.exists("mt5stated:watch")
     assert bus.instance("mt5-1") == {} and bus.members("running") == {"mt5-2"}     # no waiting
     assert bus.events(event="instance_removed", instance_id="mt5-1")
     assert_problem(one.ask("GET", INSTANCE, role=None), 404)
@@ -461,7 +515,8 @@ def test_reload_takes_the_file_or_says_what_is_wrong(api, bus, folder, tokens):
 def test_a_report_goes_to_the_stream_as_it_is(api, bus):
     one = api({"streams.reports_max_len": 1000})
     fields = {"broker_id": "b1", "state": "Running", "cpu_usage": 12.50, "uptime_seconds": 123456789012,
-              "network_latency": "7.5", "last_error": "ü\u0000\x1f\"", "instance_id": "mt5-1", "unheard_of": {"a": [1]}}
+              "network_latency": "7.5", "last_error": "ü\u0000\x1f\"", "instance_id": "mt5-1",
+              "unheard_of": {"a": [1]}}
     response = one.ask("POST", REPORTS, fields, role="report")
     assert response.status == 202, response.text
     entry_id = json.loads(response.text)["id"]
@@ -520,7 +575,7 @@ def test_changes_are_refused_by_a_standby(api, daemon, bus, tokens):
     assert one.ask("POST", COMMANDS, {"command": "restart"}).status == 202
 
 
-@pytest.mark.parametrize("method, path, body, roles", [row for row in CHANGES if row[1] != "/-/reload"])
+@pytest.mark.parametrize("method, path, body, roles", [row for row in CHANGES if row[1] in (COMMANDS, REPORTS)])
 def test_changes_are_answered_in_time_while_redis_hangs(api, bus, redis_server, method, path, body, roles):
     """And are done, once, where Redis comes back."""
     one = api({"redis.command_timeout_ms": 60000})
@@ -531,38 +586,47 @@ def test_changes_are_answered_in_time_while_redis_hangs(api, bus, redis_server, 
     finally:
         redis_server.resume()
     if path == COMMANDS:
-        wait_until(lambda: [entry["command"] for entry in bus.entries("instance_commands")] == ["restart"], "the command")
+        wait_until(lambda: [entry["command"] for entry in bus.entries("instance_commands")] == ["restart"],
+                   "the command")
     one.daemon.wait_ready()
 
 
 def test_a_client_that_goes_away_takes_nothing_back(api, bus, redis_server):
     one = api(tcp=True)
     bus.register("mt5-1")
-    host, _, port = one.daemon.listen.rpartition(":")
-    body = b'{"command":"restart"}'
     redis_server.pause()
     try:
-        with socket.create_connection((host, int(port))) as client:
-            client.sendall(b"POST " + COMMANDS.encode() + b" HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "
-                           + SECRETS["admin"].encode() + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        with one.send("POST", COMMANDS, {"command": "restart"}):
             wait_until(lambda: one.instance()["desired_state"] == "running", "the command to be taken")
     finally:
         redis_server.resume()
     wait_until(lambda: len(bus.entries("instance_commands")) == 1, "the command")
-    assert one.daemon.log_lines(msg="operator", command="restart")
+    wait_until(lambda: one.daemon.log_lines(msg="operator", command="restart"), "the log to say so")
+
+
+def test_changes_that_wait_are_bounded(api, bus, redis_server):
+    """Clients that ask and go away while Redis hangs pile up nothing."""
+    one = api({"redis.command_timeout_ms": 60000}, tcp=True)
+    bus.register("mt5-1")
+    redis_server.pause()
+    try:
+        for _ in range(300):
+            with one.send("PUT", MAINTENANCE, {"reason": "again", "seconds": 600}):
+                pass
+        wait_until(lambda: "256 changes" in one.ask("PUT", MAINTENANCE, {"reason": "x"}).text, "the bound to be met",
+                   deadline_s=60)
+    finally:
+        redis_server.resume()
+    wait_until(lambda: len(one.daemon.log_lines(msg="operator")) == 256, "all that was taken to be stored")
+    wait_until(lambda: one.ask("PUT", MAINTENANCE, {"reason": "x"}).status == 200, "it to take changes again")
 
 
 def test_it_stops_while_changes_wait(api, bus, redis_server):
     one = api({"redis.command_timeout_ms": 60000}, tcp=True)
     bus.register("mt5-1")
-    host, _, port = one.daemon.listen.rpartition(":")
     redis_server.pause()
     try:
-        with contextlib.ExitStack() as clients:
-            for path, body in ((COMMANDS, b'{"command":"restart"}'), (REPORTS, b'{"cpu_usage":1}')):
-                client = http.client.HTTPConnection(host, int(port), timeout=20)
-                clients.callback(client.close)
-                client.request("POST", path, body, {"Authorization": "Bearer " + SECRETS["admin"]})
+        with one.send("POST", COMMANDS, {"command": "restart"}), one.send("POST", REPORTS, {"cpu_usage": 1}):
             wait_until(lambda: one.instance()["desired_state"] == "running", "the command to be taken")
             one.daemon.stop()
     finally:

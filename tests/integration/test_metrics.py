@@ -56,6 +56,7 @@ def bring_everything_about(redis, daemon):
     report(redis, "mt5-1", **EVERYTHING)
     report(redis, "mt5-2", broker_id="b1", state="stopped")
     report(redis, "mt5-3", cpu_usage="nan")
+    report(redis, "mt5-4", broker_id="b1", state="running", memory_usage=2)
     for i in range(4):
         signal(redis, f"s{i}", "sell" if i % 2 else "buy", instance_id="mt5-1")
     result(redis, "r0", "s0", slippage=-0.5, execution_time=40)
@@ -69,6 +70,8 @@ def bring_everything_about(redis, daemon):
         assert metrics.series("retrieval_latency_us")
         assert metrics.series("hit_ratio")
         assert metrics.value("mt5stated_trades", state="executed") == 1
+        assert metrics.value("mt5stated_alert_firing", instance_id="mt5-1", alert="SocketFailure") == 1
+        assert metrics.series("mt5stated_rule_unevaluable")
         return metrics
     return wait_until(everything, "every family to have a series")
 

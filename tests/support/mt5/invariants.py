@@ -1,4 +1,5 @@
-"""The invariants of SPEC 4, looked at from outside: by what any client of Redis can see at one moment.
+"""The invariants of SPEC 4, and what SPEC 6 and 7 promise of alerts and commands, looked at from outside: by what
+any client of Redis can see at one moment.
 
 `read_snapshot` reads everything in one script call, so no half of a transition is taken for a fault.
 `check_invariants` says what is wrong with a snapshot; `Watch` does that again and again while a test runs."""
@@ -14,7 +15,7 @@ import redis
 
 SCRIPT = (pathlib.Path(__file__).parent / "snapshot.lua").read_text()
 REPORTS, SIGNALS, RESULTS, TRADES = "instance_reports", "trade_signals", "trade_results", "trade_updates"
-EVENTS = "instance_events"
+EVENTS, COMMANDS = "instance_events", "instance_commands"
 STREAMS = (REPORTS, SIGNALS, RESULTS, TRADES)
 # What mt5stated:meta calls them: pos:reports says how far the reports have been handled.
 POSITIONS = {REPORTS: "pos:reports", SIGNALS: "pos:signals", RESULTS: "pos:results", TRADES: "pos:trades"}
@@ -46,6 +47,9 @@ class Snapshot:
     streams: dict
     signals: list
     events: list
+    commands: list
+    throttled: list
+    stored_alerts: dict
 
     def position(self, stream):
         """How far the daemon has handled a stream, or None where it has not begun."""
@@ -69,10 +73,10 @@ def entry_id(text):
 
 
 def read_snapshot(client):
-    answer = client.eval(SCRIPT, 0, *STREAMS, EVENTS)
+    answer = client.eval(SCRIPT, 0, *STREAMS, EVENTS, COMMANDS)
     data = json.loads(answer)
     # Lua cannot tell an empty list from an empty map.
-    lists = {"load_index", "signals", "events"}
+    lists = {"load_index", "signals", "events", "commands", "throttled"}
     return Snapshot(**{key: value or ([] if key in lists else {}) for key, value in data.items()})
 
 
@@ -197,8 +201,102 @@ def check_trade_in_one_set(seen, expected):
             yield f"trade {trade_id} is {fields.get('state')} and in the sets {sets_of[trade_id]}"
 
 
+def events_by_instance(seen):
+    """Of each instance the events since its registration that can all be seen: none where some are missing."""
+    found = {}
+    for entry in seen.events:
+        instance_id, seq = entry.get("f_instance_id"), int(entry.get("f_seq", 0))
+        if not instance_id:
+            continue
+        known = found.setdefault(instance_id, [])
+        if seq == 1 or entry.get("f_event") == "instance_registered":
+            known[:] = [entry]
+        elif known and int(known[-1]["f_seq"]) + 1 == seq:
+            known.append(entry)
+        else:
+            known.clear()
+    return {instance_id: events for instance_id, events in found.items() if events}
+
+
+def commands_of_daemon(seen):
+    """The commands whose id is {instance}.{command}.{n}, as (n, entry); tests may have written others."""
+    for entry in seen.commands:
+        begin = f"{entry.get('f_instance_id')}.{entry.get('f_command')}."
+        command_id = entry.get("f_command_id", "")
+        if command_id.startswith(begin) and command_id[len(begin):].isdigit():
+            yield int(command_id[len(begin):]), entry
+
+
+def check_command_ids(seen, expected):
+    """SPEC 7.2: no id twice, and the numbers of an instance grow."""
+    last_of = {}
+    for number, entry in commands_of_daemon(seen):
+        instance_id = entry["f_instance_id"]
+        if number <= last_of.get(instance_id, 0):
+            yield f"instance {instance_id}: {entry['f_command_id']} follows number {last_of[instance_id]}"
+        last_of[instance_id] = number
+
+
+def check_one_command_open(seen, expected):
+    """SPEC 6.4: an instance has one command under way, and each that was announced is in the stream."""
+    written = {entry["f_command_id"] for _, entry in commands_of_daemon(seen)}
+    is_whole = seen.streams[COMMANDS]["added"] == seen.streams[COMMANDS]["length"]
+    for instance_id, events in events_by_instance(seen).items():
+        open_id = None
+        for entry in events:
+            command_id = entry.get("f_command_id", "")
+            if entry["f_event"] == "command_issued":
+                if is_whole and command_id not in written:
+                    yield f"instance {instance_id}: {command_id} is announced, and in no stream"
+                if command_id.startswith(f"{instance_id}.cancel."):
+                    continue
+                if open_id:
+                    yield f"instance {instance_id}: {command_id} is issued while {open_id} is under way"
+                open_id = command_id
+            elif entry["f_event"] == "command_completed" and ".cancel." not in command_id:
+                if command_id != open_id:
+                    yield f"instance {instance_id}: {command_id} ends while {open_id} is under way"
+                open_id = None
+
+
+def check_commands_are_announced(seen, expected):
+    """The other way round: no command without its event."""
+    announced = {entry.get("f_command_id") for entry in seen.events if entry.get("f_event") == "command_issued"}
+    whole = events_by_instance(seen)
+    for _, entry in commands_of_daemon(seen):
+        if entry["f_instance_id"] in whole and entry["f_command_id"] not in announced:
+            yield f"{entry['f_command_id']} is in the stream, and no event says so"
+
+
+def check_alerts_alternate(seen, expected):
+    """SPEC 6.2: an alert fires and is resolved in turn, and those that fire are those that are stored."""
+    stored = {key for key, value in seen.stored_alerts.items() if "status=firing" in value}
+    for instance_id, events in events_by_instance(seen).items():
+        firing = set()
+        for entry in events:
+            alert = entry.get("f_alert")
+            if entry["f_event"] == "alert_firing":
+                if alert in firing:
+                    yield f"instance {instance_id}: {alert} fires, and it did already"
+                firing.add(alert)
+            elif entry["f_event"] == "alert_resolved":
+                if alert not in firing:
+                    yield f"instance {instance_id}: {alert} is resolved, and it did not fire"
+                firing.discard(alert)
+        of_it = {key.partition(":")[2] for key in stored if key.partition(":")[0] == instance_id}
+        if of_it != firing:
+            yield f"instance {instance_id}: stored as firing are {sorted(of_it)}, events say {sorted(firing)}"
+
+
+def check_throttled_are_known(seen, expected):
+    for instance_id in seen.throttled:
+        if instance_id not in seen.instances:
+            yield f"{instance_id} is throttled, and not known"
+
+
 CHECKS = (check_instance_in_one_set, check_load_index, check_last_event_is_state, check_signal_account,
-          check_results_counted, check_groups_follow, check_trade_in_one_set)
+          check_results_counted, check_groups_follow, check_trade_in_one_set, check_command_ids,
+          check_one_command_open, check_commands_are_announced, check_alerts_alternate, check_throttled_are_known)
 
 
 def find_faults(seen, expected=None):
@@ -211,7 +309,7 @@ def find_faults(seen, expected=None):
 def check_invariants(client, expected=None):
     """Fails with every fault that can be seen now."""
     faults = find_faults(read_snapshot(client), expected)
-    assert not faults, "SPEC 4 is broken:\n" + "\n".join(faults)
+    assert not faults, "SPEC is broken:\n" + "\n".join(faults)
 
 
 class Watch:
@@ -230,7 +328,7 @@ class Watch:
     def stop(self):
         self._stop.set()
         self._thread.join()
-        assert not self.faults, "SPEC 4 was broken for a moment:\n" + "\n".join(self.faults)
+        assert not self.faults, "SPEC was broken for a moment:\n" + "\n".join(self.faults)
 
     def _run(self):
         with self._server.client(socket_timeout=20) as client:

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- Reads, at one moment, all that the checks of SPEC 4 need to see. Answers JSON. KEYS none; ARGV: the names of
--- the streams of reports, signals, results, trades and events, in this order.
+-- the streams of reports, signals, results, trades, events and commands, in this order.
 -- Values are cut at 200 bytes, which is more than any id or state has.
 
 local function cut(value)
@@ -93,11 +93,17 @@ local function load_index()
     return type_of(key) == 'zset' and redis.call('ZRANGE', key, 0, -1) or {}
 end
 
+local function throttled()
+    local key = 'instance:index:throttled'
+    return type_of(key) == 'set' and redis.call('SMEMBERS', key) or {}
+end
+
 local streams = {}
 for i = 1, 4 do
     streams[ARGV[i]] = stream_of(ARGV[i])
     streams[ARGV[i] .. '_rejected'] = stream_of(ARGV[i] .. '_rejected')
 end
+streams[ARGV[5]], streams[ARGV[6]] = stream_of(ARGV[5]), stream_of(ARGV[6])
 
 return cjson.encode({
     instances = hashes_of('instance', {'state', 'broker_id'}),
@@ -109,5 +115,9 @@ return cjson.encode({
     meta = hash_of('mt5stated:meta'),
     streams = streams,
     signals = entries_of(ARGV[2], {signal_id = true, action = true}),
-    events = entries_of(ARGV[5], {event = true, instance_id = true, seq = true, from = true, to = true}),
+    events = entries_of(ARGV[5], {event = true, instance_id = true, seq = true, from = true, to = true,
+                                  alert = true, command_id = true}),
+    commands = entries_of(ARGV[6], {command_id = true, instance_id = true, command = true, cancels = true}),
+    throttled = throttled(),
+    stored_alerts = hash_of('mt5stated:alerts'),
 })

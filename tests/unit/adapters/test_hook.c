@@ -517,6 +517,24 @@ static void test_free_ends_what_runs(void **state)
     }
 }
 
+static void test_free_asks_before_it_kills(void **state)
+{
+    struct hook_fixture f;
+
+    UNUSED(state);
+    fixture_init(&f, quick);
+    f.options.kill_after_ms = HOOK_GIVE_UP_MS;
+    hooks_configure(f.hooks, &f.options);
+    run_script(&f, "s",
+               "trap 'yes | head -c 200000; echo yes > asked; exit 0' TERM; echo $$ > pid; while :; do sleep "
+               "0.05; done");
+    UNTIL(&f, read_pid("pid"));
+    hooks_free(f.hooks);
+    f.hooks = NULL;
+    assert_file("asked", "yes\n");
+    fixture_clear(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -540,6 +558,7 @@ int main(void)
         cmocka_unit_test(test_what_a_hook_detaches_stays),
         cmocka_unit_test(test_hook_without_pidfd),
         cmocka_unit_test(test_free_ends_what_runs),
+        cmocka_unit_test(test_free_asks_before_it_kills),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

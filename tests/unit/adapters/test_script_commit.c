@@ -4,6 +4,7 @@
 
 #include "codec/batch.h"
 #include "codec/resp.h"
+#include "core/watch.h"
 #include "util/macros.h"
 
 #define TOKEN "holder-1"
@@ -154,6 +155,98 @@ static void test_commit_ok_stores_everything(void **state)
     fill(&t);
     assert_commit(&t, "[ok]");
     assert_filled_once(&t);
+    clear_store(&t);
+}
+
+/* The fields of the only entry of STREAM. */
+static void assert_only_entry(struct store *t, const char *stream, const char *expected)
+{
+    char command[64];
+    struct buf entries;
+    const char *fields;
+
+    (void)snprintf(command, sizeof(command), "XRANGE %s - +", stream);
+    entries = ask(&t->f, command);
+    fields = strchr(buf_text(&entries), ' ');
+    assert_non_null(fields);
+    assert_string_equal(fields + 1, expected);
+    buf_clear(&entries);
+    (void)snprintf(command, sizeof(command), "DEL %s", stream);
+    give(&t->f, command);
+}
+
+/* Each call about the watch; what is set first is what stays. */
+static void fill_watch(struct store *t)
+{
+    struct sink *sink = sink_of(t);
+    struct watch_record record = {.commands = 3};
+    struct alert alert = {.name = {.len = 1, .text = "A"}, .status = ALERT_FIRING, .value = 92.5};
+    struct notice notice = {.key_len = 4, .key = "i1:A"};
+    struct breaker_group group = {.key_len = 3, .key = "all", .crashed = 5, .of = 8};
+    struct command_order order = {.command_id = s("i1.stop.3"),
+                                  .instance_id = s("i1"),
+                                  .kind = COMMAND_STOP,
+                                  .issued_ms = 1000,
+                                  .expires_ms = 61001};
+
+    begin(t, CAUSE_TIMER, 1);
+    sink->ops->watch_set(sink->ctx, s("i1"), &record);
+    sink->ops->alert_set(sink->ctx, s("i1"), &alert);
+    sink->ops->notice_set(sink->ctx, &notice);
+    sink->ops->breaker_set(sink->ctx, &group);
+    sink->ops->throttled_set(sink->ctx, s("i1"), true);
+    sink->ops->command(sink->ctx, &order);
+    sink->ops->watch_unset(sink->ctx, s("i2"));
+    sink->ops->alert_unset(sink->ctx, s("i2"), s("A"));
+    notice.key[1] = '2';
+    sink->ops->notice_unset(sink->ctx, &notice);
+    group.key_len = 2;
+    sink->ops->breaker_unset(sink->ctx, &group);
+    sink->ops->throttled_set(sink->ctx, s("i2"), false);
+}
+
+static void test_commit_stores_the_watch(void **state)
+{
+    struct store t;
+
+    UNUSED(state);
+    init_store(&t);
+    give(&t.f, "HSET mt5stated:watch i2 x");
+    give(&t.f, "HSET mt5stated:alerts i2:A x");
+    give(&t.f, "HSET mt5stated:notices i2:A x");
+    give(&t.f, "HSET mt5stated:breaker al x");
+    give(&t.f, "SADD instance:index:throttled i2");
+    fill_watch(&t);
+    assert_commit(&t, "[ok]");
+    assert_answer(&t.f, "HGETALL mt5stated:watch", "[i1 commands=3 recovery=none]");
+    assert_answer(&t.f, "HGETALL mt5stated:alerts", "[i1:A status=firing value=92.5]");
+    assert_answer(&t.f, "HGETALL mt5stated:notices", "[i1:A severity=info]");
+    assert_answer(&t.f, "HGETALL mt5stated:breaker", "[all crashed=5 of=8]");
+    assert_answer(&t.f, "SMEMBERS instance:index:throttled", "[i1]");
+    assert_only_entry(&t, "commands",
+                      "[command_id i1.stop.3 instance_id i1 command stop issued_at 1970-01-01T00:00:01Z "
+                      "expires_at 1970-01-01T00:01:02Z open_trades 0]]]");
+    clear_store(&t);
+}
+
+/* Of a user who may write none of it, and with something else in the way of it. */
+static void test_commit_of_the_watch_asks_first(void **state)
+{
+    struct store t;
+
+    UNUSED(state);
+    init_store(&t);
+    fill_watch(&t);
+    give(&t.f, "ACL SETUSER default -hdel");
+    assert_refused_by(&t, TOKEN, EPOCH, "!NOPERM this user may not do HDEL mt5stated:watch");
+    give(&t.f, "ACL SETUSER default +hdel -xadd");
+    assert_refused_by(&t, TOKEN, EPOCH, "!NOPERM this user may not do XADD commands");
+    give(&t.f, "ACL SETUSER default +xadd");
+    give(&t.f, "SET mt5stated:alerts x");
+    give(&t.f, "SET commands x");
+    assert_refused_by(&t, TOKEN, EPOCH, "[types 4 string 8 string]");
+    give(&t.f, "DEL mt5stated:alerts commands");
+    assert_commit(&t, "[ok]");
     clear_store(&t);
 }
 
@@ -440,23 +533,6 @@ static void test_commit_without_a_right_writes_nothing(void **state)
     assert_commit(&t, "[ok]");
     assert_answer(&t.f, "XLEN reports_rejected", "1");
     clear_store(&t);
-}
-
-/* The fields of the only entry of STREAM. */
-static void assert_only_entry(struct store *t, const char *stream, const char *expected)
-{
-    char command[64];
-    struct buf entries;
-    const char *fields;
-
-    (void)snprintf(command, sizeof(command), "XRANGE %s - +", stream);
-    entries = ask(&t->f, command);
-    fields = strchr(buf_text(&entries), ' ');
-    assert_non_null(fields);
-    assert_string_equal(fields + 1, expected);
-    buf_clear(&entries);
-    (void)snprintf(command, sizeof(command), "DEL %s", stream);
-    give(&t->f, command);
 }
 
 static void test_reject_copies_the_entry(void **state)
@@ -779,6 +855,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commit_ok_stores_everything),
+        cmocka_unit_test(test_commit_stores_the_watch),
+        cmocka_unit_test(test_commit_of_the_watch_asks_first),
         cmocka_unit_test(test_commit_of_an_empty_batch_counts_it),
         cmocka_unit_test(test_commit_publishes_the_event),
         cmocka_unit_test(test_commit_again_changes_nothing),

@@ -1,0 +1,66 @@
+/* The last lines of what happened, so that a failure can be read. */
+#include "run.h"
+#include "util/alloc.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LINES    160
+#define LINE_MAX 1600
+
+struct trace {
+    char lines[LINES][LINE_MAX];
+    uint64_t count;
+};
+
+struct trace *trace_new(void)
+{
+    return mem_new(1, sizeof(struct trace));
+}
+
+void trace_free(struct trace *trace)
+{
+    free(trace);
+}
+
+void trace_reset(struct trace *trace)
+{
+    trace->count = 0;
+}
+
+void trace_print(const struct trace *trace)
+{
+    for (uint64_t i = trace->count > LINES ? trace->count - LINES : 0; i < trace->count; i++)
+        (void)fprintf(stderr, "    %s\n", trace->lines[i % LINES]);
+}
+
+static void PRINTF_LIKE(3, 0) add_line(struct run *run, const char *mark, const char *format, va_list args)
+{
+    char *line = run->trace->lines[run->trace->count++ % LINES];
+    int len = snprintf(line, LINE_MAX, "%8llu +%.3f%s ", (unsigned long long)run->step,
+                       (double)(run->now_ms - START_MS) / 1000, mark);
+
+    if (len > 0 && len < LINE_MAX)
+        (void)vsnprintf(line + len, (size_t)(LINE_MAX - len), format, args);
+    if (run->verbose)
+        (void)fprintf(stderr, "%s\n", line);
+}
+
+void run_note(struct run *run, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    add_line(run, "", format, args);
+    va_end(args);
+}
+
+void run_fail(struct run *run, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    add_line(run, " WRONG", format, args);
+    va_end(args);
+    run->failed = true;
+}
