@@ -145,7 +145,7 @@ def test_a_journal_without_ids_left_is_moved_aside(daemon, bus):
 
 
 def test_events_without_ids_left_are_moved_aside(daemon, bus):
-    one = daemon(CONFIG)
+    one = daemon({**CONFIG, "rules.InstanceCrash": None})
     bus.register("mt5-1")
     bus.client.xadd("instance_events", {"event": "planted"}, id=LAST_ID)
     bus.report("mt5-1", state="crashed")
