@@ -11,7 +11,8 @@ struct guarding {
     struct daemon *d;
     struct guard guard;
     bool is_told; /* core and the log know that it holds */
-    struct loop_timer *timer;
+    struct loop_timer *timer;      /* until it lets go */
+    struct loop_timer *look_timer; /* however short stall_ms is, the loop is looked at more often */
 };
 
 void guarding_init(struct guarding *g, struct daemon *d);

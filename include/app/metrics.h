@@ -1,9 +1,9 @@
 /* The metrics page (SPEC §9): rendered from memory in slices that never hold the loop for long.
  *
- * The counters of a page are of one moment: all families but those by id, by instance and the counts of alerts
- * are written in its first slice, and the instances are copied with their alerts before these are written. Scrapes that come while a page of their
- * kind is being rendered share it. Pages that are rendered or on their way to a client are bounded in number;
- * beyond it the answer is 503. */
+ * The counters of a page are of one moment: all families but those by id, by instance and the counts of
+ * alerts are written in its first slice, and the instances are copied with their alerts before these are
+ * written. Scrapes that come while a page of their kind is being rendered share it. Pages that are rendered
+ * or on their way to a client are bounded in number; beyond it the answer is 503. */
 #pragma once
 
 #include "codec/prom_text.h"

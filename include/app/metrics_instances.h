@@ -29,8 +29,10 @@ struct instance_rows {
     struct buf labels;
     struct alert_marks marks;
     uint32_t next_slot; /* of the fleet, to be copied */
+    bool is_copied;     /* all that there was */
     double memory_limit_mb;
     int64_t now_ms;
+    uint32_t kept;             /* of those that were copied, are still there */
     uint32_t family, next_row; /* to be written */
     bool has_begun;            /* the family */
     struct buf state_labels[INSTANCE_STATES], health_labels[HEALTHS];
@@ -42,9 +44,8 @@ void instance_rows_init(struct instance_rows *rows, const struct fleet *fleet, d
                         int64_t now_ms);
 void instance_rows_clear(struct instance_rows *rows);
 
-/* Looks at up to MAX further slots of FLEET and copies the instances in them, then at its groups; true once
- * there are no more. FLEET is the same in all calls, and may change between them: an instance that goes
- * meanwhile is left out. */
+/* Copies the instances in up to MAX further slots of FLEET, then counts its groups, then looks who has gone
+ * meanwhile; true once all is done. FLEET is the same in all calls, and may change between them. */
 bool instance_rows_gather(struct instance_rows *rows, const struct fleet *fleet, uint32_t max);
 /* About how many bytes will be written, rather too many: for whoever wants to make room for them at once. */
 size_t instance_rows_bytes(const struct instance_rows *rows);

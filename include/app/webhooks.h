@@ -37,7 +37,6 @@ struct webhooks {
     size_t count;
     uint64_t stored; /* changes up to here are stored: what is not is told to nobody */
     uint64_t sent, failed, dropped; /* alerts taken, posts that failed, alerts refused or too old */
-    uint64_t generation;
 };
 
 /* False with errno set where the system refuses. */

@@ -22,6 +22,7 @@ struct alert {
     int64_t cleared_ms; /* firing, but its condition is false since then; 0: it is not */
     double value;       /* of the last sample that met the rule */
     struct cause cause; /* of its beginning */
+    uint64_t seq;       /* of the event by which it began to fire; 0 where that was in an earlier life */
     /* What has been done about it while it fires. */
     uint32_t done;  /* bits of enum rule_action */
     uint32_t tries; /* reconnects so far */

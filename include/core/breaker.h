@@ -86,6 +86,10 @@ void breaker_judge(struct breaker *breaker, struct fleet *fleet, const struct br
 void breaker_end(struct breaker *breaker, struct fleet *fleet, struct breaker_group *group);
 /* At start: a group that was open. Its victims are added after it. */
 void breaker_load(struct breaker *breaker, struct slice key, int64_t opened_ms, uint32_t crashed, uint32_t of);
+/* At start: INSTANCE had crashed, at AT_MS or before, and that counted. In any order, then the second. */
+void breaker_load_crash(struct breaker *breaker, const struct fleet *fleet, struct instance *instance,
+                        int64_t at_ms);
+void breaker_load_finish(struct breaker *breaker);
 /* The clock has jumped by DELTA_MS. */
 void breaker_shift(struct breaker *breaker, int64_t delta_ms);
 /* One of the groups of INSTANCE is open. */

@@ -49,7 +49,8 @@ struct command {
     bool hook_is_due;   /* its hook has not come to an end */
     uint32_t attempt;   /* of the recovery; 0 where it is none */
     int64_t issued_ms, expires_ms;
-    struct ident alert; /* that asked for it; empty for an operator's */
+    struct ident alert;  /* that asked for it; empty for an operator's */
+    struct ident target; /* of a redistribute */
     struct cause cause;
 };
 

@@ -7,6 +7,9 @@
 #include "core/rule.h"
 #include "util/map.h"
 
+/* The alert about a group of the breaker; no rule has its name. */
+#define NOTICE_FLEET_FAILURE "FleetFailure"
+
 /* The group of a FleetFailure: `all`, `broker:{id}`, `host:{id}`. */
 #define GROUP_TEXT_MAX (IDENT_MAX + 8)
 /* `{instance_id}:{alert}`, or `@{group}:{alert}`. */
@@ -21,6 +24,7 @@ struct notice {
     enum severity severity;
     int64_t starts_ms, ends_ms; /* ends_ms 0: it fires */
     bool hook_is_due;           /* hook `notify` has yet to end for its present status */
+    bool is_about_state; /* value and threshold are of enum instance_state */
     bool has_value, has_threshold;
     double value, threshold; /* of a group: how many have crashed, of how many */
     struct cause cause;

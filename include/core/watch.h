@@ -42,6 +42,7 @@ struct watch_record {
     struct command command;
     uint64_t cancel_number; /* of the last cancel, 0 for none: its answer is expected */
     struct recovery recovery;
+    int64_t crashed_ms; /* its last crash, while that counts for the breaker; 0: it does not */
     bool is_silent;    /* it crashed because its heartbeats were lost, and has not reported since */
     bool is_throttled; /* in instance:index:throttled */
     bool owes_unthrottle;
@@ -49,6 +50,11 @@ struct watch_record {
     int64_t maintenance_until_ms; /* by an operator: 0 none, INT64_MAX without end */
     char *maintenance_reason;     /* NULL: none */
 };
+
+/* Where a record stands that is no instance's: its `commands` is the highest number of a command that a removed
+ * instance had. One that comes back goes on behind it, so that its agent does not take a new command for one
+ * that it has done. No id is like it. */
+#define WATCH_REMOVED "@removed"
 
 /* Made for an instance when there is first something to watch. */
 struct watched {
@@ -62,6 +68,9 @@ struct watched {
     bool has_warned;            /* of a rule that cannot be evaluated */
     int64_t stable_from_ms;     /* it runs and nothing fires since then; 0: not so */
     int64_t named_ms;           /* last named as a target of redistribute; INT64_MIN: never */
+    struct command owed;        /* is_open: it has ended while the guard held, its cancel is still to go out */
+    int64_t judged_ms;          /* the alerts are judged up to here */
+    int64_t maintenance_over_ms;   /* when an operator's has ended last; INT64_MIN: never */
     int64_t due_ms;
     uint32_t due_place;
     uint32_t wait_prev, wait_next; /* in the queue for recovery.max_concurrent */
@@ -82,6 +91,7 @@ struct watch {
     struct notices notices;
     struct heap due;
     struct watch_stats stats;
+    uint64_t used_numbers; /* no removed instance had a command with a higher number */
     uint32_t under_way; /* recoveries whose command is out */
     uint32_t wait_head, wait_tail;
     bool is_held;       /* by the guard */
@@ -142,6 +152,10 @@ void watch_set_maintenance(struct fleet *fleet, struct instance *instance, int64
 bool watch_in_maintenance(const struct fleet *fleet, const struct instance *instance, int64_t now_ms,
                           struct slice *ret_reason, int64_t *ret_until_ms);
 
+/* The last moment behind FROM_MS, up to NOW_MS, at which it was in maintenance; INT64_MIN for none. */
+int64_t watch_was_in_maintenance(const struct fleet *fleet, const struct instance *instance, int64_t from_ms,
+                                 int64_t now_ms);
+
 /* The hook of the command COMMAND_ID has come to an end. Where it has done its work and the instance's agent
  * is silent, that is the answer `ok`. Begins a group where it changes anything. */
 void watch_on_hook_done(struct fleet *fleet, struct slice instance_id, struct slice command_id, bool is_done,
@@ -160,6 +174,8 @@ void watch_load(struct fleet *fleet, struct instance *instance, const struct wat
 /* NAME is the rule's; one that does not exist any more is resolved in the first round. */
 void watch_load_alert(struct fleet *fleet, struct instance *instance, const struct alert *alert,
                       int64_t now_ms);
+/* COMMANDS is what was stored for WATCH_REMOVED. */
+void watch_load_used_numbers(struct fleet *fleet, uint64_t commands);
 void watch_load_notice(struct fleet *fleet, const struct notice *notice);
 /* All is loaded: what does not fit together any more is put right in the first round. */
 void watch_load_finish(struct fleet *fleet, int64_t now_ms);

@@ -128,6 +128,7 @@ void daemon_forget(struct daemon *d)
     follow_reset(&d->follow);
     reconcile_reset(&d->reconcile);
     ingest_reset(&d->ingest);
+    hook_calls_reset(&d->hook_calls);
     commit_reset(&d->commit, 0);
     d->state_number++;
 }
@@ -211,7 +212,6 @@ static void on_delay(void *ctx)
     histogram_observe(&d->loop_delay, late_us > 0 ? (double)late_us / 1e6 : 0);
     d->delay_due_us = now_us + DELAY_MS * 1000;
     loop_timer_set(d->delay_timer, DELAY_MS);
-    guarding_look(&d->guarding);
     tell_windows(d);
     lead_tell_readiness(&d->lead);
 }

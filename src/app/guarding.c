@@ -3,23 +3,42 @@
 #include "adapters/loop.h"
 #include "app/daemon.h"
 
+#define LOOK_LEAST_MS 5
+#define LOOK_MOST_MS  100
+
 static void on_timer(void *ctx);
+
+static void on_look(void *ctx)
+{
+    struct guarding *g = ctx;
+    int64_t ms = g->guard.options.stall_ms / 4;
+    guarding_look(g);
+    ms = ms < LOOK_MOST_MS ? ms : LOOK_MOST_MS;
+    loop_timer_set(g->look_timer, ms > LOOK_LEAST_MS ? ms : LOOK_LEAST_MS);
+}
 
 void guarding_init(struct guarding *g, struct daemon *d)
 {
     *g = (struct guarding){.d = d};
     guarding_configure(g);
     g->timer = loop_timer_new(d->loop, on_timer, g);
+    g->look_timer = loop_timer_new(d->loop, on_look, g);
+    loop_timer_set(g->look_timer, 0);
 }
 
 void guarding_clear(struct guarding *g)
 {
     loop_timer_free(g->timer);
+    loop_timer_free(g->look_timer);
 }
 
 void guarding_configure(struct guarding *g)
 {
     const struct config *config = g->d->config;
+    if (g->look_timer) {
+        guarding_look(g); /* what has passed so far is judged as it was */
+        loop_timer_set(g->look_timer, 0);
+    }
     g->guard.options =
         (struct guard_options){.stall_ms = config->guard.stall_ms, .hold_ms = config->guard.hold_ms};
 }

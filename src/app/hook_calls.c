@@ -15,18 +15,29 @@ static_assert((int)COMMAND_KINDS == (int)CONFIG_HOOK_NOTIFY && (int)COMMAND_STOP
                   (int)COMMAND_CANCEL == (int)CONFIG_HOOK_CANCEL,
               "hooks are in the order of the commands");
 
+struct field {
+    const char *name; /* static */
+    size_t offset, len;
+};
+
 /* What a hook is about, until it has ended. */
-struct call {
-    struct hook_calls *calls;
+struct hook_call {
+    TAILQ_ENTRY(hook_call) link;
+    struct hook_calls *calls; /* NULL once nobody waits for it any more */
     enum config_hook_kind kind;
-    uint64_t epoch; /* of the state it belongs to */
     uint64_t change;
     struct ident instance_id;
-    size_t key_len;
     char key[IDENT_COMMAND_MAX + 1]; /* command_id, or the key of a notice */
+    struct field fields[FIELDS_MAX];
+    size_t field_count;
+    struct buf text;
+    struct hook_call *next; /* a later change of the same alert, not begun yet */
+    bool has_ended;
+    enum hook_outcome outcome;
 };
 
 static_assert(NOTICE_KEY_MAX <= IDENT_COMMAND_MAX, "either key fits");
+static_assert(FIELDS_MAX >= EVENT_FIELDS_MAX, "an event fits");
 
 static struct hooks_options options_of(const struct config *config)
 {
@@ -39,13 +50,8 @@ void hook_calls_init(struct hook_calls *calls, struct daemon *d)
 {
     struct hooks_options options = options_of(d->config);
     *calls = (struct hook_calls){.d = d};
+    TAILQ_INIT(&calls->live);
     calls->hooks = hooks_new(d->loop, d->log, &options);
-}
-
-void hook_calls_clear(struct hook_calls *calls)
-{
-    hooks_free(calls->hooks);
-    calls->hooks = NULL;
 }
 
 void hook_calls_configure(struct hook_calls *calls)
@@ -54,49 +60,53 @@ void hook_calls_configure(struct hook_calls *calls)
     hooks_configure(calls->hooks, &options);
 }
 
-static struct cause own_cause(struct daemon *d)
+/* ---- calls ---- */
+
+static struct hook_call *call_new(enum config_hook_kind kind, struct slice key)
 {
-    return (struct cause){CAUSE_TIMER, {(uint64_t)daemon_now_ms(d), d->fleet.timers++}};
+    struct hook_call *call = mem_new(1, sizeof *call);
+    call->kind = kind;
+    memcpy(call->key, key.data, key.len < sizeof call->key ? key.len : sizeof call->key - 1);
+    return call;
 }
 
-static void on_command_done(struct call *call, const struct hook_result *result)
+static void call_free(struct hook_call *call)
 {
-    struct daemon *d = call->calls->d;
-    struct cause cause = own_cause(d);
-    watch_on_hook_done(&d->fleet, ident_slice(&call->instance_id), slice_of(call->key, call->key_len),
-                       result->outcome == HOOK_DONE, &cause, daemon_now_ms(d), commit_sink(&d->commit));
-}
-
-static void on_notice_done(struct call *call, const struct hook_result *result)
-{
-    struct daemon *d = call->calls->d;
-    struct notice *notice = notices_find(&d->fleet.watch->notices, slice_of(call->key, call->key_len));
-    struct cause cause = own_cause(d);
-    if (result->outcome == HOOK_DONE)
-        call->calls->notified++;
-    else if (result->outcome == HOOK_DROPPED)
-        call->calls->dropped++;
-    else
-        call->calls->not_notified++;
-    if (notice)
-        watch_on_notified(&d->fleet, notice, call->change, &cause, commit_sink(&d->commit));
-    webhooks_poke(&d->webhooks);
-}
-
-static void on_done(void *ctx, const struct hook_result *result)
-{
-    struct call *call = ctx;
-    struct daemon *d = call->calls->d;
-    /* Of another life of this daemon: what it was about was given up, or is run again. */
-    bool is_ours = lead_is_active(&d->lead) && call->epoch == d->state_number && result->outcome != HOOK_CANCELLED;
-    if (is_ours) {
-        if (call->kind == CONFIG_HOOK_NOTIFY)
-            on_notice_done(call, result);
-        else
-            on_command_done(call, result);
-        ingest_wake(&d->ingest);
-    }
+    if (!call)
+        return;
+    call_free(call->next);
+    buf_clear(&call->text);
     free(call);
+}
+
+/* Fields that do not apply are empty, and left out. */
+static void add(struct hook_call *call, const char *name, struct slice value)
+{
+    if (value.len == 0 || call->field_count == FIELDS_MAX)
+        return;
+    call->fields[call->field_count++] = (struct field){name, call->text.len, value.len};
+    buf_add_slice(&call->text, value);
+}
+
+static void take_fields(struct hook_call *call, const struct batch *batch, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct slice name, value;
+        batch_get_field(batch, first + i, &name, &value);
+        add(call, name.data, value);
+    }
+}
+
+static struct slice find_field(const struct batch *batch, const struct batch_command *command,
+                               const char *wanted)
+{
+    for (uint32_t i = 0; i < command->fields; i++) {
+        struct slice name, value;
+        batch_get_field(batch, command->first_field + i, &name, &value);
+        if (slice_is(name, wanted))
+            return value;
+    }
+    return slice_of(NULL, 0);
 }
 
 static bool has_hook(const struct hook_calls *calls, enum config_hook_kind kind)
@@ -104,66 +114,139 @@ static bool has_hook(const struct hook_calls *calls, enum config_hook_kind kind)
     return calls->d->config->hooks[kind].argv != NULL;
 }
 
-struct fields {
-    struct slice names[FIELDS_MAX], values[FIELDS_MAX];
-    size_t count;
-};
-
-static void add(struct fields *fields, const char *name, struct slice value)
+/* Nobody waits for CALL any more. */
+static void leave(struct hook_call *call)
 {
-    if (value.len > 0 && fields->count < FIELDS_MAX) {
-        fields->names[fields->count] = slice_text(name);
-        fields->values[fields->count++] = value;
-    }
+    TAILQ_REMOVE(&call->calls->live, call, link);
+    call->calls = NULL;
 }
 
-static void run(struct hook_calls *calls, struct call *call, const struct fields *fields)
+static void on_done(void *ctx, const struct hook_result *result);
+
+static void begin(struct hook_calls *calls, struct hook_call *call)
 {
+    struct slice names[FIELDS_MAX], values[FIELDS_MAX];
     struct hook_variable variables[FIELDS_MAX];
     struct buf json = BUF_INIT;
-    event_json_add(&json, fields->names, fields->values, fields->count);
-    for (size_t i = 0; i < fields->count; i++)
-        variables[i] = (struct hook_variable){fields->names[i].data, fields->values[i]};
+    for (size_t i = 0; i < call->field_count; i++) {
+        const struct field *field = &call->fields[i];
+        names[i] = slice_text(field->name);
+        values[i] = slice_of(call->text.data + field->offset, field->len);
+        variables[i] = (struct hook_variable){field->name, values[i]};
+    }
+    event_json_add(&json, names, values, call->field_count);
+    call->calls = calls;
+    TAILQ_INSERT_TAIL(&calls->live, call, link);
     hooks_run(calls->hooks, &(struct hook_request){
                                 .label = config_hook_names[call->kind],
                                 .key = call->key,
                                 .argv = (const char *const *)calls->d->config->hooks[call->kind].argv,
                                 .variables = variables,
-                                .variable_count = fields->count,
+                                .variable_count = call->field_count,
                                 .input = buf_slice(&json),
                                 .done = on_done,
                                 .ctx = call,
                             });
     buf_clear(&json);
+    buf_clear(&call->text); /* the hooks have a copy */
 }
 
-static struct call *call_new(struct hook_calls *calls, enum config_hook_kind kind, struct slice key)
+/* ---- ends ---- */
+
+static struct cause own_cause(struct daemon *d)
 {
-    struct call *call = mem_new(1, sizeof *call);
-    call->calls = calls;
-    call->kind = kind;
-    call->epoch = calls->d->state_number;
-    call->key_len = key.len < sizeof call->key ? key.len : sizeof call->key - 1;
-    memcpy(call->key, key.data, call->key_len);
-    return call;
+    return (struct cause){CAUSE_TIMER, {(uint64_t)daemon_now_ms(d), d->fleet.timers++}};
 }
 
-static void take_fields(struct fields *fields, const struct batch *batch, uint32_t first, uint32_t count)
+static void end_command(struct hook_calls *calls, const struct hook_call *call)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        struct slice name, value;
-        batch_get_field(batch, first + i, &name, &value);
-        add(fields, name.data, value);
+    struct daemon *d = calls->d;
+    struct cause cause = own_cause(d);
+    watch_on_hook_done(&d->fleet, ident_slice(&call->instance_id), slice_text(call->key),
+                       call->outcome == HOOK_DONE, &cause, daemon_now_ms(d), commit_sink(&d->commit));
+}
+
+static void end_notice(struct hook_calls *calls, struct hook_call *call)
+{
+    struct daemon *d = calls->d;
+    struct notice *notice = notices_find(&d->fleet.watch->notices, slice_text(call->key));
+    struct cause cause = own_cause(d);
+    struct hook_call *next = call->next;
+    if (call->outcome == HOOK_DONE)
+        calls->notified++;
+    else if (call->outcome == HOOK_DROPPED)
+        calls->dropped++;
+    else
+        calls->not_notified++;
+    if (notice)
+        watch_on_notified(&d->fleet, notice, call->change, &cause, commit_sink(&d->commit));
+    call->next = NULL;
+    if (next && has_hook(calls, CONFIG_HOOK_NOTIFY))
+        begin(calls, next);
+    else
+        call_free(next);
+    webhooks_poke(&d->webhooks);
+}
+
+static void end(struct hook_calls *calls, struct hook_call *call)
+{
+    leave(call);
+    if (call->kind == CONFIG_HOOK_NOTIFY)
+        end_notice(calls, call);
+    else
+        end_command(calls, call);
+    call_free(call);
+    ingest_wake(&calls->d->ingest);
+}
+
+static void on_done(void *ctx, const struct hook_result *result)
+{
+    struct hook_call *call = ctx;
+    struct hook_calls *calls = call->calls;
+    call->has_ended = true;
+    call->outcome = result->outcome;
+    if (calls && result->outcome == HOOK_CANCELLED) {
+        leave(call);
+        calls = NULL;
+    }
+    if (!calls)
+        call_free(call);
+    else if (lead_is_active(&calls->d->lead))
+        end(calls, call);
+}
+
+void hook_calls_go_on(struct hook_calls *calls)
+{
+    struct hook_call *call, *next;
+    for (call = TAILQ_FIRST(&calls->live); call; call = next) {
+        next = TAILQ_NEXT(call, link);
+        if (call->has_ended)
+            end(calls, call);
     }
 }
 
-static struct slice find(const struct fields *fields, const char *name)
+void hook_calls_reset(struct hook_calls *calls)
 {
-    for (size_t i = 0; i < fields->count; i++)
-        if (slice_is(fields->names[i], name))
-            return fields->values[i];
-    return slice_of(NULL, 0);
+    struct hook_call *call;
+    while ((call = TAILQ_FIRST(&calls->live))) {
+        leave(call);
+        if (call->has_ended)
+            call_free(call);
+        else
+            hooks_cancel_key(calls->hooks, call->key);
+    }
 }
+
+void hook_calls_clear(struct hook_calls *calls)
+{
+    if (!calls->hooks)
+        return;
+    hook_calls_reset(calls);
+    hooks_free(calls->hooks);
+    calls->hooks = NULL;
+}
+
+/* ---- what is stored ---- */
 
 void hook_calls_forget(struct hook_calls *calls, struct slice command_id)
 {
@@ -172,78 +255,121 @@ void hook_calls_forget(struct hook_calls *calls, struct slice command_id)
     hooks_cancel_key(calls->hooks, key);
 }
 
+/* False where it has ended by now: what it asks for must not be done any more. */
+static bool is_under_way(const struct daemon *d, struct slice instance_id, struct slice command_id)
+{
+    const struct instance *instance = fleet_find(&d->fleet, instance_id);
+    char open[IDENT_COMMAND_MAX + 1];
+    return instance && slice_equal(watch_command_id(instance, open), command_id);
+}
+
 void hook_calls_command(struct hook_calls *calls, const struct batch *batch,
                         const struct batch_command *command)
 {
-    struct fields fields = {.count = 0};
-    struct call *call;
-    take_fields(&fields, batch, command->first_field, command->fields);
-    if (!has_hook(calls, (enum config_hook_kind)command->kind))
+    struct slice id = find_field(batch, command, "command_id");
+    struct slice instance_id = find_field(batch, command, "instance_id");
+    struct hook_call *call;
+    if (!has_hook(calls, (enum config_hook_kind)command->kind) ||
+        (command->kind != COMMAND_CANCEL && !is_under_way(calls->d, instance_id, id)))
         return;
-    call = call_new(calls, (enum config_hook_kind)command->kind, find(&fields, "command_id"));
-    ident_set(&call->instance_id, find(&fields, "instance_id"));
-    run(calls, call, &fields);
+    call = call_new((enum config_hook_kind)command->kind, id);
+    ident_set(&call->instance_id, instance_id);
+    take_fields(call, batch, command->first_field, command->fields);
+    begin(calls, call);
+}
+
+static struct hook_call *find_live(const struct hook_calls *calls, const char *key)
+{
+    struct hook_call *call;
+    for (call = TAILQ_FIRST(&calls->live); call; call = TAILQ_NEXT(call, link))
+        if (call->kind == CONFIG_HOOK_NOTIFY && strcmp(call->key, key) == 0)
+            return call;
+    return NULL;
+}
+
+/* Begins CALL, or has it wait for the one of the same alert that is under way. */
+static void tell(struct hook_calls *calls, struct hook_call *call)
+{
+    struct hook_call *before = find_live(calls, call->key);
+    if (!before) {
+        begin(calls, call);
+        return;
+    }
+    call_free(before->next); /* over before anybody could be told of it */
+    before->next = call;
 }
 
 void hook_calls_notice(struct hook_calls *calls, const struct batch *batch, const struct batch_notice *notice)
 {
-    struct fields fields = {.count = 0};
-    struct call *call;
+    struct hook_call *call;
     if (!has_hook(calls, CONFIG_HOOK_NOTIFY))
         return;
-    take_fields(&fields, batch, notice->first_field, notice->fields);
-    call = call_new(calls, CONFIG_HOOK_NOTIFY, batch_notice_key(batch, notice));
+    call = call_new(CONFIG_HOOK_NOTIFY, batch_notice_key(batch, notice));
     call->change = notice->change;
-    run(calls, call, &fields);
+    take_fields(call, batch, notice->first_field, notice->fields);
+    tell(calls, call);
 }
 
 /* ---- after a restart ---- */
 
-struct texts {
-    char id[IDENT_COMMAND_MAX + 1], issued[TIME_TEXT_LEN + 1], expires[TIME_TEXT_LEN + 1];
-    char attempt[NUMBER_TEXT_MAX], trades[NUMBER_TEXT_MAX], value[NUMBER_TEXT_MAX];
-    char cause[CAUSE_TEXT_MAX];
-};
-
-static void resume_command(struct hook_calls *calls, struct instance *instance)
+static void add_number(struct hook_call *call, const char *name, bool applies, double number)
 {
-    const struct command *command = &instance->watched->record.command;
-    struct fields fields = {.count = 0};
-    struct texts t;
-    struct slice id = watch_command_id(instance, t.id);
-    struct call *call = call_new(calls, (enum config_hook_kind)command->kind, id);
-    call->instance_id = instance->id;
-    time_text_format(t.issued, command->issued_ms);
-    time_text_format(t.expires, command->expires_ms + 999);
-    add(&fields, "command_id", id);
-    add(&fields, "instance_id", ident_slice(&instance->id));
-    add(&fields, "command", slice_text(command_kind_name(command->kind)));
-    add(&fields, "reason", ident_slice(&command->alert));
-    if (command->attempt)
-        add(&fields, "attempt", slice_of(t.attempt, number_format_u64(t.attempt, command->attempt)));
-    add(&fields, "issued_at", slice_of(t.issued, TIME_TEXT_LEN));
-    add(&fields, "expires_at", slice_of(t.expires, TIME_TEXT_LEN));
-    add(&fields, "open_trades", slice_of(t.trades, number_format_u64(t.trades, instance->open_trades)));
-    run(calls, call, &fields);
+    char text[NUMBER_TEXT_MAX];
+    if (applies)
+        add(call, name, slice_of(text, number_format_double(text, number)));
 }
 
-static void resume_notice(struct hook_calls *calls, struct notice *notice)
+/* A number, or the name of a state where the rule was about states. */
+static void add_sample(struct hook_call *call, const char *name, const struct notice *notice, bool applies,
+                       double value)
 {
-    struct fields fields = {.count = 0};
-    struct texts t;
-    struct call *call = call_new(calls, CONFIG_HOOK_NOTIFY, notice_key(notice));
+    if (applies && notice->is_about_state && value >= 0 && value < INSTANCE_STATES)
+        add(call, name, slice_text(instance_state_name((enum instance_state)(int)value)));
+    else
+        add_number(call, name, applies, value);
+}
+
+static void add_time(struct hook_call *call, const char *name, int64_t time_ms)
+{
+    char text[TIME_TEXT_LEN + 1];
+    time_text_format(text, time_ms);
+    add(call, name, slice_of(text, TIME_TEXT_LEN));
+}
+
+static void resume_command(struct hook_calls *calls, const struct instance *instance)
+{
+    const struct command *command = &instance->watched->record.command;
+    char text[IDENT_COMMAND_MAX + 1];
+    struct slice id = watch_command_id(instance, text);
+    struct hook_call *call = call_new((enum config_hook_kind)command->kind, id);
+    call->instance_id = instance->id;
+    add(call, "command_id", id);
+    add(call, "instance_id", ident_slice(&instance->id));
+    add(call, "command", slice_text(command_kind_name(command->kind)));
+    add(call, "reason",
+        command->by_operator ? slice_text("asked for by an operator") : ident_slice(&command->alert));
+    add_number(call, "attempt", command->attempt > 0, command->attempt);
+    add_time(call, "issued_at", command->issued_ms);
+    add_time(call, "expires_at", command->expires_ms + 999);
+    add_number(call, "open_trades", true, instance->open_trades);
+    add(call, "target_instance_id", ident_slice(&command->target));
+    begin(calls, call);
+}
+
+static void resume_notice(struct hook_calls *calls, const struct notice *notice)
+{
+    struct hook_call *call = call_new(CONFIG_HOOK_NOTIFY, notice_key(notice));
+    char text[CAUSE_TEXT_MAX];
     call->change = notice->change;
-    time_text_format(t.issued, notice->ends_ms ? notice->ends_ms : notice->starts_ms);
-    add(&fields, "event",
-        slice_text(event_name(notice->ends_ms ? EVENT_ALERT_RESOLVED : EVENT_ALERT_FIRING)));
-    add(&fields, "instance_id", ident_slice(&notice->instance_id));
-    add(&fields, "at", slice_of(t.issued, TIME_TEXT_LEN));
-    add(&fields, "reason", slice_text(notice->group));
-    add(&fields, "alert", ident_slice(&notice->alert));
-    if (notice->has_value)
-        add(&fields, "value", slice_of(t.value, number_format_double(t.value, notice->value)));
-    add(&fields, "correlation_id", slice_of(t.cause, cause_format(t.cause, &notice->cause)));
-    run(calls, call, &fields);
+    add(call, "event", slice_text(event_name(notice->ends_ms ? EVENT_ALERT_RESOLVED : EVENT_ALERT_FIRING)));
+    add(call, "instance_id", ident_slice(&notice->instance_id));
+    add_time(call, "at", notice->ends_ms ? notice->ends_ms : notice->starts_ms);
+    add(call, "reason", slice_text(notice->group));
+    add(call, "alert", ident_slice(&notice->alert));
+    add_sample(call, "value", notice, notice->has_value, notice->value);
+    add_sample(call, "threshold", notice, notice->has_threshold, notice->threshold);
+    add(call, "correlation_id", slice_of(text, cause_format(text, &notice->cause)));
+    begin(calls, call);
 }
 
 void hook_calls_resume(struct hook_calls *calls)

@@ -217,6 +217,7 @@ static void on_entry(void *ctx, const struct entry *entry)
         return;
     s->read = entry->id;
     s->entries++;
+    guarding_look(&in->d->guarding); /* this may be the first thing after a stall */
     switch (entry->stream) {
     case STREAM_REPORTS:
         take_report(in, entry);

@@ -79,11 +79,14 @@ static void become_active(struct lead *lead)
     lead->has_state = true;
     enter(lead, PHASE_ACTIVE);
     fleet_excuse_silence(&lead->d->fleet, daemon_now_ms(lead->d));
-    if (was_away)
+    if (was_away) {
         guarding_redis_was_away(&lead->d->guarding);
-    webhooks_start(&lead->d->webhooks);
-    if (!was_away)
+        hook_calls_go_on(&lead->d->hook_calls);
+        webhooks_poke(&lead->d->webhooks);
+    } else {
         hook_calls_resume(&lead->d->hook_calls);
+        webhooks_start(&lead->d->webhooks);
+    }
     commit_resume(&lead->d->commit);
     ingest_go_on(&lead->d->ingest);
     follow_go_on(&lead->d->follow);

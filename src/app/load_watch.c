@@ -61,12 +61,24 @@ static void tell_bad(struct load *load, const char *key, struct slice field)
                 log_text("key", key), log_slice("field", field));
 }
 
+static void take_used_numbers(struct load *load, struct slice value)
+{
+    struct watch_record_scratch scratch;
+    struct watch_record record;
+    if (watch_record_parse(slice_text("removed"), value, &scratch, &record))
+        watch_load_used_numbers(&load->d->fleet, record.commands);
+    else
+        tell_bad(load, KEY_WATCH, slice_text(WATCH_REMOVED));
+}
+
 static void on_watch(struct load *load, const redisReply *reply, int arg)
 {
     UNUSED(arg);
     for (size_t i = 0; i + 1 < reply->elements; i += 2) {
         struct slice field = load_text(reply->element[i]), value = load_text(reply->element[i + 1]);
-        if (ident_is_valid(field, IDENT_MAX))
+        if (slice_is(field, WATCH_REMOVED))
+            take_used_numbers(load, value);
+        else if (ident_is_valid(field, IDENT_MAX))
             keep(load->ids, field, false, field, value);
     }
 }

@@ -4,8 +4,6 @@
 #include "util/macros.h"
 #include <stdlib.h>
 
-#define FLEET_FAILURE "FleetFailure"
-
 void alert_marks_init(struct alert_marks *marks, const struct watch *watch)
 {
     const struct rule_set *set = &watch->options.rules;
@@ -99,7 +97,7 @@ void alert_marks_drop(struct alert_marks *marks, struct mark_range range)
 static bool is_told(const struct watch *watch, const struct breaker_group *group)
 {
     char key[NOTICE_KEY_MAX];
-    size_t len = notice_key_format(key, breaker_group_key(group), true, slice_text(FLEET_FAILURE));
+    size_t len = notice_key_format(key, breaker_group_key(group), true, slice_text(NOTICE_FLEET_FAILURE));
     const struct notice *notice = notices_find(&watch->notices, slice_of(key, len));
 
     return notice && notice->ends_ms == 0;
@@ -161,7 +159,7 @@ static void write_count(struct prom_writer *writer, struct slice alert, enum sev
  */
 static bool is_fleet_failure(const struct rule *rule)
 {
-    return slice_is(ident_slice(&rule->name), FLEET_FAILURE) && rule->severity == SEVERITY_CRITICAL;
+    return slice_is(ident_slice(&rule->name), NOTICE_FLEET_FAILURE) && rule->severity == SEVERITY_CRITICAL;
 }
 
 void alert_marks_write_counts(const struct alert_marks *marks, struct prom_writer *writer)
@@ -180,5 +178,5 @@ void alert_marks_write_counts(const struct alert_marks *marks, struct prom_write
             write_count(writer, ident_slice(&marked->rule.name), marked->rule.severity, marked->counts);
         }
     }
-    write_count(writer, slice_text(FLEET_FAILURE), SEVERITY_CRITICAL, groups);
+    write_count(writer, slice_text(NOTICE_FLEET_FAILURE), SEVERITY_CRITICAL, groups);
 }

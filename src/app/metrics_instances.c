@@ -205,35 +205,36 @@ static void add_row(struct instance_rows *rows, const struct fleet *fleet, const
         row->value[f] = value_of(rows, row, fleet, instance, &families[f]);
 }
 
-/* Takes out what has gone since it was copied: it may have come again in a slot that was copied later. */
-static void drop_gone(struct instance_rows *rows, const struct fleet *fleet)
+/* Takes out what has gone since it was copied: it may have come again in a slot that was copied later. All is
+ * copied by now, so what goes from here on does no harm. Looks at MAX rows; true once there are no more. */
+static bool drop_gone(struct instance_rows *rows, const struct fleet *fleet, uint32_t max)
 {
-    uint32_t kept = 0;
+    for (; max > 0 && rows->next_row < rows->count; max--, rows->next_row++) {
+        const struct instance_row *row = &rows->rows[rows->next_row];
+        const struct instance *instance = &fleet->slots[row->slot];
 
-    for (uint32_t i = 0; i < rows->count; i++) {
-        const struct instance *instance = &fleet->slots[rows->rows[i].slot];
-
-        if (instance->used && instance->generation == rows->rows[i].generation) {
-            if (kept != i)
-                rows->rows[kept] = rows->rows[i];
-            kept++;
-        } else {
-            alert_marks_drop(&rows->marks, rows->rows[i].marks);
-        }
+        if (!instance->used || instance->generation != row->generation)
+            alert_marks_drop(&rows->marks, row->marks);
+        else if (rows->kept++ != rows->next_row)
+            rows->rows[rows->kept - 1] = *row;
     }
-    rows->count = kept;
+    if (rows->next_row < rows->count)
+        return false;
+    rows->count = rows->kept;
+    rows->next_row = 0;
+    return true;
 }
 
 bool instance_rows_gather(struct instance_rows *rows, const struct fleet *fleet, uint32_t max)
 {
-    for (; max > 0 && rows->next_slot < fleet->slot_count; max--, rows->next_slot++) {
-        if (fleet->slots[rows->next_slot].used)
+    for (uint32_t left = max; left > 0 && !rows->is_copied; left--) {
+        rows->is_copied = rows->next_slot >= fleet->slot_count;
+        if (!rows->is_copied && fleet->slots[rows->next_slot].used)
             add_row(rows, fleet, &fleet->slots[rows->next_slot]);
+        rows->next_slot++;
     }
-    if (rows->next_slot < fleet->slot_count || !alert_marks_count_groups(&rows->marks, fleet->watch, max))
-        return false;
-    drop_gone(rows, fleet);
-    return true;
+    return rows->is_copied && alert_marks_count_groups(&rows->marks, fleet->watch, max) &&
+           drop_gone(rows, fleet, max);
 }
 
 static struct slice id_labels(const struct instance_rows *rows, const struct instance_row *row)

@@ -35,11 +35,25 @@ void webhooks_clear(struct webhooks *webhooks)
     webhooks->timer = NULL;
 }
 
+/* What is under way to a webhook of before is nobody's any more: it may hang there for long. */
+static bool break_off(struct webhooks *webhooks)
+{
+    if (http_client_pending(webhooks->client) == 0)
+        return true;
+    struct http_client *fresh = http_client_new(webhooks->d->loop);
+    if (!fresh)
+        return false;
+    http_client_free(webhooks->client);
+    webhooks->client = fresh;
+    return true;
+}
+
 void webhooks_configure(struct webhooks *webhooks)
 {
+    bool is_free = break_off(webhooks);
     webhooks->count = webhooks->d->config->notify.webhook_count;
     for (size_t i = 0; i < WEBHOOKS_MAX; i++) {
-        bool is_in_flight = webhooks->items[i].is_in_flight;
+        bool is_in_flight = !is_free && webhooks->items[i].is_in_flight;
         webhooks->items[i] = (struct webhook){.all = webhooks, .is_in_flight = is_in_flight};
     }
     webhooks_poke(webhooks);
@@ -178,12 +192,17 @@ static void tell_failure(const struct webhook *w, const struct http_client_resul
                 log_text("error", result->error ? result->error : ""), log_slice("answer", result->body));
 }
 
+/* Others in 400 to 499 are about the webhook, not about what it was sent: a wrong path, no permission. */
+static bool says_bad_alert(int status)
+{
+    return status == 400 || status == 413 || status == 422;
+}
+
 static void on_answer(void *ctx, const struct http_client_result *result)
 {
     struct webhook *w = ctx;
     bool is_taken = !result->error && result->status >= 200 && result->status < 300;
-    bool is_refused = !result->error && result->status >= 400 && result->status < 500 &&
-                      result->status != 408 && result->status != 429;
+    bool is_refused = !result->error && says_bad_alert(result->status);
     w->is_in_flight = false;
     if (!is_taken) {
         w->all->failed++;
@@ -239,7 +258,8 @@ static void on_timer(void *ctx)
 {
     struct webhooks *webhooks = ctx;
     int64_t now_ms = loop_now_ms(), next_ms = now_ms + RESEND_MS;
-    if (!lead_is_active(&webhooks->d->lead))
+    /* While Redis is away what fires goes on to be told, or its receivers would take it for over. */
+    if (!webhooks->d->lead.has_state)
         return; /* webhooks_start comes */
     for (size_t i = 0; i < webhooks->count; i++) {
         struct webhook *w = &webhooks->items[i];
@@ -252,6 +272,7 @@ static void on_timer(void *ctx)
         if (!w->is_in_flight && at_ms < next_ms)
             next_ms = at_ms;
     }
-    forget_ended(webhooks);
+    if (lead_is_active(&webhooks->d->lead))
+        forget_ended(webhooks);
     loop_timer_set(webhooks->timer, next_ms > now_ms ? next_ms - now_ms : 1);
 }

@@ -115,7 +115,7 @@ void alert_json_add(struct buf *out, const struct fleet *fleet, const struct ins
 void group_alert_json_add(struct buf *out, const struct breaker_group *group, struct slice doing)
 {
     buf_add_char(out, '{');
-    json_add_text_member(out, "alert", slice_text("FleetFailure"));
+    json_add_text_member(out, "alert", slice_text(NOTICE_FLEET_FAILURE));
     json_add_text_member(out, "group", breaker_group_key(group));
     json_add_text_member(out, "severity", slice_text(severity_name(SEVERITY_CRITICAL)));
     json_add_text_member(out, "status", slice_text(alert_status_name(ALERT_FIRING)));
@@ -135,6 +135,16 @@ static void add_number_text(struct buf *out, const char *name, bool has_value, d
 
     if (has_value)
         json_add_text_member(out, name, slice_of(text, number_format_double(text, value)));
+}
+
+/* What an alert was about: a number, or the name of a state. */
+static void add_told_sample(struct buf *out, const char *name, const struct notice *notice, bool has_value,
+                            double value)
+{
+    if (notice->is_about_state && value >= 0 && value < INSTANCE_STATES)
+        json_add_text_member(out, name, slice_text(instance_state_name((enum instance_state)(int)value)));
+    else
+        add_number_text(out, name, has_value, value);
 }
 
 static void add_labels(struct buf *out, const struct notice *notice)
@@ -180,8 +190,8 @@ void alertmanager_json_add(struct buf *out, const struct notice *notice, struct 
     json_add_name(out, "annotations");
     buf_add_char(out, '{');
     add_summary(out, notice);
-    add_number_text(out, "value", notice->has_value, notice->value);
-    add_number_text(out, "threshold", notice->has_threshold, notice->threshold);
+    add_told_sample(out, "value", notice, notice->has_value, notice->value);
+    add_told_sample(out, "threshold", notice, notice->has_threshold, notice->threshold);
     json_add_text_member_if(out, "doing", doing);
     buf_add_char(out, '}');
     json_add_time_ms_member(out, "startsAt", notice->starts_ms);

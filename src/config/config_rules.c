@@ -8,6 +8,7 @@
 #include "config_value.h"
 
 #include "config/nearest.h"
+#include "core/notice.h"
 #include "util/errmsg.h"
 #include <float.h>
 
@@ -260,6 +261,10 @@ static bool rule_merge(struct loader *loader, const struct key_path *path, struc
     uint32_t seen;
     bool good;
 
+    if (slice_is(name, NOTICE_FLEET_FAILURE)) {
+        loader_problem(loader, loader->where, path->text, "is the name of the daemon's own alert");
+        return false;
+    }
     if (!draft && loader->rule_count == RULES_MAX) {
         loader_problem(loader, loader->where, path->text, "there may be %d rules at most", RULES_MAX);
         return false;

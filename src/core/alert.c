@@ -4,8 +4,8 @@
  * A number counts as missing where it is too old, where it was sampled before the instance began to run, or
  * before the guard took hold: what it says is about another time. Missing ends pending and leaves firing as
  * it is. */
-#include "watch_private.h"
 #include "util/alloc.h"
+#include "watch_private.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -265,7 +265,8 @@ static void explain(const struct rule *rule, const struct watch *watch, struct e
     const char *metric = rule_metric_name(rule->metric), *op = rule_op_name(rule->op);
 
     if (rule->metric == METRIC_STATE)
-        errmsg_set(out, "%s %s %s", metric, op, instance_state_name((enum instance_state)(int)rule->threshold));
+        errmsg_set(out, "%s %s %s", metric, op,
+                   instance_state_name((enum instance_state)(int)rule->threshold));
     else if (rule->for_ms > 0)
         errmsg_set(out, "%s %s %g for %lld ms", metric, op, rule_limit(watch, rule), (long long)rule->for_ms);
     else
@@ -277,10 +278,8 @@ static void forget_holds(struct watched *watched, const struct rule *rule)
 {
     static const enum command_kind commands[RULE_ACTIONS] = {
         [ACTION_NOTIFY] = COMMAND_CANCEL, /* which nothing ever holds back */
-        [ACTION_RECOVER] = COMMAND_RECOVER,
-        [ACTION_RECONNECT] = COMMAND_RECONNECT,
-        [ACTION_THROTTLE] = COMMAND_THROTTLE,
-        [ACTION_REDISTRIBUTE] = COMMAND_REDISTRIBUTE,
+        [ACTION_RECOVER] = COMMAND_RECOVER,   [ACTION_RECONNECT] = COMMAND_RECONNECT,
+        [ACTION_THROTTLE] = COMMAND_THROTTLE, [ACTION_REDISTRIBUTE] = COMMAND_REDISTRIBUTE,
         [ACTION_STOP] = COMMAND_STOP,
     };
 
@@ -288,6 +287,16 @@ static void forget_holds(struct watched *watched, const struct rule *rule)
         if (rule->actions & ACTION_BIT(action))
             watched->held[commands[action]] = HOLD_NONE;
     }
+}
+
+struct event alert_firing_event(const struct change *change, const struct alert *alert,
+                                struct errmsg *ret_reason)
+{
+    struct event event = alert_event(change, alert, EVENT_ALERT_FIRING);
+
+    explain(alert_rule(change->fleet->watch, alert), change->fleet->watch, ret_reason);
+    event.reason = slice_text(ret_reason->text);
+    return event;
 }
 
 static void fire(struct change *change, struct alert *alert, const struct rule *rule)
@@ -304,9 +313,7 @@ static void fire(struct change *change, struct alert *alert, const struct rule *
     alert->next_ms = change->at_ms;
     change->instance->watched->wants_round = true;
     forget_holds(change->instance->watched, rule);
-    explain(rule, change->fleet->watch, &reason);
-    event = alert_event(change, alert, EVENT_ALERT_FIRING);
-    event.reason = slice_text(reason.text);
+    event = alert_firing_event(change, alert, &reason);
     if (rule->event != EVENT_NONE) {
         struct event own = event;
 
@@ -314,6 +321,7 @@ static void fire(struct change *change, struct alert *alert, const struct rule *
         watch_emit(change, own);
     }
     watch_emit(change, event);
+    alert->seq = change->instance->seq;
     step(change, alert, WHY_ALERT, "firing", reason.text);
     alert_store(change, alert);
 }
@@ -465,6 +473,8 @@ void alerts_judge(struct change *change)
     end_orphans(change);
     for (uint32_t i = 0; i < change->fleet->watch->options.rules.count; i++)
         judge_rule(change, i);
+    if (change->instance->watched)
+        change->instance->watched->judged_ms = change->at_ms;
     change->at_ms = at_ms;
 }
 
@@ -555,8 +565,8 @@ static int64_t min_i64(int64_t a, int64_t b)
 /* When the number that ALERT hangs on is too old, the first millisecond. */
 static int64_t stale_ms(const struct fleet *fleet, const struct instance *instance, const struct rule *rule)
 {
-    enum report_field field = rule->metric == METRIC_MEMORY_USAGE_PERCENT ? REPORT_MEMORY_USAGE
-                                                                          : (enum report_field)rule->metric;
+    enum report_field field =
+        rule->metric == METRIC_MEMORY_USAGE_PERCENT ? REPORT_MEMORY_USAGE : (enum report_field)rule->metric;
 
     if (rule->metric > METRIC_MEMORY_USAGE_PERCENT || is_derived(instance, field))
         return INT64_MAX;

@@ -40,7 +40,8 @@ void breaker_clear(struct breaker *breaker)
 void breaker_reset(struct breaker *breaker)
 {
     map_reset(&breaker->map);
-    breaker->group_count = breaker->crash_count = breaker->dirty_count = breaker->open_count = 0;
+    breaker->group_count = breaker->dirty_count = breaker->open_count = 0;
+    breaker->crash_first = breaker->crash_count = 0;
     breaker->free_head = MAP_NONE;
 }
 
@@ -246,11 +247,9 @@ static void count_crash(struct breaker *breaker, const struct fleet *fleet, stru
         if (member->group[k] == MAP_NONE)
             continue;
         breaker->groups[member->group[k]].recent += is_first;
-        breaker->groups[member->group[k]].recent_down++;
+        breaker->groups[member->group[k]].recent_down += !runs(instance);
         mark_dirty(breaker, member->group[k]);
     }
-    /* Who crashes while its group is open waits with the others. */
-    breaker_add_victim(breaker, instance, UINT8_MAX);
 }
 
 void breaker_on_move(struct breaker *breaker, const struct fleet *fleet, struct instance *instance,
@@ -277,9 +276,11 @@ void breaker_on_move(struct breaker *breaker, const struct fleet *fleet, struct 
             mark_dirty(breaker, member->group[k]);
         }
     }
-    if (is_crash)
+    if (is_crash) {
         count_crash(breaker, fleet, instance, at_ms);
-    else if (instance->state == STATE_STOPPED) {
+        /* Who crashes while its group is open waits with the others. */
+        breaker_add_victim(breaker, instance, UINT8_MAX);
+    } else if (instance->state == STATE_STOPPED) {
         /* It is not waited for: nobody wants it to run. */
         for (int k = 0; k < GROUP_KINDS; k++)
             forget_victim(breaker, instance, k);
@@ -402,6 +403,27 @@ void breaker_load(struct breaker *breaker, struct slice key, int64_t opened_ms, 
     group->of = of;
     breaker->open_count++;
     mark_dirty(breaker, index);
+}
+
+void breaker_load_crash(struct breaker *breaker, const struct fleet *fleet, struct instance *instance,
+                        int64_t at_ms)
+{
+    if (instance->member.is_counted && !instance->member.is_recent)
+        count_crash(breaker, fleet, instance, at_ms);
+}
+
+static int compare_crashes(const void *a, const void *b)
+{
+    const struct breaker_crash *x = a, *y = b;
+
+    return (x->at_ms > y->at_ms) - (x->at_ms < y->at_ms);
+}
+
+void breaker_load_finish(struct breaker *breaker)
+{
+    /* Nothing has expired so far, so the ring begins at its first place. */
+    if (breaker->crash_first == 0 && breaker->crash_count > 0)
+        qsort(breaker->crashes, breaker->crash_count, sizeof(*breaker->crashes), compare_crashes);
 }
 
 void breaker_shift(struct breaker *breaker, int64_t delta_ms)

@@ -5,14 +5,10 @@
 #include "util/number.h"
 
 static const char *const kind_names[COMMAND_KINDS] = {
-    [COMMAND_STOP] = "stop",
-    [COMMAND_RECOVER] = "recover",
-    [COMMAND_RESTART] = "restart",
-    [COMMAND_START] = "start",
-    [COMMAND_RECONNECT] = "reconnect",
-    [COMMAND_REDISTRIBUTE] = "redistribute",
-    [COMMAND_THROTTLE] = "throttle",
-    [COMMAND_UNTHROTTLE] = "unthrottle",
+    [COMMAND_STOP] = "stop",           [COMMAND_RECOVER] = "recover",
+    [COMMAND_RESTART] = "restart",     [COMMAND_START] = "start",
+    [COMMAND_RECONNECT] = "reconnect", [COMMAND_REDISTRIBUTE] = "redistribute",
+    [COMMAND_THROTTLE] = "throttle",   [COMMAND_UNTHROTTLE] = "unthrottle",
     [COMMAND_CANCEL] = "cancel",
 };
 

@@ -76,9 +76,13 @@ static void judge_head(struct fleet *fleet, enum instance_state state, int64_t n
     struct cause cause = {CAUSE_TIMER, {(uint64_t)now_ms, fleet->timers++}};
     struct reason reason;
 
-    if (state == STATE_RUNNING && watch_in_maintenance(fleet, head, now_ms, NULL, NULL)) {
-        fleet_excuse(fleet, head, now_ms);
-        return;
+    if (state == STATE_RUNNING) {
+        int64_t until_ms = watch_was_in_maintenance(fleet, head, head->silent_from_ms, now_ms);
+
+        if (until_ms > head->silent_from_ms) {
+            fleet_excuse(fleet, head, until_ms);
+            return;
+        }
     }
     sink->ops->begin(sink->ctx, &cause);
     if (state == STATE_RUNNING) {

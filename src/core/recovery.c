@@ -19,9 +19,8 @@ const char *recovery_phase_name(enum recovery_phase phase)
 const char *recovery_outcome_name(enum recovery_outcome outcome)
 {
     static const char *const names[RECOVERY_OUTCOMES] = {
-        [RECOVERY_SUCCEEDED] = "succeeded", [RECOVERY_FAILED] = "failed",
-        [RECOVERY_TIMEOUT] = "timeout",     [RECOVERY_UNNEEDED] = "unneeded",
-        [RECOVERY_GIVEN_UP] = "given_up",
+        [RECOVERY_SUCCEEDED] = "succeeded", [RECOVERY_FAILED] = "failed",     [RECOVERY_TIMEOUT] = "timeout",
+        [RECOVERY_UNNEEDED] = "unneeded",   [RECOVERY_GIVEN_UP] = "given_up",
     };
 
     return names[outcome];
@@ -115,12 +114,15 @@ void recovery_leave_queue(struct fleet *fleet, struct instance *instance)
         fleet->slots[watched->wait_next].watched->wait_prev = watched->wait_prev;
 }
 
-void recovery_wake_queue(struct fleet *fleet, int64_t at_ms)
+void recovery_wake_queue(struct fleet *fleet)
 {
     const struct watch *watch = fleet->watch;
+    struct instance *first;
 
-    if (watch->wait_head != MAP_NONE && watch->under_way < watch->options.recovery.max_concurrent)
-        watch_schedule(fleet, &fleet->slots[watch->wait_head], at_ms);
+    if (watch->wait_head == MAP_NONE || watch->under_way >= watch->options.recovery.max_concurrent)
+        return;
+    first = &fleet->slots[watch->wait_head];
+    watch_schedule(fleet, first, first->watched->record.recovery.next_ms);
 }
 
 /* ---- ends ---- */
@@ -134,8 +136,12 @@ static void end_episode(struct change *change, enum recovery_outcome outcome)
     recovery_leave_queue(change->fleet, change->instance);
     if (recovery->phase == RECOVERY_UNDER_WAY) {
         watch->under_way--;
-        recovery_wake_queue(change->fleet, change->at_ms);
+        recovery_wake_queue(change->fleet);
     }
+    /* One that never went out was none: else who comes back by itself is given up without a try. */
+    if (recovery->phase == RECOVERY_WAITING && outcome == RECOVERY_UNNEEDED &&
+        change->instance->recovery_attempts > 0)
+        recovery_attempts_set(change, change->instance->recovery_attempts - 1);
     recovery->phase = RECOVERY_NONE;
     if (outcome == RECOVERY_SUCCEEDED)
         recovery->cooldown_until_ms = change->at_ms + watch->options.recovery.cooldown_ms;
@@ -168,10 +174,8 @@ void recovery_arm(struct change *change, bool reset)
     if (reset)
         recovery_attempts_set(change, 0);
     if (recovery->is_disarmed) {
-        struct why_step step = {.kind = WHY_DECISION,
-                                .at_ms = change->at_ms,
-                                .status = "armed",
-                                .cause = *change->cause};
+        struct why_step step = {
+            .kind = WHY_DECISION, .at_ms = change->at_ms, .status = "armed", .cause = *change->cause};
 
         watch_step(change, &step);
     }
@@ -269,8 +273,8 @@ static void begin_attempt(struct change *change, const struct alert *alert)
     recovery->alert = alert->name;
     recovery->cause = alert->cause;
     mark(change);
-    errmsg_set(&reason, "attempt %u of %u in %lld ms", (unsigned)attempt, watch->options.recovery.max_attempts,
-               (long long)backoff_ms);
+    errmsg_set(&reason, "attempt %u of %u in %lld ms", (unsigned)attempt,
+               watch->options.recovery.max_attempts, (long long)backoff_ms);
     decide(change, alert, "recover", reason.text);
 }
 
@@ -283,13 +287,12 @@ static void send_recover(struct change *change, const struct alert *alert, bool 
     errmsg_set(&reason, "%.*s: recovery attempt %u of %u", (int)alert->name.len, alert->name.text,
                (unsigned)change->instance->recovery_attempts, watch->options.recovery.max_attempts);
     recovery_leave_queue(change->fleet, change->instance);
-    command_issue(change,
-                  &(struct command_draft){.kind = COMMAND_RECOVER,
-                                          .reason = slice_text(reason.text),
-                                          .attempt = (uint32_t)change->instance->recovery_attempts,
-                                          .alert = alert,
-                                          .cause = alert->cause,
-                                          .timeout_ms = watch->options.recovery.timeout_ms});
+    command_issue(change, &(struct command_draft){.kind = COMMAND_RECOVER,
+                                                  .reason = slice_text(reason.text),
+                                                  .attempt = (uint32_t)change->instance->recovery_attempts,
+                                                  .alert = alert,
+                                                  .cause = alert->cause,
+                                                  .timeout_ms = watch->options.recovery.timeout_ms});
     recovery->phase = RECOVERY_UNDER_WAY;
     recovery->is_for_crash = is_for_crash;
     watch->under_way++;
@@ -320,8 +323,7 @@ static bool decide_recovery(struct change *change)
 {
     struct fleet *fleet = change->fleet;
     struct alert *crash = alerts_find_firing(fleet, change->instance, ACTION_RECOVER, false);
-    struct alert *alert =
-        crash ? crash : alerts_find_firing(fleet, change->instance, ACTION_RECOVER, true);
+    struct alert *alert = crash ? crash : alerts_find_firing(fleet, change->instance, ACTION_RECOVER, true);
     struct recovery *recovery = recovery_of(change);
 
     if (recovery->phase == RECOVERY_UNDER_WAY)
@@ -363,7 +365,7 @@ void recovery_decide(struct change *change)
     }
     recovery_leave_queue(change->fleet, change->instance);
     if (has_waited)
-        recovery_wake_queue(change->fleet, change->at_ms); /* there may be room for the next as well */
+        recovery_wake_queue(change->fleet); /* there may be room for the next as well */
 }
 
 int64_t recovery_next_ms(const struct fleet *fleet, const struct instance *instance)

@@ -13,6 +13,11 @@ static int64_t min_i64(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static int64_t max_i64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* ---- the watched ---- */
 
 static int64_t due_of(const void *owner, uint32_t index)
@@ -57,6 +62,7 @@ void watch_reset(struct watch *watch)
 {
     breaker_reset(&watch->breaker);
     notices_reset(&watch->notices);
+    watch->used_numbers = 0;
     watch->under_way = 0;
     watch->wait_head = watch->wait_tail = MAP_NONE;
 }
@@ -65,14 +71,14 @@ struct watched *watched_get(struct fleet *fleet, struct instance *instance)
 {
     struct watched *watched = instance->watched;
 
-    (void)fleet;
     if (watched)
         return watched;
     watched = mem_new(1, sizeof(*watched));
     watched->due_ms = INT64_MAX;
     watched->due_place = HEAP_NONE;
-    watched->named_ms = INT64_MIN;
+    watched->named_ms = watched->maintenance_over_ms = INT64_MIN;
     watched->record.recovery.cooldown_until_ms = 0;
+    watched->record.commands = fleet->watch->used_numbers;
     instance->watched = watched;
     return watched;
 }
@@ -83,9 +89,10 @@ struct watched *watch_detach(struct fleet *fleet, struct instance *instance)
 
     if (!watched)
         return NULL;
-    recovery_leave_queue(fleet, instance);
     if (watched->record.recovery.phase == RECOVERY_UNDER_WAY)
         fleet->watch->under_way--;
+    recovery_leave_queue(fleet, instance);
+    recovery_wake_queue(fleet); /* it may have been its turn */
     heap_remove(&fleet->watch->due, fleet_index_of(fleet, instance));
     fleet->watch->steps -= watched->why.count;
     instance->watched = NULL;
@@ -140,6 +147,10 @@ void watched_shift(struct fleet *fleet, struct instance *instance, int64_t delta
                               &record->maintenance_until_ms,
                               &watched->stable_from_ms,
                               &watched->named_ms,
+                              &watched->owed.issued_ms,
+                              &watched->owed.expires_ms,
+                              &watched->judged_ms,
+                              &watched->maintenance_over_ms,
                               &watched->due_ms};
 
     for (size_t i = 0; i < ARRAY_LEN(times); i++)
@@ -177,8 +188,30 @@ void watch_touch(struct fleet *fleet, struct instance *instance)
         watch_schedule(fleet, instance, 0);
 }
 
-/* Everybody who has anything going on is looked at. */
-void watch_wake_group(struct fleet *fleet)
+/* What a restart must know to go on waiting for the victims of open groups. */
+static void follow_victims(struct instance *instance)
+{
+    struct watched *watched = instance->watched;
+
+    if (watched->record.victim_of == instance->member.victim_of)
+        return;
+    watched->record.victim_of = instance->member.victim_of;
+    watched->is_dirty = true;
+}
+
+static void follow_crash(struct instance *instance)
+{
+    struct watch_record *record = &instance->watched->record;
+    int64_t crashed_ms = instance->member.is_recent ? instance->member.crashed_ms : 0;
+
+    if (record->crashed_ms == crashed_ms)
+        return;
+    record->crashed_ms = crashed_ms;
+    instance->watched->is_dirty = true;
+}
+
+/* Everybody who has anything going on is looked at, once reports have been read up to AT_MS. */
+void watch_wake_group(struct fleet *fleet, int64_t at_ms)
 {
     struct instance *instance;
 
@@ -187,12 +220,9 @@ void watch_wake_group(struct fleet *fleet)
 
         if (!watched && !instance->member.victim_of)
             continue;
-        watched = watched_get(fleet, instance);
-        if (watched->record.victim_of != instance->member.victim_of) {
-            watched->record.victim_of = instance->member.victim_of;
-            watched->is_dirty = true;
-        }
-        watch_schedule(fleet, instance, 0);
+        (void)watched_get(fleet, instance);
+        follow_victims(instance);
+        watch_schedule(fleet, instance, at_ms);
     }
 }
 
@@ -270,7 +300,7 @@ void watch_on_report(struct change *change, const struct report *report)
     /* Back from silence, and nothing says that it was the command: it must not be carried out any more. */
     if (was_silent && !watched->record.command.is_accepted &&
         (instance->state == STATE_RUNNING || instance->state == STATE_STOPPED))
-        command_cancel(change, "the instance reports again");
+        command_withdraw(change, "the instance reports again");
     else if (change->has_moved && has_arrived(&watched->record.command, instance))
         command_end(change, COMMAND_OK, instance_state_name(instance->state));
 }
@@ -287,6 +317,7 @@ static void end_maintenance(struct change *change)
     if (record->maintenance_until_ms == 0 || record->maintenance_until_ms > change->at_ms)
         return;
     watch_emit(change, event);
+    change->instance->watched->maintenance_over_ms = record->maintenance_until_ms;
     record->maintenance_until_ms = 0;
     free(record->maintenance_reason);
     record->maintenance_reason = NULL;
@@ -299,10 +330,12 @@ static void decide(struct change *change)
     struct watched *watched = change->instance->watched;
 
     end_maintenance(change);
+    command_cancel_owed(change);
     for (int turn = 0; turn < ROUND_TURNS; turn++) {
         watched->wants_round = false;
         watched->held_now = 0;
         command_expire(change);
+        alerts_judge(change); /* those that the command kept frozen ask for nothing any more */
         recovery_decide(change);
         alerts_judge(change);
         actions_decide(change);
@@ -368,12 +401,14 @@ void watch_settle(struct change *change)
     recovery_settle(change);
     if (change->is_round)
         decide(change);
-    if (change->fleet->watch->looks_at_age)
+    if (change->fleet->watch->looks_at_age || instance->member.victim_of)
         (void)watched_get(change->fleet, instance);
     watched = instance->watched;
     if (!watched)
         return;
+    follow_victims(instance);
     due_set(change->fleet, instance, next_ms(change->fleet, instance, change->at_ms));
+    follow_crash(instance);
     if (watched->is_dirty) {
         watched->is_dirty = false;
         change->sink->ops->watch_set(change->sink->ctx, ident_slice(&instance->id), &watched->record);
@@ -382,9 +417,10 @@ void watch_settle(struct change *change)
 
 void watch_advance(struct fleet *fleet, struct instance *instance, int64_t at_ms, struct sink *sink)
 {
-    int64_t from_ms = instance->silent_from_ms, last_ms = 0;
+    int64_t last_ms = 0;
 
     while (instance->watched && !fleet->watch->is_held) {
+        int64_t from_ms = max_i64(instance->silent_from_ms, instance->watched->judged_ms);
         int64_t due_ms = alerts_next_ms(fleet, instance, from_ms);
         struct cause cause;
         struct change change;
@@ -395,8 +431,6 @@ void watch_advance(struct fleet *fleet, struct instance *instance, int64_t at_ms
         change = change_of(fleet, instance, &cause, due_ms, sink);
         change_finish(&change);
         last_ms = due_ms;
-        if (due_ms > from_ms)
-            from_ms = due_ms;
     }
 }
 
@@ -413,6 +447,10 @@ void watch_on_remove(struct change *change)
     if (instance->watched->record.is_throttled)
         change->sink->ops->throttled_set(change->sink->ctx, ident_slice(&instance->id), false);
     change->sink->ops->watch_unset(change->sink->ctx, ident_slice(&instance->id));
+    if (instance->watched->record.commands > change->fleet->watch->used_numbers) {
+        change->fleet->watch->used_numbers = instance->watched->record.commands;
+        watch_write_used_numbers(change->fleet, change->sink);
+    }
 }
 
 /* ---- rounds ---- */
@@ -451,7 +489,7 @@ static void judge_groups(struct fleet *fleet, int64_t now_ms, struct sink *sink)
         return;
     watch->groups_changed = false;
     notices_decide_groups(fleet, &cause, now_ms, sink);
-    watch_wake_group(fleet);
+    watch_wake_group(fleet, now_ms);
 }
 
 static void look_at(struct fleet *fleet, struct instance *instance, int64_t now_ms, int64_t horizon_ms,
@@ -472,7 +510,7 @@ void watch_on_timer(struct fleet *fleet, int64_t now_ms, int64_t horizon_ms, str
     struct watch *watch = fleet->watch;
     int64_t until_ms = min_i64(now_ms, horizon_ms);
 
-    if (watch->is_held)
+    if (watch->is_held || until_ms <= 0)
         return;
     if (watch->breaker.dirty_count > 0 || watch->groups_changed)
         judge_groups(fleet, now_ms, sink);
@@ -511,7 +549,7 @@ void watch_release(struct fleet *fleet, int64_t now_ms)
         return;
     fleet->watch->is_held = false;
     fleet_excuse_silence(fleet, now_ms);
-    watch_wake_group(fleet);
+    watch_wake_group(fleet, now_ms);
 }
 
 /* ---- maintenance ---- */
@@ -544,6 +582,30 @@ bool watch_in_maintenance(const struct fleet *fleet, const struct instance *inst
     return false;
 }
 
+int64_t watch_was_in_maintenance(const struct fleet *fleet, const struct instance *instance, int64_t from_ms,
+                                 int64_t now_ms)
+{
+    const struct watch_options *options = &fleet->watch->options;
+    int64_t last_ms = INT64_MIN;
+
+    if (watch_in_maintenance(fleet, instance, now_ms, NULL, NULL))
+        return now_ms;
+    if (instance->watched)
+        last_ms = instance->watched->maintenance_over_ms;
+    for (size_t i = 0; i < options->window_count; i++) {
+        const struct maintenance_window *window = &options->windows[i];
+
+        if (!window_covers(window, ident_slice(&instance->id), ident_slice(&instance->broker_id)))
+            continue;
+        for (int64_t at_ms = from_ms, next_ms; at_ms <= now_ms; at_ms = next_ms) {
+            next_ms = window_next_change(window, at_ms);
+            if (window_is_open(window, at_ms) && next_ms <= now_ms && next_ms > last_ms)
+                last_ms = next_ms;
+        }
+    }
+    return last_ms;
+}
+
 void watch_set_maintenance(struct fleet *fleet, struct instance *instance, int64_t until_ms,
                            struct slice reason, const struct cause *cause, int64_t now_ms, struct sink *sink)
 {
@@ -567,6 +629,8 @@ void watch_set_maintenance(struct fleet *fleet, struct instance *instance, int64
     free(record->maintenance_reason);
     record->maintenance_reason =
         until_ms > now_ms && reason.len > 0 ? mem_copy_text(reason.data, reason.len) : NULL;
+    if (until_ms <= now_ms && record->maintenance_until_ms > 0)
+        instance->watched->maintenance_over_ms = now_ms;
     record->maintenance_until_ms = until_ms > now_ms ? until_ms : 0;
     instance->watched->is_dirty = instance->watched->wants_round = true;
     change_finish(&change);
@@ -581,11 +645,23 @@ static uint16_t find_rule(struct rule_set *rules, const struct alert *alert)
     return rule && rule->enabled ? (uint16_t)(rule - rules->rules) : ALERT_NO_RULE;
 }
 
+/* Who is in maintenance may not be any more by the new windows: its silence counts from now on. */
+static void excuse_maintained(struct fleet *fleet, int64_t now_ms)
+{
+    struct instance *instance;
+
+    for (uint32_t i = 0; (instance = fleet_next(fleet, i)); i = fleet_index_of(fleet, instance) + 1) {
+        if (instance->state == STATE_RUNNING && watch_in_maintenance(fleet, instance, now_ms, NULL, NULL))
+            fleet_excuse(fleet, instance, now_ms);
+    }
+}
+
 void watch_configure(struct fleet *fleet, const struct watch_options *options, int64_t now_ms)
 {
     struct watch *watch = fleet->watch;
     struct instance *instance;
 
+    excuse_maintained(fleet, now_ms);
     watch->options = *options;
     if (watch->options.recovery.backoff_count == 0)
         watch->options.recovery.backoff_count = 1;

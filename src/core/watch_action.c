@@ -38,13 +38,13 @@ static bool may_command(const struct change *change, enum command_kind kind, con
 static void issue(struct change *change, const struct alert *alert, enum command_kind kind,
                   const char *reason, struct slice target)
 {
-    command_issue(change, &(struct command_draft){
-                              .kind = kind,
-                              .reason = slice_text(reason),
-                              .target = target,
-                              .alert = alert,
-                              .cause = alert->cause,
-                              .timeout_ms = change->fleet->watch->options.recovery.timeout_ms});
+    command_issue(change,
+                  &(struct command_draft){.kind = kind,
+                                          .reason = slice_text(reason),
+                                          .target = target,
+                                          .alert = alert,
+                                          .cause = alert->cause,
+                                          .timeout_ms = change->fleet->watch->options.recovery.timeout_ms});
 }
 
 static void mark_done(const struct change *change, struct alert *alert, enum rule_action action)
@@ -88,7 +88,8 @@ static void try_reconnect(struct change *change, struct alert *alert)
 
     if (!has_tries_left(change->fleet, alert))
         return;
-    if (alert->tries == 0 && alert->next_ms == alert->fired_ms && !(alert->done & ACTION_BIT(ACTION_RECONNECT))) {
+    if (alert->tries == 0 && alert->next_ms == alert->fired_ms &&
+        !(alert->done & ACTION_BIT(ACTION_RECONNECT))) {
         alert->next_ms += recovery_backoff_ms(watch, 1);
         mark_done(change, alert, ACTION_RECONNECT);
     }
@@ -152,8 +153,14 @@ static void try_redistribute(struct change *change, struct alert *alert)
     struct instance *target;
     struct errmsg reason;
 
-    if (alert->done & ACTION_BIT(ACTION_REDISTRIBUTE) || change->at_ms < alert->next_ms ||
-        !may_command(change, COMMAND_REDISTRIBUTE, alert))
+    if (alert->done & ACTION_BIT(ACTION_REDISTRIBUTE))
+        return;
+    if (change->at_ms < alert->next_ms) {
+        if (watched_of(change)->held[COMMAND_REDISTRIBUTE] == HOLD_NO_TARGET)
+            watch_note_hold(change, HOLD_NO_TARGET, COMMAND_REDISTRIBUTE, alert); /* as before */
+        return;
+    }
+    if (!may_command(change, COMMAND_REDISTRIBUTE, alert))
         return;
     target = find_target(change);
     if (!target) {

@@ -5,14 +5,10 @@ static const struct slice none = {NULL, 0};
 
 /* How a decision against a command is called. */
 static const char *const refusals[COMMAND_KINDS] = {
-    [COMMAND_STOP] = "no stop",
-    [COMMAND_RECOVER] = "no recover",
-    [COMMAND_RESTART] = "no restart",
-    [COMMAND_START] = "no start",
-    [COMMAND_RECONNECT] = "no reconnect",
-    [COMMAND_REDISTRIBUTE] = "no redistribute",
-    [COMMAND_THROTTLE] = "no throttle",
-    [COMMAND_UNTHROTTLE] = "no unthrottle",
+    [COMMAND_STOP] = "no stop",           [COMMAND_RECOVER] = "no recover",
+    [COMMAND_RESTART] = "no restart",     [COMMAND_START] = "no start",
+    [COMMAND_RECONNECT] = "no reconnect", [COMMAND_REDISTRIBUTE] = "no redistribute",
+    [COMMAND_THROTTLE] = "no throttle",   [COMMAND_UNTHROTTLE] = "no unthrottle",
     [COMMAND_CANCEL] = "no cancel",
 };
 
@@ -98,11 +94,10 @@ static void count(const struct change *change, enum command_kind kind, enum comm
 static void tell(const struct change *change, enum event_kind kind, struct slice command_id,
                  struct slice alert, struct slice reason, const struct cause *cause)
 {
-    watch_emit(change, (struct event){.kind = kind,
-                                      .command_id = command_id,
-                                      .alert = alert,
-                                      .reason = reason,
-                                      .cause = *cause});
+    watch_emit(
+        change,
+        (struct event){
+            .kind = kind, .command_id = command_id, .alert = alert, .reason = reason, .cause = *cause});
 }
 
 static void note(const struct change *change, enum why_kind kind, const char *status, struct slice command_id,
@@ -151,6 +146,7 @@ void command_issue(struct change *change, const struct command_draft *draft)
                                        .cause = draft->cause};
     if (draft->alert)
         record->command.alert = draft->alert->name;
+    ident_set(&record->command.target, draft->target);
     watched->is_dirty = true;
     order = (struct command_order){.command_id = id_of(change, draft->kind, record->commands, id),
                                    .instance_id = ident_slice(&change->instance->id),
@@ -165,25 +161,52 @@ void command_issue(struct change *change, const struct command_draft *draft)
     send(change, &order, ident_slice(&record->command.alert));
 }
 
-void command_cancel(struct change *change, const char *reason)
+/* Tells the agent of VICTIM, which has ended or is about to. */
+static void send_cancel(struct change *change, const struct command *victim, const char *reason)
 {
     struct watched *watched = change->instance->watched;
     struct watch_record *record = &watched->record;
-    char id[IDENT_COMMAND_MAX + 1], victim[IDENT_COMMAND_MAX + 1];
+    char id[IDENT_COMMAND_MAX + 1], victim_id[IDENT_COMMAND_MAX + 1];
     struct command_order order = {.instance_id = ident_slice(&change->instance->id),
                                   .kind = COMMAND_CANCEL,
                                   .reason = slice_text(reason),
                                   .issued_ms = change->at_ms,
-                                  .expires_ms = change->at_ms +
-                                                change->fleet->watch->options.recovery.timeout_ms,
+                                  .expires_ms =
+                                      change->at_ms + change->fleet->watch->options.recovery.timeout_ms,
                                   .open_trades = change->instance->open_trades,
-                                  .cause = record->command.cause};
+                                  .cause = victim->cause};
 
-    order.cancels = id_of(change, record->command.kind, record->command.number, victim);
+    order.cancels = id_of(change, victim->kind, victim->number, victim_id);
     record->cancel_number = ++record->commands;
     order.command_id = id_of(change, COMMAND_CANCEL, record->commands, id);
+    watched->is_dirty = true;
     send(change, &order, none);
+}
+
+void command_cancel(struct change *change, const char *reason)
+{
+    send_cancel(change, command_of(change), reason);
     command_end(change, COMMAND_CANCELLED, reason);
+}
+
+void command_withdraw(struct change *change, const char *reason)
+{
+    const struct watch *watch = change->fleet->watch;
+
+    if (!watch->options.observe_only && !watch->is_held)
+        send_cancel(change, command_of(change), reason);
+    else if (!watch->options.observe_only)
+        change->instance->watched->owed = *command_of(change);
+    command_end(change, COMMAND_CANCELLED, reason);
+}
+
+void command_cancel_owed(struct change *change)
+{
+    struct command *owed = &change->instance->watched->owed;
+
+    if (owed->is_open && change->at_ms < owed->expires_ms && !change->fleet->watch->options.observe_only)
+        send_cancel(change, owed, "the instance reports again");
+    owed->is_open = false;
 }
 
 /* ---- ending ---- */

@@ -19,6 +19,8 @@ void watch_load(struct fleet *fleet, struct instance *instance, const struct wat
     if (watched->record.recovery.phase == RECOVERY_UNDER_WAY)
         fleet->watch->under_way++;
     breaker_add_victim(&fleet->watch->breaker, instance, record->victim_of);
+    if (record->crashed_ms > 0)
+        breaker_load_crash(&fleet->watch->breaker, fleet, instance, record->crashed_ms);
     watch_schedule(fleet, instance, now_ms);
 }
 
@@ -39,9 +41,22 @@ void watch_load_alert(struct fleet *fleet, struct instance *instance, const stru
     }
     loaded = &watched->alerts[watched->alert_count++];
     *loaded = *alert;
-    loaded->rule = rule && rule->enabled ? (uint16_t)(rule - fleet->watch->options.rules.rules)
-                                         : ALERT_NO_RULE;
+    loaded->rule =
+        rule && rule->enabled ? (uint16_t)(rule - fleet->watch->options.rules.rules) : ALERT_NO_RULE;
     watch_schedule(fleet, instance, now_ms);
+}
+
+void watch_load_used_numbers(struct fleet *fleet, uint64_t commands)
+{
+    if (commands > fleet->watch->used_numbers)
+        fleet->watch->used_numbers = commands;
+}
+
+void watch_write_used_numbers(const struct fleet *fleet, struct sink *sink)
+{
+    struct watch_record record = {.commands = fleet->watch->used_numbers};
+
+    sink->ops->watch_set(sink->ctx, slice_text(WATCH_REMOVED), &record);
 }
 
 void watch_load_notice(struct fleet *fleet, const struct notice *notice)
@@ -79,6 +94,7 @@ void watch_load_finish(struct fleet *fleet, int64_t now_ms)
         }
     }
     fleet->watch->groups_changed = true;
+    breaker_load_finish(&fleet->watch->breaker);
     for (uint32_t i = 0; (instance = fleet_next(fleet, i)); i = fleet_index_of(fleet, instance) + 1) {
         if (instance->state == STATE_CRASHED || instance->recovery_attempts > 0)
             watch_schedule(fleet, instance, now_ms);
@@ -108,6 +124,8 @@ void watch_write_back_shared(struct fleet *fleet, struct sink *sink)
     const struct breaker *breaker = &fleet->watch->breaker;
     const struct notice *notice;
 
+    if (fleet->watch->used_numbers > 0)
+        watch_write_used_numbers(fleet, sink);
     for (uint32_t i = 0; i < breaker->group_count; i++) {
         if (breaker->groups[i].used && breaker->groups[i].is_open)
             sink->ops->breaker_set(sink->ctx, &breaker->groups[i]);

@@ -2,8 +2,6 @@
  * whole group keeps an alert from being told; one that still fires afterwards is told then. */
 #include "watch_private.h"
 
-#define FLEET_FAILURE "FleetFailure"
-
 static bool is_suppressed(const struct change *change)
 {
     return watch_in_maintenance(change->fleet, change->instance, change->at_ms, NULL, NULL) ||
@@ -33,33 +31,28 @@ static void begin(struct change *change, const struct alert *alert, const struct
     struct instance *instance = change->instance;
     struct watch *watch = change->fleet->watch;
     struct notice *notice = find_notice(change->fleet, instance, alert);
-    bool is_state = rule->metric == METRIC_STATE;
+    struct errmsg reason;
+    struct event event = alert_firing_event(change, alert, &reason);
     struct notice fresh = {.instance_id = instance->id,
                            .broker_id = instance->broker_id,
                            .host_id = instance->host_id,
                            .alert = alert->name,
                            .severity = rule->severity,
                            .starts_ms = alert->fired_ms,
-                           .has_value = !is_state,
-                           .has_threshold = !is_state,
-                           .value = alert->value,
-                           .threshold = rule_limit(watch, rule),
+                           .is_about_state = rule->metric == METRIC_STATE,
+                           .has_value = true,
+                           .has_threshold = true,
+                           .value = event.value,
+                           .threshold = event.threshold,
                            .cause = alert->cause};
-    struct event event = {.kind = EVENT_ALERT_FIRING,
-                          .instance_id = ident_slice(&instance->id),
-                          .seq = instance->seq,
-                          .at_ms = alert->fired_ms,
-                          .alert = ident_slice(&alert->name),
-                          .has_value = !is_state,
-                          .has_threshold = !is_state,
-                          .value = alert->value,
-                          .threshold = fresh.threshold,
-                          .cause = alert->cause};
 
     if (notice && notice->ends_ms == 0)
         return;
     if (notice)
         notices_remove(&watch->notices, notice); /* its end was not delivered yet; the new beginning says more */
+    event.instance_id = ident_slice(&instance->id);
+    event.seq = alert->seq;
+    event.at_ms = alert->fired_ms;
     fresh.key_len = (unsigned char)notice_key_format(fresh.key, ident_slice(&instance->id), false,
                                                      ident_slice(&alert->name));
     notice = notices_add(&watch->notices, &fresh);
@@ -109,7 +102,7 @@ static struct event group_event(const struct fleet *fleet, const struct breaker_
 {
     return (struct event){.kind = kind,
                           .at_ms = now_ms,
-                          .alert = slice_text(FLEET_FAILURE),
+                          .alert = slice_text(NOTICE_FLEET_FAILURE),
                           .has_value = true,
                           .has_threshold = true,
                           .value = group->crashed * 100.0 / (group->of ? group->of : 1),
@@ -131,7 +124,7 @@ static void begin_group(struct fleet *fleet, struct breaker_group *group, const 
     struct notice *notice;
     struct errmsg reason;
 
-    ident_set(&fresh.alert, slice_text(FLEET_FAILURE));
+    ident_set(&fresh.alert, slice_text(NOTICE_FLEET_FAILURE));
     memcpy(fresh.group, group->key, group->key_len);
     fresh.key_len = (unsigned char)notice_key_format(fresh.key, breaker_group_key(group), true,
                                                      ident_slice(&fresh.alert));
@@ -153,7 +146,7 @@ static void end_group(struct fleet *fleet, struct notice *notice, const struct c
 {
     struct event event = {.kind = EVENT_ALERT_RESOLVED,
                           .at_ms = now_ms,
-                          .alert = slice_text(FLEET_FAILURE),
+                          .alert = slice_text(NOTICE_FLEET_FAILURE),
                           .has_value = true,
                           .value = notice->value,
                           .cause = *cause};

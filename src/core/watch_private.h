@@ -15,7 +15,7 @@ void watched_shift(struct fleet *fleet, struct instance *instance, int64_t delta
 /* The next round is to look at INSTANCE at AT_MS at the latest. */
 void watch_schedule(struct fleet *fleet, struct instance *instance, int64_t at_ms);
 /* The breaker has changed: whoever it held up, or covers from now on, is looked at. */
-void watch_wake_group(struct fleet *fleet);
+void watch_wake_group(struct fleet *fleet, int64_t at_ms);
 /* Adds a step to the chain of CHANGE's instance. */
 void watch_step(const struct change *change, const struct why_step *step);
 /* Tells an event of CHANGE's instance. What does not apply is left zero. */
@@ -41,6 +41,8 @@ void alerts_judge(struct change *change);
 int64_t alerts_next_ms(const struct fleet *fleet, const struct instance *instance, int64_t now_ms);
 /* The worst severity that fires, as health. */
 enum health alerts_health(const struct fleet *fleet, const struct instance *instance);
+/* Writes the record WATCH_REMOVED; the caller has begun a group. */
+void watch_write_used_numbers(const struct fleet *fleet, struct sink *sink);
 /* What the newest alert that fires and asks for HEALTH goes back to; NULL where none does. */
 const struct cause *alerts_cause_of_health(const struct fleet *fleet, const struct instance *instance,
                                            enum health health);
@@ -50,6 +52,9 @@ const struct rule *alert_rule(const struct watch *watch, const struct alert *ale
 struct alert *alerts_find_firing(const struct fleet *fleet, const struct instance *instance,
                                  enum rule_action action, bool threshold);
 bool alerts_fire(const struct instance *instance);
+/* The event by which ALERT begins to fire, but for instance, seq and time; it points to *RET_REASON. */
+struct event alert_firing_event(const struct change *change, const struct alert *alert,
+                                struct errmsg *ret_reason);
 /* Ends every alert, because there is nothing left that it could be about. */
 void alerts_end(struct change *change, const char *reason);
 /* What a rule compares with. */
@@ -82,6 +87,11 @@ void command_issue(struct change *change, const struct command_draft *draft);
 void command_end(struct change *change, enum command_status status, const char *reason);
 /* Ends the open command and tells its agent so. */
 void command_cancel(struct change *change, const char *reason);
+/* The same for what nobody has asked to cancel: not while the guard holds, but behind it; not at all where
+ * nothing is to be commanded. */
+void command_withdraw(struct change *change, const char *reason);
+/* Sends what command_withdraw has put off. */
+void command_cancel_owed(struct change *change);
 /* The answer that a report holds. */
 void command_take_answer(struct change *change, const struct report *report);
 void command_expire(struct change *change);
@@ -99,8 +109,8 @@ void recovery_arm(struct change *change, bool reset);
 /* Forgets the episode: an operator has taken over, or the instance goes. */
 void recovery_abandon(struct change *change);
 void recovery_leave_queue(struct fleet *fleet, struct instance *instance);
-/* Where there is a place, the one who has waited longest is looked at at AT_MS. */
-void recovery_wake_queue(struct fleet *fleet, int64_t at_ms);
+/* Where there is a place, the one who has waited longest is looked at. */
+void recovery_wake_queue(struct fleet *fleet);
 void desired_state_set(struct change *change, enum instance_state state);
 void recovery_attempts_set(struct change *change, uint64_t attempts);
 int64_t recovery_backoff_ms(struct watch *watch, uint32_t attempt);

@@ -18,9 +18,12 @@ void heap_clear(struct heap *heap)
     heap->count = heap->cap = 0;
 }
 
-static int64_t key_at(const struct heap *heap, uint32_t place)
+/* The order is the same however the heap came about. */
+static bool is_less(const struct heap *heap, uint32_t a, uint32_t b)
 {
-    return heap->key_of(heap->owner, heap->items[place]);
+    int64_t x = heap->key_of(heap->owner, heap->items[a]), y = heap->key_of(heap->owner, heap->items[b]);
+
+    return x < y || (x == y && heap->items[a] < heap->items[b]);
 }
 
 static void set_item(struct heap *heap, uint32_t place, uint32_t index)
@@ -39,7 +42,7 @@ static void swap_items(struct heap *heap, uint32_t a, uint32_t b)
 
 static void sift_up(struct heap *heap, uint32_t place)
 {
-    while (place > 0 && key_at(heap, place) < key_at(heap, (place - 1) / 2)) {
+    while (place > 0 && is_less(heap, place, (place - 1) / 2)) {
         swap_items(heap, place, (place - 1) / 2);
         place = (place - 1) / 2;
     }
@@ -50,9 +53,9 @@ static void sift_down(struct heap *heap, uint32_t place)
     for (;;) {
         uint32_t left = 2 * place + 1, least = place;
 
-        if (left < heap->count && key_at(heap, left) < key_at(heap, least))
+        if (left < heap->count && is_less(heap, left, least))
             least = left;
-        if (left + 1 < heap->count && key_at(heap, left + 1) < key_at(heap, least))
+        if (left + 1 < heap->count && is_less(heap, left + 1, least))
             least = left + 1;
         if (least == place)
             return;

@@ -71,6 +71,18 @@ def test_check_invariants_names_the_fault(store):
     (("HDEL", "mt5stated:totals", "result:executed"), "check_results_counted"),
     (("XGROUP", "SETID", "trade_signals", "mt5stated", "1-1"), "check_groups_follow"),
     (("SMOVE", "trade:state:pending", "trade:state:closed", "t1"), "check_trade_in_one_set"),
+    (("SADD", "instance:index:throttled", "mt5-2"), "check_throttled_are_known"),
+    (("XADD", "instance_commands", "*", "command_id", "mt5-1.recover.1", "instance_id", "mt5-1", "command",
+      "recover"), "check_commands_are_announced"),
+    (("XADD", "instance_events", "*", "event", "command_issued", "instance_id", "mt5-1", "seq", "3", "command_id",
+      "mt5-1.stop.1"), "check_one_command_open"),
+    (("XADD", "instance_events", "*", "event", "command_completed", "instance_id", "mt5-1", "seq", "3", "command_id",
+      "mt5-1.stop.1"), "check_one_command_open"),
+    (("XADD", "instance_events", "*", "event", "alert_firing", "instance_id", "mt5-1", "seq", "3", "alert", "A"),
+     "check_alerts_alternate"),
+    (("XADD", "instance_events", "*", "event", "alert_resolved", "instance_id", "mt5-1", "seq", "3", "alert", "A"),
+     "check_alerts_alternate"),
+    (("HSET", "mt5stated:alerts", "mt5-1:A", "status=firing value=1"), "check_alerts_alternate"),
 ])
 def test_find_faults_after_one_wrong_write(store, command, check):
     store.execute_command(*command)
@@ -104,6 +116,52 @@ def test_find_faults_with_what_the_test_did_itself(store):
     store.xadd("trade_results", {"result_id": "r1", "signal_id": "s1", "status": "executed"}, id="2-2")
     move(store, "trade_results", "2-2")
     assert faults(store, signals_removed=1, results_duplicate=1) == []
+
+
+def write_story(redis, *steps):
+    """Events of mt5-1 from its third on, as (event, alert or command_id); each command that is issued is written."""
+    for seq, (event, name) in enumerate(steps, 3):
+        which = "alert" if event.startswith("alert") else "command_id"
+        redis.xadd("instance_events", {"event": event, "instance_id": "mt5-1", "seq": seq, which: name})
+        if event == "command_issued":
+            redis.xadd("instance_commands", {"command_id": name, "instance_id": "mt5-1", "command": name.split(".")[1]})
+
+
+ONE_AFTER_THE_OTHER = [
+    ("alert_firing", "A"), ("command_issued", "mt5-1.throttle.1"), ("alert_firing", "B"),
+    ("command_issued", "mt5-1.cancel.2"), ("command_completed", "mt5-1.throttle.1"),
+    ("command_issued", "mt5-1.recover.3"), ("command_completed", "mt5-1.cancel.2"),
+    ("command_completed", "mt5-1.recover.3"), ("alert_resolved", "A"), ("alert_resolved", "B"), ("alert_firing", "A"),
+]
+
+
+def test_find_faults_of_commands_and_alerts_that_follow_each_other(store):
+    write_story(store, *ONE_AFTER_THE_OTHER)
+    store.hset("mt5stated:alerts", mapping={"mt5-1:A": "status=firing value=1", "mt5-1:C": "status=pending value=2"})
+    assert faults(store) == []
+
+
+@pytest.mark.parametrize("steps, check", [
+    ([("command_issued", "mt5-1.throttle.1"), ("command_issued", "mt5-1.stop.2")], "check_one_command_open"),
+    ([("command_issued", "mt5-1.stop.2"), ("command_completed", "mt5-1.stop.2"),
+      ("command_issued", "mt5-1.stop.2"), ("command_completed", "mt5-1.stop.2")], "check_command_ids"),
+    ([("command_issued", "mt5-1.stop.2"), ("command_completed", "mt5-1.stop.2"),
+      ("command_issued", "mt5-1.start.1"), ("command_completed", "mt5-1.start.1")], "check_command_ids"),
+    ([("command_issued", "mt5-1.stop.1"), ("command_completed", "mt5-1.stop.1"),
+      ("command_completed", "mt5-1.stop.1")], "check_one_command_open"),
+    ([("alert_firing", "A"), ("alert_firing", "A"), ("alert_resolved", "A")], "check_alerts_alternate"),
+])
+def test_find_faults_of_a_story_that_is_wrong(store, steps, check):
+    write_story(store, *steps)
+    found = faults(store)
+    assert {line.partition(":")[0] for line in found} == {check}, found
+
+
+def test_find_faults_judges_nothing_by_events_that_are_gone(store):
+    write_story(store, *ONE_AFTER_THE_OTHER[:1], ("alert_firing", "A"))
+    assert faults(store) != []
+    store.xtrim("instance_events", maxlen=1, approximate=False)
+    assert faults(store) == []
 
 
 def test_find_faults_survives_hostile_bytes(store):

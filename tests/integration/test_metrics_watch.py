@@ -88,7 +88,7 @@ def test_metrics_alerts_pending_and_firing(bus, daemon):
     one.restart()
     metrics = one.metrics()
     assert alerts(metrics, "HighQueueLength") == (0, 1) and firing(metrics) == {("mt5-2", "HighQueueLength")}
-    bus.report("mt5-2", state="stopped")
+    bus.report("mt5-2", queue_length=1)
     assert not firing(wait_alerts(one, "HighQueueLength", (0, 0)))
 
 

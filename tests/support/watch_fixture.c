@@ -1,7 +1,5 @@
 #include "watch_fixture.h"
 
-#include "util/buf.h"
-#include "util/macros.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -88,6 +86,7 @@ struct instance *watch_add(struct watch_fixture *w, int64_t at_ms, const char *i
     if (*text)
         assert_true(fixture_report(&w->f, at_ms, id, text));
     recording_sink_reset(&w->f.recorder);
+    w->now_ms = at_ms > w->now_ms ? at_ms : w->now_ms;
     return watch_find(w, id);
 }
 
@@ -208,13 +207,18 @@ static void tell_line(const char *line, unsigned kinds, struct buf *story)
     }
 }
 
+void watch_story(const struct watch_fixture *w, unsigned kinds, struct buf *out)
+{
+    for (size_t i = 0; i < w->f.recorder.count; i++)
+        tell_line(w->f.recorder.lines[i], kinds, out);
+}
+
 void assert_story(struct watch_fixture *w, unsigned kinds, const char *expected)
 {
     struct buf story = BUF_INIT;
     bool is_same;
 
-    for (size_t i = 0; i < w->f.recorder.count; i++)
-        tell_line(w->f.recorder.lines[i], kinds, &story);
+    watch_story(w, kinds, &story);
     is_same = strcmp(buf_text(&story), expected) == 0;
     if (!is_same)
         print_error("story:    %s\nexpected: %s\n", buf_text(&story), expected);
@@ -231,8 +235,8 @@ size_t count_why(const struct watch_fixture *w, const char *id, const char *stat
     for (uint32_t i = 0; watched && i < watched->why.count; i++) {
         const struct why_step *step = why_get(&watched->why, i);
 
-        count += (!status || strcmp(step->status, status) == 0) &&
-                 (!reason || slice_is(step->reason, reason));
+        count +=
+            (!status || strcmp(step->status, status) == 0) && (!reason || slice_is(step->reason, reason));
     }
     return count;
 }

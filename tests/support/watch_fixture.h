@@ -4,13 +4,15 @@
  * Words of a story, in the order in which the sink was told:
  * - a+HighCpuUsage, a-HighCpuUsage: the alert of instance a fires, is resolved (events)
  * - a:instance_degraded: any other event of an instance but those of commands
- * - a.recover.1: the command goes out; a.cancel.2>a.recover.1: what it cancels; a.redistribute.1>b: its target
+ * - a.recover.1: the command goes out; a.cancel.2>a.recover.1: what it cancels; a.redistribute.1>b: its
+ * target
  * - a.recover.1=ok: how it ended (event command_completed), up to the first colon of its reason
  * - tell(a:HighCpuUsage), over(a:HighCpuUsage): whoever is notified is told that it fires, that it is over
  * - throttled(a), unthrottled(a); open(broker:b1), shut(broker:b1) */
 #pragma once
 
 #include "fleet_fixture.h"
+#include "util/buf.h"
 
 #define STORY_ALERTS   1U
 #define STORY_STATES   2U
@@ -25,7 +27,7 @@
 struct watch_fixture {
     struct fleet_fixture f; /* first: `f.fleet`, `f.sink`, fixture_report(&w->f, …) */
     struct watch_options options;
-    int64_t now_ms; /* of the last watch_run */
+    int64_t now_ms;  /* the latest time that was told */
     uint32_t warned; /* calls of on_unevaluable */
 };
 
@@ -54,6 +56,8 @@ void watch_say(struct watch_fixture *w, int64_t at_ms, const char *id, const cha
 /* An operator's command; whether it was given. */
 bool watch_order(struct watch_fixture *w, int64_t at_ms, const char *id, enum command_kind kind);
 
+/* Appends the words of KINDS since the last reset, divided by spaces. */
+void watch_story(const struct watch_fixture *w, unsigned kinds, struct buf *out);
 /* Fails the test where the words of KINDS since the last reset are not EXPECTED, divided by spaces; then
  * forgets all. */
 void assert_story(struct watch_fixture *w, unsigned kinds, const char *expected);

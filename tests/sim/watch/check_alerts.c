@@ -43,6 +43,10 @@ void check_sample(struct run *run, const struct sent *sent)
         if (!holds && account->rules[i].over_ms == 0 && account->rules[i].sample_ms == 0)
             continue;
         rule = &account_of(run, sent->agent)->rules[i];
+        if (rule->changed_ms != sent->at_ms) {
+            rule->before_ms = rule->over_ms;
+            rule->changed_ms = sent->at_ms;
+        }
         was_missing = sent->at_ms - rule->sample_ms > run->settings.fleet.metric_max_age_ms - 1000;
         if (!holds)
             rule->over_ms = rule->sample_ms = 0;
@@ -62,11 +66,25 @@ static const struct rule *find_rule(const struct run *run, uint32_t place)
     return NULL;
 }
 
+static bool asks_for_recovery(const struct run *run, const struct account *account)
+{
+    for (uint32_t i = 0; i < RULES_RUN; i++) {
+        const struct rule *rule = account->rules[i].fires ? find_rule(run, i) : NULL;
+
+        if (rule && rule->actions & ACTION_BIT(ACTION_RECOVER) &&
+            (!rule_is_threshold(rule) || account->state == STATE_RUNNING))
+            return true;
+    }
+    return false;
+}
+
 static void check_beginning(struct run *run, uint32_t agent, uint32_t place, const struct event *event)
 {
     struct account *account = account_of(run, agent);
     struct account_rule *its = &account->rules[place];
     const struct rule *rule = find_rule(run, place);
+    /* One that is judged as of a moment ahead of the report at hand rests on those before. */
+    int64_t over_ms = event->at_ms < its->changed_ms ? its->before_ms : its->over_ms;
 
     if (its->fires)
         run_fail(run, "t%u: %s begins a second time", agent, rule_names[place]);
@@ -79,10 +97,21 @@ static void check_beginning(struct run *run, uint32_t agent, uint32_t place, con
     if (run->world.agents[agent].is_steady)
         run_fail(run, "t%u: %s fires, and it is well", agent, rule_names[place]);
     if (rule && (int)ailment_of(place) != AILMENTS &&
-        (its->over_ms == 0 || (rule->for_ms > 0 && event->at_ms - its->over_ms <= rule->for_ms &&
-                               run->daemon.quiet_ms <= its->over_ms)))
+        (over_ms == 0 ||
+         (rule->for_ms > 0 && event->at_ms - over_ms <= rule->for_ms && run->daemon.quiet_ms <= over_ms)))
         run_fail(run, "t%u: %s fires too soon, beyond the threshold since %lld ms", agent, rule_names[place],
-                 (long long)(its->over_ms ? event->at_ms - its->over_ms : -1));
+                 (long long)(over_ms ? event->at_ms - over_ms : -1));
+    if (rule && (int)ailment_of(place) != AILMENTS && its->sample_ms < account->judged_from_ms &&
+        event->at_ms >= its->changed_ms)
+        run_fail(run, "t%u: %s fires for an old sample", agent, rule_names[place]);
+    if (rule && rule->by_max_attempts && !account->is_disarmed &&
+        account->attempts <= run->options.recovery.max_attempts && !asks_for_recovery(run, account))
+        run_fail(run, "t%u: given up, and nothing asks for a recovery", agent);
+    if (rule && rule->by_max_attempts) {
+        if (account->attempts < run->options.recovery.max_attempts)
+            run_fail(run, "t%u: given up after %llu attempts", agent, (unsigned long long)account->attempts);
+        account->is_disarmed = true;
+    }
     its->fires = true;
     its->fired_ms = event->at_ms;
     its->reconnects = 0;
@@ -105,6 +134,7 @@ void check_alert_event(struct run *run, uint32_t agent, const struct event *even
     if (!account_of(run, agent)->rules[place].fires)
         run_fail(run, "t%u: %s is resolved and did not fire", agent, rule_names[place]);
     account_of(run, agent)->rules[place].fires = false;
+    account_of(run, agent)->resolved_ms = event->at_ms;
 }
 
 void check_notify(struct run *run, uint32_t agent, const struct notice *notice, const struct event *event)
@@ -155,4 +185,18 @@ void check_silence(struct run *run, uint32_t agent, const struct event *event)
         run_fail(run, "t%u: told to be silent in maintenance", agent);
     if (world->agents[agent].is_steady)
         run_fail(run, "t%u: told to be silent, and is well", agent);
+    account_of(run, agent)->is_silent = true;
+}
+
+void check_return(struct run *run, const struct sent *sent, bool was_open, uint64_t number)
+{
+    struct account *account = &run->model.told[sent->agent].account;
+    const struct command *command = &run->model.told[sent->agent].watch.record.command;
+
+    if (!account->is_silent)
+        return;
+    account_of(run, sent->agent)->is_silent = false;
+    if (was_open && account->is_open && account->command_number == number && !command->is_accepted &&
+        sent->answer.number == 0 && (sent->state == STATE_RUNNING || sent->state == STATE_STOPPED))
+        run_fail(run, "t%u: it is heard again, and the command to it is not ended", sent->agent);
 }

@@ -90,6 +90,9 @@ static void check_automatic(struct run *run, uint32_t agent, const struct comman
     struct account *account = account_of(run, agent);
     const char *obstacle = find_obstacle(run, agent);
 
+    if (run->daemon.horizon_ms < run->daemon.started_ms || run->daemon.horizon_ms < run->daemon.released_ms)
+        run_fail(run, "t%u: %s is commanded before the reports were read", agent,
+                 command_kind_name(order->kind));
     if (obstacle)
         run_fail(run, "t%u: %s is commanded %s", agent, command_kind_name(order->kind), obstacle);
     switch (order->kind) {
@@ -98,9 +101,8 @@ static void check_automatic(struct run *run, uint32_t agent, const struct comman
         break;
     case COMMAND_STOP:
         run->model.sums.stops++;
-        if (account->given < run->options.recovery.max_attempts)
-            run_fail(run, "t%u: stop after %u recoveries of %u", agent, account->given,
-                     run->options.recovery.max_attempts);
+        if (account->given < run->least_attempts)
+            run_fail(run, "t%u: stop after %u recoveries of %u", agent, account->given, run->least_attempts);
         break;
     case COMMAND_THROTTLE:
         account->owes_unthrottle = true;
@@ -147,16 +149,32 @@ static void check_cancel(struct run *run, uint32_t agent, const struct command_o
 
     if (!slice_equal(order->cancels, format_id(text, agent, account->command_kind, account->command_number)))
         run_fail(run, "t%u: a cancel of something else than the last command, %s", agent, text);
+    account->is_replaced = order->reason.len > 8 && memcmp(order->reason.data, "replaced", 8) == 0;
+}
+
+/* Each id is one that no command ever had: the numbers of an instance ascend by one, and the first is behind
+ * those of any that was removed. */
+static void take_number(struct run *run, uint32_t agent, const struct command_order *order)
+{
+    struct account *account = account_of(run, agent);
+    char text[ID_TEXT_MAX];
+    enum command_kind kind = COMMAND_KINDS;
+    uint64_t number = 0;
+    bool is_next;
+
+    (void)command_id_parse(order->command_id, world_format_id(text, agent), &kind, &number); /* else 0 */
+    is_next = account->number > 0 ? number == account->number + 1
+                                  : number > 0 && number <= run->model.used_numbers + 1;
+    if (kind != order->kind || !is_next || number <= account->ever_number)
+        run_fail(run, "t%u: its id does not follow number %llu", agent, (unsigned long long)account->number);
+    account->number = account->ever_number = number;
 }
 
 void check_command(struct run *run, uint32_t agent, const struct command_order *order)
 {
     struct account *account = account_of(run, agent);
-    char text[IDENT_COMMAND_MAX + 1];
 
-    account->number++;
-    if (!slice_equal(order->command_id, format_id(text, agent, order->kind, account->number)))
-        run_fail(run, "t%u: the id should be %s", agent, text);
+    take_number(run, agent, order);
     if (order->issued_ms != run->daemon.at_ms ||
         order->expires_ms != order->issued_ms + run->options.recovery.timeout_ms)
         run_fail(run, "t%u: it was issued or expires at another time", agent);
@@ -166,6 +184,11 @@ void check_command(struct run *run, uint32_t agent, const struct command_order *
     }
     if (account->is_open)
         run_fail(run, "t%u: a second command under way", agent);
+    if (account->is_replaced && order->kind >= account->command_kind && order->kind != COMMAND_UNTHROTTLE)
+        run_fail(run, "t%u: %s replaces what is as strong", agent, command_kind_name(order->kind));
+    if (account->is_replaced && account->by_operator && !run->daemon.is_operator)
+        run_fail(run, "t%u: %s replaces an operator's command", agent, command_kind_name(order->kind));
+    account->is_replaced = account->is_ok = false;
     check_target(run, agent, order);
     account->is_automatic_recover = false;
     if (!run->daemon.is_operator) {
@@ -174,6 +197,9 @@ void check_command(struct run *run, uint32_t agent, const struct command_order *
         account->is_disarmed = false;
         account->cooldown_until_ms = 0;
     }
+    if (order->kind <= COMMAND_START)
+        account->wants_stopped =
+            order->kind == COMMAND_STOP || (account->wants_stopped && !run->daemon.is_operator);
     account->is_open = true;
     account->by_operator = run->daemon.is_operator;
     account->command_kind = order->kind;
@@ -234,8 +260,12 @@ static void check_completed(struct run *run, uint32_t agent, const struct event 
         return;
     }
     account->is_open = false;
+    if (event->reason.len > 7 && memcmp(event->reason.data, "expired", 7) == 0 &&
+        run->daemon.horizon_ms < account->expires_ms)
+        run_fail(run, "t%u: a command expires before the reports were read", agent);
     if (is_ok && account->is_automatic_recover && account->state == STATE_RUNNING)
         account->cooldown_until_ms = event->at_ms + run->options.recovery.cooldown_ms;
+    account->is_ok = is_ok && account->is_automatic_recover && account->state != STATE_RUNNING;
 }
 
 void check_command_event(struct run *run, uint32_t agent, const struct event *event)
@@ -267,17 +297,23 @@ void check_attempts(struct run *run, uint32_t agent, uint64_t attempts)
         return; /* written again */
     run_note(run, "t%u attempts %llu", agent, (unsigned long long)attempts);
     if (attempts == 0) {
+        if (!run->daemon.is_operator && account->attempts > 1 &&
+            (account->state != STATE_RUNNING ||
+             run->daemon.at_ms - account->state_ms < run->options.recovery.stable_ms ||
+             run->daemon.at_ms - account->resolved_ms < run->options.recovery.stable_ms))
+            run_fail(run, "t%u: its attempts are forgotten too soon", agent);
         account->given = 0;
         account->last_attempt = 0;
     } else if (attempts == (uint64_t)most + 1) {
-        account->is_disarmed = true;
+        account->is_disarmed = true; /* with less than before, where a reload has lowered max_attempts */
     } else if (attempts == account->attempts - 1) {
         /* one that was counted and not needed any more */
-        account->last_attempt = attempts < account->last_attempt ? attempts : account->last_attempt;
     } else if (attempts != account->attempts + 1) {
         run_fail(run, "t%u: %llu attempts follow %llu", agent, (unsigned long long)attempts,
                  (unsigned long long)account->attempts);
     }
+    if (attempts < account->last_attempt)
+        account->last_attempt = attempts;
     account->attempts = attempts;
     account->counted_ms = run->daemon.at_ms;
 }
@@ -285,12 +321,21 @@ void check_attempts(struct run *run, uint32_t agent, uint64_t attempts)
 void check_move(struct run *run, uint32_t agent, enum instance_state from, enum instance_state to)
 {
     struct account *account = account_of(run, agent);
+    bool had_stopped = from == STATE_STOPPED || (from == STATE_RESTARTING && account->was_stopped);
 
-    if (from == STATE_STOPPED && to == STATE_RUNNING) {
-        account->is_disarmed = false;
+    if (had_stopped && to == STATE_RUNNING) {
+        account->is_disarmed = account->wants_stopped = false;
         account->cooldown_until_ms = 0;
     }
+    if (account->is_ok && to == STATE_RUNNING && run->daemon.at_ms < account->expires_ms)
+        account->cooldown_until_ms = run->daemon.at_ms + run->options.recovery.cooldown_ms;
+    if (to == STATE_RUNNING)
+        account->is_ok = false;
+    account->was_stopped = from == STATE_STOPPED && to == STATE_RESTARTING;
     account->judged_from_ms = run->daemon.at_ms;
-    for (int i = 0; i < RULES_RUN; i++)
-        account->rules[i].over_ms = 0;
+    for (int i = 0; i < RULES_RUN; i++) {
+        struct account_rule *rule = &account->rules[i];
+
+        rule->over_ms = rule->over_ms > 0 && rule->sample_ms == run->daemon.at_ms ? rule->sample_ms : 0;
+    }
 }

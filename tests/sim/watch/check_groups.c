@@ -16,9 +16,10 @@ static enum group_kind kind_of(const struct run *run, uint32_t group)
     return group == 0 ? GROUP_ALL : (group <= run->settings.brokers ? GROUP_BROKER : GROUP_HOST);
 }
 
+/* Within the window of the newest one: those that are read late may have happened together all the same. */
 static bool is_recent(const struct run *run, const struct account *account)
 {
-    return account->is_recent && account->crashed_ms >= run->daemon.at_ms - window_ms(run);
+    return account->is_recent && account->crashed_ms >= run->model.crashed_ms - window_ms(run);
 }
 
 /* More than the share of those that ran have crashed, and most of these are still down. */
@@ -46,7 +47,7 @@ void check_group_members(struct run *run, uint32_t agent, enum instance_state fr
 
     if (from == STATE_RUNNING && to == STATE_CRASHED) {
         account->is_recent = true;
-        account->crashed_ms = run->daemon.at_ms;
+        account->crashed_ms = run->model.crashed_ms = run->daemon.at_ms;
     } else if (to == STATE_NONE) {
         account->is_recent = false;
     }

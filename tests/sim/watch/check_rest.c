@@ -50,7 +50,8 @@ static void check_condition(struct run *run, uint32_t agent, uint32_t place, con
     if (should && !its->fires)
         run_fail(run, "t%u: %s does not fire, beyond the threshold since %lld ms", agent, rule_names[place],
                  (long long)(run->now_ms - its->over_ms));
-    if (rule->metric == METRIC_STATE && (double)account->state == rule->threshold && !its->fires)
+    if (rule->metric == METRIC_STATE && (double)account->state == rule->threshold && !its->fires &&
+        run->now_ms - account->state_ms > rule->for_ms && run->now_ms - run->daemon.quiet_ms > rule->for_ms)
         run_fail(run, "t%u: %s does not fire", agent, rule_names[place]);
     if (rule->metric == METRIC_STATE && (double)account->state != rule->threshold && its->fires &&
         account->state != STATE_RESTARTING && rule->keep_firing_ms == 0)
@@ -99,12 +100,14 @@ static void check_open(struct run *run, uint32_t agent)
 
     if (is_stored != kept->account.is_open)
         run_fail(run, "t%u: a command is under way %d, stored %d", agent, kept->account.is_open, is_stored);
-    if (kept->watch.exists && kept->watch.record.commands != kept->account.number)
+    if (kept->watch.exists && kept->account.number > 0 && kept->watch.record.commands != kept->account.number)
         run_fail(run, "t%u: the number of its commands is stored as %llu", agent,
                  (unsigned long long)kept->watch.record.commands);
     if (kept->account.last_attempt > kept->account.attempts)
         run_fail(run, "t%u: attempt %llu is not stored", agent,
                  (unsigned long long)kept->account.last_attempt);
+    if (kept->account.wants_stopped != slice_is(kept_get(kept, RECORD_INSTANCE, "desired_state"), "stopped"))
+        run_fail(run, "t%u: desired_state is wrong", agent);
     if (kept->account.is_open && kept->account.expires_ms <= run->now_ms)
         run_fail(run, "t%u: a command has not expired", agent);
     if (kept->account.has_score != (kept->account.state == STATE_RUNNING))
@@ -184,7 +187,7 @@ void check_all(struct run *run)
         if (run->model.told[i].account.exists)
             check_progress(run, i);
     }
-    if (run->model.touched_count == 0)
+    if (!run->model.has_batch)
         check_load(run, &run->daemon.fleet);
 }
 

@@ -86,6 +86,7 @@ static void start(struct daemon *daemon)
         struct account *told = &run->model.told[i].account, *stored = &run->model.stored[i].account;
 
         told->idle_from_ms = stored->idle_from_ms = 0;
+        told->judged_from_ms = stored->judged_from_ms = told->state_ms; /* the guard does not hold at start */
     }
 }
 
@@ -276,6 +277,9 @@ static void take_report(struct daemon *daemon, const struct sent *sent, uint64_t
     char id[ID_TEXT_MAX], broker[ID_TEXT_MAX], host[ID_TEXT_MAX], command[IDENT_COMMAND_MAX + 1];
     char numbers[AILMENTS + 1][NUMBER_TEXT_MAX];
     const struct agent *agent = &daemon->run->world.agents[sent->agent];
+    const struct account *account;
+    bool was_open;
+    uint64_t number;
     struct cause cause = {CAUSE_REPORT, {(uint64_t)sent->at_ms, place}};
     struct report report = {.instance_id = world_format_id(id, sent->agent),
                             .broker_id = world_format_broker(broker, agent->broker),
@@ -305,9 +309,13 @@ static void take_report(struct daemon *daemon, const struct sent *sent, uint64_t
         run_note(daemon->run, "t%u answers %s: %s, %s", sent->agent, command,
                  command_status_name(sent->answer.status), instance_state_name(sent->state));
     }
+    account = &daemon->run->model.told[sent->agent].account;
+    was_open = account->is_open;
+    number = account->command_number;
     check_sample(daemon->run, sent);
     model_ops.begin(&daemon->run->model, &cause);
     (void)fleet_on_report(&daemon->fleet, &report, &cause, sent->at_ms, sink_of(daemon));
+    check_return(daemon->run, sent, was_open, number);
 }
 
 /* Reads in order; the horizon moves once there is no more. False where the daemon died over it. */
@@ -334,7 +342,7 @@ static bool is_due(const struct daemon *daemon)
 {
     int64_t due_ms = fleet_next_deadline(&daemon->fleet);
 
-    return due_ms <= daemon->horizon_ms && due_ms <= daemon->run->now_ms;
+    return daemon->horizon_ms > 0 && due_ms <= daemon->horizon_ms && due_ms <= daemon->run->now_ms;
 }
 
 static bool tell_time(struct daemon *daemon)
@@ -342,6 +350,9 @@ static bool tell_time(struct daemon *daemon)
     struct run *run = daemon->run;
 
     daemon->at_ms = run->now_ms;
+    /* It may be asked at any time. */
+    if (rng_chance(&run->rng, 2))
+        fleet_on_timer(&daemon->fleet, run->now_ms, daemon->horizon_ms, sink_of(daemon));
     for (int round = 0; is_due(daemon); round++) {
         if (round == ROUNDS_MOST) {
             run_fail(run, "the timer never comes to rest");
@@ -542,6 +553,8 @@ void daemon_reload(struct daemon *daemon)
 {
     struct run *run = daemon->run;
 
+    if (run->options.recovery.max_attempts < run->least_attempts)
+        run->least_attempts = run->options.recovery.max_attempts;
     if (!daemon->is_running)
         return;
     run_note(run, "operator: reloads");
@@ -569,7 +582,19 @@ void daemon_calm(struct daemon *daemon)
             continue;
         if (run->model.told[i].account.maintenance_until_ms > 0)
             set_maintenance(daemon, instance, i, 0);
-        if (!run->world.agents[i].is_steady)
+    }
+}
+
+void daemon_start_stopped(struct daemon *daemon)
+{
+    struct run *run = daemon->run;
+    char id[ID_TEXT_MAX];
+
+    daemon->at_ms = run->now_ms;
+    for (uint32_t i = 0; i < run->settings.instances; i++) {
+        struct instance *instance = fleet_find(&daemon->fleet, world_format_id(id, i));
+
+        if (instance && (instance->state == STATE_STOPPED || run->model.told[i].account.is_disarmed))
             command(daemon, instance, i, COMMAND_START);
     }
 }

@@ -54,3 +54,5 @@ void daemon_reload(struct daemon *daemon);
 void daemon_add_chore(struct daemon *daemon, const struct chore *chore);
 /* Nothing goes wrong any more; operators undo what they have done. */
 void daemon_calm(struct daemon *daemon);
+/* They start whatever is stopped. */
+void daemon_start_stopped(struct daemon *daemon);

@@ -122,6 +122,7 @@ static void carry_out(struct model *model, const struct effect *effect)
 
 void model_commit(struct model *model)
 {
+    model->used_numbers_stored = model->used_numbers;
     settle(model, model->stored, model->told);
     if (model->groups_differ)
         memcpy(model->groups_stored, model->groups, model->group_count * sizeof(*model->groups));
@@ -133,7 +134,8 @@ void model_commit(struct model *model)
 
 void model_lose(struct model *model)
 {
-    model->sums.lost += model->touched_count > 0;
+    model->sums.lost += model->has_batch;
+    model->used_numbers = model->used_numbers_stored;
     settle(model, model->told, model->stored);
     if (model->groups_differ)
         memcpy(model->groups, model->groups_stored, model->group_count * sizeof(*model->groups));
@@ -279,6 +281,7 @@ void model_load(struct model *model, struct fleet *fleet)
     struct watch_record_scratch *scratch = mem_new(1, sizeof(*scratch));
     char key[64];
 
+    watch_load_used_numbers(fleet, model->used_numbers_stored);
     for (uint32_t i = 0; i < model->group_count; i++) {
         const struct kept_group *group = &model->groups_stored[i];
         uint32_t brokers = model->run->settings.brokers;

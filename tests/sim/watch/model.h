@@ -60,6 +60,7 @@ struct account_rule {
     uint32_t done; /* bits of enum command_kind: given for this firing */
     /* As the reports say: beyond its threshold without a break since then; 0: it is not. */
     int64_t over_ms, sample_ms;
+    int64_t before_ms, changed_ms; /* over_ms before the report of changed_ms */
 };
 
 struct account {
@@ -73,14 +74,20 @@ struct account {
     struct account_rule rules[RULES_RUN];
     /* Commands. */
     uint64_t number, command_number; /* of the last one; of the last that was no cancel */
+    uint64_t ever_number;            /* of the last one of any instance of this id */
     enum command_kind command_kind;
     bool is_open, by_operator, is_automatic_recover;
+    bool is_replaced; /* the last one was cancelled in favour of what follows at once */
     int64_t issued_ms, expires_ms;
     /* Recovery. */
     uint64_t attempts, last_attempt;
     uint32_t given; /* recoveries commanded since attempts were 0 */
     int64_t counted_ms, cooldown_until_ms;
-    bool is_disarmed;
+    int64_t resolved_ms; /* the last end of an alert */
+    bool wants_stopped;  /* by an operator's stop, or because it was given up */
+    bool is_ok;          /* its agent says that the last recovery is done, and it does not run yet */
+    bool is_silent;      /* it crashed for silence, and has not reported since */
+    bool is_disarmed, was_stopped; /* was_stopped: before it was restarting */
     int64_t maintenance_until_ms;
     /* The breaker. */
     bool is_recent; /* it crashed lately, as far as this daemon has seen */
@@ -135,8 +142,10 @@ struct model {
     uint32_t marked_count;
     struct kept_group *groups, *groups_stored;
     bool groups_differ;
-    bool *group_is_dirty; /* somebody has crashed in it since it was judged */
+    uint64_t used_numbers, used_numbers_stored; /* the highest number of a command of one that was removed */
+    bool *group_is_dirty;                       /* somebody has crashed in it since it was judged */
     bool any_group_dirty;
+    int64_t crashed_ms; /* the newest crash that was told */
     uint32_t group_count;
     struct effect *effects;
     uint32_t effect_count, effect_cap;
@@ -186,6 +195,8 @@ void check_notify(struct run *run, uint32_t agent, const struct notice *notice, 
 void check_silence(struct run *run, uint32_t agent, const struct event *event);
 /* A report is about to be taken in. */
 void check_sample(struct run *run, const struct sent *sent);
+/* It has been taken in; WAS_OPEN: command NUMBER was under way before. */
+void check_return(struct run *run, const struct sent *sent, bool was_open, uint64_t number);
 /* check_groups.c */
 void check_group_open(struct run *run, uint32_t group);
 void check_group_end(struct run *run, uint32_t group);

@@ -126,6 +126,15 @@ static enum instance_state state_of(const char *name)
     return state;
 }
 
+/* The first thing that is told of a new one. What is known of its report stays. */
+static void account_open(struct account *account)
+{
+    if (account->exists)
+        return;
+    account->exists = true;
+    account->state = STATE_NONE;
+}
+
 static void on_index_move(void *ctx, enum index_kind kind, struct slice id, const char *from, const char *to)
 {
     struct model *model = ctx;
@@ -135,8 +144,7 @@ static void on_index_move(void *ctx, enum index_kind kind, struct slice id, cons
 
     if (kind != INDEX_INSTANCE_STATE || state_of(from) != (account->exists ? account->state : STATE_NONE))
         run_fail(run, "t%u leaves a set that it is not in", agent);
-    if (!account->exists)
-        *account = (struct account){.exists = true, .state = STATE_NONE};
+    account_open(account);
     check_group_members(run, agent, state_of(from), state_of(to));
     check_move(run, agent, state_of(from), state_of(to));
     account->state = state_of(to);
@@ -166,7 +174,7 @@ static void forget(struct model *model, uint32_t agent)
     if (kept->account.has_score || kept->alerts.present || kept->watch.exists || kept->account.is_throttled ||
         kept->account.is_open)
         run_fail(model->run, "t%u is removed and leaves something behind", agent);
-    kept->account = (struct account){.state = STATE_NONE};
+    kept->account = (struct account){.state = STATE_NONE, .ever_number = kept->account.ever_number};
 }
 
 static void note_event(struct run *run, uint32_t agent, const struct event *event)
@@ -192,8 +200,7 @@ static void on_event(void *ctx, const struct event *event)
     agent = agent_of(run, event->instance_id);
     note_event(run, agent, event);
     account = model_account(model, agent);
-    if (!account->exists)
-        *account = (struct account){.exists = true, .state = STATE_NONE};
+    account_open(account);
     if (event->seq != account->seq + 1)
         run_fail(run, "t%u: event %llu follows %llu", agent, (unsigned long long)event->seq,
                  (unsigned long long)account->seq);
@@ -234,10 +241,17 @@ static void on_reject(void *ctx, const struct cause *cause, struct slice reason)
 static void on_watch_set(void *ctx, struct slice id, const struct watch_record *record)
 {
     struct model *model = ctx;
-    uint32_t agent = agent_of(model->run, id);
-    struct kept_watch *watch = &model_touch(model, agent, PART_WATCH)->watch;
+    struct kept_watch *watch;
     size_t len = record->maintenance_reason ? strlen(record->maintenance_reason) : 0;
+    uint32_t agent;
 
+    model->has_batch = true;
+    if (slice_is(id, WATCH_REMOVED)) {
+        model->used_numbers = record->commands;
+        return;
+    }
+    agent = agent_of(model->run, id);
+    watch = &model_touch(model, agent, PART_WATCH)->watch;
     watch->exists = true;
     watch->record = *record;
     watch->record.maintenance_reason = NULL;

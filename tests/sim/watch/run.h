@@ -43,6 +43,7 @@ struct run {
     struct world world;
     struct model model;
     struct daemon daemon;
+    uint32_t least_attempts; /* the least that recovery.max_attempts ever was */
     int64_t reload_ms, order_ms, look_ms;
 };
 

@@ -98,13 +98,13 @@ void settings_draw(struct settings *s, struct rng *rng, const struct sizes *size
         sizes->hours ? (int64_t)sizes->hours * HOUR_MS : rng_between(rng, HOUR_MS / 2, 3 * HOUR_MS / 2);
     s->brokers = 1 + rng_below(rng, 3 + s->instances / 100);
     s->hosts = 1 + rng_below(rng, 4 + s->instances / 20);
-    s->period_least_ms = is_long ? 60000 : rng_between(rng, 2000, 5000);
+    s->period_least_ms = is_long ? 120000 : rng_between(rng, 2000, 5000);
     s->period_most_ms = is_long ? 180000 : s->period_least_ms + rng_between(rng, 0, 6000);
-    s->fleet =
-        (struct fleet_options){.heartbeat_timeout_ms = s->period_most_ms * 2 + rng_between(rng, 1000, 20000),
-                               .restarting_timeout_ms = rng_between(rng, 20000, 120000),
-                               .metric_max_age_ms = s->period_most_ms * rng_between(rng, 2, 4) + 2000,
-                               .max = UINT32_MAX};
+    s->fleet = (struct fleet_options){.heartbeat_timeout_ms =
+                                          s->period_most_ms * 2 + 1000 + rng_between(rng, 1000, 20000),
+                                      .restarting_timeout_ms = rng_between(rng, 20000, 120000),
+                                      .metric_max_age_ms = s->period_most_ms * rng_between(rng, 2, 4) + 2000,
+                                      .max = UINT32_MAX};
     s->hold_ms = rng_between(rng, 500, 10000);
     s->trouble_ms = unit_ms * rng_between(rng, 1, 4);
     s->outage_ms = rng_chance(rng, 70) ? unit_ms * rng_between(rng, 1, 4) : 0;

@@ -31,6 +31,7 @@ static void start_run(struct run *run, uint64_t seed, const struct options *opti
     settings_draw(&run->settings, &run->rng, &options->sizes);
     run->options = run->settings.watch;
     run->options.windows = run->settings.windows;
+    run->least_attempts = run->options.recovery.max_attempts;
     world_init(&run->world, run);
     model_init(&run->model, run);
     daemon_init(&run->daemon, run);
@@ -81,8 +82,13 @@ static void settle(struct run *run)
     options_calm(run);
     world_calm(&run->world);
     daemon_calm(&run->daemon);
-    while (run->now_ms < until_ms && !run->failed)
-        take_step(run);
+    for (int64_t phase_ms = run->now_ms; phase_ms < until_ms && !run->failed;) {
+        phase_ms += CALM_MS / 4;
+        while (run->now_ms < phase_ms && !run->failed)
+            take_step(run);
+        if (phase_ms < until_ms)
+            daemon_start_stopped(&run->daemon);
+    }
     if (!run->failed)
         check_end(run);
 }

@@ -53,6 +53,8 @@ void world_init(struct world *world, struct run *run)
                            .trouble_ms = NEVER,
                            .period_ms = rng_between(rng, s->period_least_ms, s->period_most_ms),
                            .place = HEAP_NONE};
+        if (rng_chance(rng, 30)) /* so that samples come exactly at the end of what a rule waits */
+            agent->period_ms = (agent->period_ms + 999) / 1000 * 1000;
         agent->report_ms = run->now_ms + rng_between(rng, 0, agent->period_ms);
         if (!agent->is_steady)
             agent->trouble_ms = run_draw_time(run, s->trouble_ms);
@@ -89,17 +91,32 @@ static void enter(struct world *world, uint32_t number, enum agent_mode mode, in
     agent->next_mode = next;
     if (mode == AGENT_RESTARTING || mode == AGENT_CRASHED)
         memset(agent->ill_until_ms, 0, sizeof(agent->ill_until_ms));
+    world->is_short = rng_chance(&world->run->rng, 30);
     world_send(world, number, NULL);
+    world->is_short = false;
 }
 
+/* Of one thing, or of several at once. */
 static void fall_ill(struct world *world, struct agent *agent)
 {
     struct rng *rng = &world->run->rng;
-    int64_t heartbeat_ms = world->run->settings.fleet.heartbeat_timeout_ms;
-    uint32_t ailment = rng_below(rng, AILMENTS);
+    int64_t most_ms = world->run->settings.fleet.heartbeat_timeout_ms * (rng_chance(rng, 40) ? 20 : 2);
+    uint32_t count = rng_chance(rng, 60) ? 1 : 1 + rng_below(rng, 3);
 
-    agent->ill_until_ms[ailment] =
-        world->run->now_ms + rng_between(rng, 1, heartbeat_ms * (rng_chance(rng, 40) ? 20 : 2));
+    for (; count > 0; count--)
+        agent->ill_until_ms[rng_below(rng, AILMENTS)] = world->run->now_ms + rng_between(rng, 1, most_ms);
+}
+
+/* What was to help has not. */
+static void relapse(struct world *world, struct agent *agent)
+{
+    struct rng *rng = &world->run->rng;
+
+    if (world->run->is_calm || !agent->is_stubborn || rng_chance(rng, 50))
+        return;
+    fall_ill(world, agent);
+    agent->ill_until_ms[AILS_CPU] =
+        world->run->now_ms + world->run->settings.fleet.heartbeat_timeout_ms * rng_between(rng, 1, 10);
 }
 
 static void make_trouble(struct world *world, uint32_t number)
@@ -148,6 +165,12 @@ static void start_again(struct world *world, uint32_t number)
     if (!world->run->is_calm && !fails && rng_chance(rng, 5)) {
         enter(world, number, AGENT_RESTARTING, world->run->settings.fleet.restarting_timeout_ms * 2,
               AGENT_RUNNING);
+        return;
+    }
+    if (!fails && rng_chance(rng, 30)) { /* so quickly that no report says so */
+        memset(agent->ill_until_ms, 0, sizeof(agent->ill_until_ms));
+        enter(world, number, AGENT_RUNNING, 0, AGENT_RUNNING);
+        relapse(world, agent);
         return;
     }
     enter(world, number, AGENT_RESTARTING, rng_between(rng, 1, timeout_ms / 2),
@@ -207,8 +230,11 @@ static void act(struct world *world, uint32_t number)
         if (agent->ill_until_ms[i] > 0 && agent->ill_until_ms[i] <= world->run->now_ms)
             agent->ill_until_ms[i] = 0;
     }
-    if (agent->mode_until_ms <= world->run->now_ms)
+    if (agent->mode_until_ms <= world->run->now_ms) {
         enter(world, number, agent->next_mode, 0, AGENT_RUNNING);
+        if (agent->mode == AGENT_RUNNING)
+            relapse(world, agent);
+    }
     if (agent->trouble_ms <= world->run->now_ms)
         make_trouble(world, number);
     while (take_answer(world, agent, &answer)) {
@@ -343,6 +369,7 @@ void world_calm(struct world *world)
         struct agent *agent = &world->agents[i];
 
         agent->is_stubborn = false;
+        agent->answer_count = 0;
         agent->trouble_ms = NEVER;
         agent->cut_until_ms = 0;
         memset(agent->ill_until_ms, 0, sizeof(agent->ill_until_ms));

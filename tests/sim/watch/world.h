@@ -60,6 +60,7 @@ struct world {
     uint64_t sent_first, sent_count;
     uint32_t sent_cap;
     int64_t outage_ms;
+    bool is_short; /* the next report has no numbers */
     uint64_t reports;
 };
 

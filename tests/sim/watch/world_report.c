@@ -86,6 +86,8 @@ static uint16_t draw_value(struct world *world, const struct agent *agent, enum 
 
     if (agent->ill_until_ms[ailment] > 0)
         return (uint16_t)rng_between(rng, ranges[ailment].ill_least, ranges[ailment].ill_most);
+    if (world->run->is_calm) /* nowhere near a threshold */
+        return (uint16_t)(ranges[ailment].well_least + rng_below(rng, 2));
     return (uint16_t)rng_between(rng, ranges[ailment].well_least, ranges[ailment].well_most);
 }
 
@@ -110,6 +112,8 @@ void world_send(struct world *world, uint32_t number, const struct answer *answe
     sent->present = (1U << AILMENTS) - 1;
     if (rng_below(rng, 50) == 0)
         sent->present &= (uint32_t)rng_next(rng);
+    if (world->is_short)
+        sent->present = 0;
     for (int i = 0; i < AILMENTS; i++)
         sent->values[i] = draw_value(world, agent, (enum ailment)i);
     if (answer)

@@ -9,6 +9,7 @@
     prometheus     prometheus(daemon) makes a real Prometheus that scrapes a daemon made with tcp=True
     alertmanager   alertmanager(), or alertmanager(webhook=url), makes a real Alertmanager
     receiver       receiver(), or receiver(behaviour), makes a receiver of webhooks, see mt5.receiver
+    hook           hook() makes a program for hooks, see mt5.hook
     watch          watch() checks the invariants continuously from then on, to the end of the test
 
 When a test ends, its daemons are stopped by SIGTERM and have to exit with 0 and no sanitizer report, and the
@@ -23,6 +24,7 @@ import pytest
 from mt5.alertmanager import Alertmanager
 from mt5.bus import Bus
 from mt5.daemon import Daemon, default_config
+from mt5.hook import Hook
 from mt5.invariants import Expected, Watch, check_invariants
 from mt5.prometheus import Prometheus
 from mt5.receiver import Receiver
@@ -162,6 +164,19 @@ def receiver():
 
     def make(*behaviour):
         made.append(Receiver(*behaviour))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
+def hook(folder):
+    made = []
+
+    def make():
+        made.append(Hook(make_folder(folder, f"hook-{len(made) + 1}")))
         return made[-1]
 
     yield make

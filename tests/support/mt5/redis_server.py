@@ -4,6 +4,7 @@ import subprocess
 
 import redis
 
+from mt5.clock import Clock
 from mt5.ports import port_free
 from mt5.process import Process
 from mt5.wait import wait_until
@@ -15,11 +16,11 @@ class RedisServer:
     """Options: aof (an append-only file, written at once, so that a restart finds all that was answered),
     tcp and tls (a port on 127.0.0.1 besides the socket), tls_clients (clients need a certificate of the CA too;
     the server's own will do), users (ACL lines such as
-    "user mt5 on >secret ~* &* +@all").
+    "user mt5 on >secret ~* &* +@all"), clock (its wall clock is a mt5.clock.Clock: server.clock).
 
     The harness has an ACL user of its own, so a test may shut the default user out."""
 
-    def __init__(self, folder, aof=False, tcp=False, tls=False, tls_clients=False, users=()):
+    def __init__(self, folder, aof=False, tcp=False, tls=False, tls_clients=False, users=(), clock=False):
         self.folder = folder
         self.socket = folder / "redis.sock"
         self.log_path = folder / "redis.log"
@@ -29,6 +30,7 @@ class RedisServer:
         if tls:
             self.ca_file, self.cert_file, self.key_file = make_certificates(folder)
         self._tls_clients = tls_clients
+        self.clock = Clock(folder) if clock else None
         self._users_file = folder / "users.acl"
         name, password = HARNESS
         self._users_file.write_text("\n".join(
@@ -61,7 +63,7 @@ class RedisServer:
     def start(self, ready=True, options=()):
         """Starts it over the data that is there; with ready it waits until it answers."""
         self.socket.unlink(missing_ok=True)
-        self._process = Process([*self._argv(), *options], self.log_path)
+        self._process = Process([*self._argv(), *options], self.log_path, env=self.clock.env if self.clock else None)
         if ready:
             wait_until(self._is_ready, "redis-server to answer PING")
 

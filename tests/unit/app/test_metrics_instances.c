@@ -248,6 +248,42 @@ static void test_instance_rows_show_an_instance_that_came_again_once(void **stat
     buf_clear(&out);
 }
 
+/* The same at each moment of the making of a page, also while it is looked who has gone. */
+static void test_instance_rows_never_show_an_instance_twice(void **state)
+{
+    struct fleet_fixture *f = *state;
+    struct buf out = BUF_INIT;
+
+    for (int moment = 0; moment < 14; moment++) {
+        struct instance_rows rows;
+        bool is_done = false;
+
+        fleet_fixture_clear(f);
+        fleet_fixture_init(f); /* slots are taken in their order */
+        for (int i = 1; i <= 4; i++) {
+            char id[16];
+
+            (void)snprintf(id, sizeof(id), "mt5-%d", i);
+            fixture_register(f, 1000, id, "running");
+        }
+        instance_rows_init(&rows, &f->fleet, 0, 1000);
+        for (int step = 0; !is_done; step++) {
+            if (step == moment) {
+                fleet_forget(&f->fleet, fleet_find(&f->fleet, slice_text("mt5-1")));
+                fixture_register(f, 1000, "mt5-5", "running");
+                fixture_register(f, 1000, "mt5-1", "running");
+            }
+            is_done = instance_rows_gather(&rows, &f->fleet, 1);
+        }
+        buf_reset(&out, SIZE_MAX);
+        write_all(&rows, &out, 100);
+        instance_rows_clear(&rows);
+        assert_in_range(count_of(buf_text(&out), "mt5_instance_up{instance_id=\"mt5-1\"}"), 0, 1);
+        assert_int_equal(count_of(buf_text(&out), "mt5_instance_up{instance_id=\"mt5-4\"}"), 1);
+    }
+    buf_clear(&out);
+}
+
 /* What is written is of the moment of the copy. */
 static void test_instance_rows_are_a_copy(void **state)
 {
@@ -295,6 +331,7 @@ int main(void)
         TEST(test_instance_rows_bytes_are_enough),
         TEST(test_instance_rows_in_pieces),
         TEST(test_instance_rows_show_an_instance_that_came_again_once),
+        TEST(test_instance_rows_never_show_an_instance_twice),
         TEST(test_instance_rows_are_a_copy),
     };
 

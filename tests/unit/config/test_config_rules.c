@@ -193,6 +193,8 @@ static void test_rules_are_refused(void **state)
         {NULL, "rules.HighCPU.=5", "rules.HighCPU.", "unknown key"},
         {NULL, "rules.=5", "rules.", "must be 1 to 64 letters"},
         {NULL, "rules.a b={}", "rules.a b", "must be 1 to 64 letters"},
+        {NULL, "rules.FleetFailure={\"severity\":\"warning\"}", "rules.FleetFailure",
+         "is the name of the daemon's own alert"},
         {NULL, "rules.HighCpuUsage=5", "rules.HighCpuUsage", "must be an object, or null"},
         {NULL, "rules.HighCpuUsage=[]", "rules.HighCpuUsage", "must be an object, or null"},
         {NULL, "rules.HighCpuUsag=null", "rules.HighCpuUsag",

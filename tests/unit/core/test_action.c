@@ -261,6 +261,19 @@ static void test_no_target_is_tried_again(void **state)
     assert_story(w, STORY_ACTS, "a.redistribute.1=ok"); /* once for one firing */
 }
 
+static void test_lack_of_a_target_is_noted_once(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    (void)watch_add(w, 1000, "a", "");
+    watch_say(w, 2000, "a", "load_average=9");
+    for (int64_t at = 3000; at < 60000; at += 1000) {
+        watch_fixture_configure(w); /* looks at everybody */
+        watch_run(w, at);
+    }
+    assert_int_equal(count_why(w, "a", "no redistribute", NULL), 1);
+}
+
 static void test_rule_may_ask_for_a_stop(void **state)
 {
     struct watch_fixture *w = *state;
@@ -297,6 +310,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_target_is_named_twice_only_where_there_is_no_other, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_no_target_is_tried_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lack_of_a_target_is_noted_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rule_may_ask_for_a_stop, setup, teardown),
     };
 

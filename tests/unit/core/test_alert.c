@@ -39,8 +39,7 @@ static const struct row {
     {"InstanceCrash", "state=crashed", "state=running", 0, NULL, HEALTH_CRITICAL},
     {"HighQueueLength", "queue_length=101", "queue_length=100", 0, NULL, HEALTH_WARNING},
     {"HighLoadAverage", "load_average=2.01", "load_average=2", 0, NULL, HEALTH_WARNING},
-    {"SocketFailure", "socket_connections=0", "socket_connections=1", 0, "a:socket_failure",
-     HEALTH_CRITICAL},
+    {"SocketFailure", "socket_connections=0", "socket_connections=1", 0, "a:socket_failure", HEALTH_CRITICAL},
 };
 
 static void with_sign(char out[64], const char *sign, const char *rule)
@@ -132,8 +131,8 @@ static void test_own_event_comes_first_and_all_share_the_cause(void **state)
             assert_non_null(strstr(recording_sink_find(&w.f.recorder, "event command_issued"),
                                    " correlation_id=report-2000-0"));
         (void)snprintf(expected, sizeof(expected), "%s%s%sa+%s a:instance_degraded",
-                       strcmp(rows[i].rule, "InstanceCrash") == 0 ? "a:instance_failed " : "",
-                       own ? own : "", own ? " " : "", rows[i].rule);
+                       strcmp(rows[i].rule, "InstanceCrash") == 0 ? "a:instance_failed " : "", own ? own : "",
+                       own ? " " : "", rows[i].rule);
         assert_story(&w, STORY_ALERTS | STORY_STATES, expected);
         watch_fixture_clear(&w);
     }
@@ -371,9 +370,9 @@ static void test_memory_percent_takes_the_limit_that_there_is(void **state)
         watch_say(&w, 2000, "a", table[i].report);
         assert_int_equal(watch_alert(&w, "a", "HighMemoryUsage") != NULL, table[i].fires);
         assert_int_equal(w.warned, table[i].warns);
-        assert_int_equal(watch_is_unevaluable(&w.f.fleet, watch_find(&w, "a"),
-                                              watch_fixture_rule(&w, "HighMemoryUsage")),
-                         table[i].warns);
+        assert_int_equal(
+            watch_is_unevaluable(&w.f.fleet, watch_find(&w, "a"), watch_fixture_rule(&w, "HighMemoryUsage")),
+            table[i].warns);
         watch_fixture_clear(&w);
     }
 }

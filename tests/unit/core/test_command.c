@@ -37,8 +37,9 @@ static void test_names_read_back(void **state)
     assert_false(command_kind_parse(slice_text("Recover"), &kind));
     assert_false(command_kind_parse(slice_of(NULL, 0), &kind));
     for (int i = 0; i < COMMAND_STATUSES; i++)
-        assert_int_equal(command_answer_parse(slice_text(command_status_name((enum command_status)i)), &status),
-                         i >= COMMAND_ACCEPTED && i <= COMMAND_FAILED);
+        assert_int_equal(
+            command_answer_parse(slice_text(command_status_name((enum command_status)i)), &status),
+            i >= COMMAND_ACCEPTED && i <= COMMAND_FAILED);
     assert_true(command_answer_parse(slice_text("OK"), &status));
     assert_int_equal(status, COMMAND_OK);
 }
@@ -153,8 +154,8 @@ static void test_answer_of_one_that_was_never_commanded_is_unknown(void **state)
     (void)watch_add(w, 1000, "a", "");
     watch_say(w, 2000, "a", "command_id=a.stop.1 command_status=ok");
     assert_int_equal(w->f.fleet.watch->stats.answers_unknown, 1);
-    assert_true(fixture_report(&w->f, 3000, "b",
-                               "broker_id=b1 state=running command_id=b.stop.1 command_status=ok"));
+    assert_true(
+        fixture_report(&w->f, 3000, "b", "broker_id=b1 state=running command_id=b.stop.1 command_status=ok"));
     assert_int_equal(w->f.fleet.watch->stats.answers_unknown, 2);
 }
 
@@ -232,9 +233,10 @@ static void test_entry_has_every_field(void **state)
 
     a->open_trades = 3;
     watch_say(w, 2000, "a", "state=crashed");
-    assert_recorded_only(&w->f.recorder, "command ",
-                         "command recover command_id=a.recover.1 instance_id=a reason=InstanceCrash: recovery "
-                         "attempt 1 of 3 attempt=1 issued=2000 expires=32000 open_trades=3\n");
+    assert_recorded_only(
+        &w->f.recorder, "command ",
+        "command recover command_id=a.recover.1 instance_id=a reason=InstanceCrash: recovery "
+        "attempt 1 of 3 attempt=1 issued=2000 expires=32000 open_trades=3\n");
     watch_order(w, 3000, "a", COMMAND_STOP);
     assert_recorded_only(&w->f.recorder, "command ",
                          "command cancel command_id=a.cancel.2 instance_id=a reason=replaced by stop "
@@ -255,18 +257,35 @@ static void test_operators_command_shares_its_cause(void **state)
 
     (void)watch_add(w, 1000, "a", "");
     assert_true(watch_order(w, 2000, "a", COMMAND_STOP));
-    assert_recorded(&w->f.recorder,
-                    "begin operator-2000-0\n"
-                    "command stop command_id=a.stop.1 instance_id=a reason=asked for by an operator issued=2000 "
-                    "expires=32000\n"
-                    "event command_issued instance_id=a seq=3 at=1970-01-01T00:00:02Z reason=asked for by an "
-                    "operator command_id=a.stop.1 correlation_id=operator-2000-0\n"
-                    "watch a commands=1 open=stop.1 by_operator expires=32000\n"
-                    "set instance a desired_state=stopped last_updated_at=1970-01-01T00:00:02Z\n");
+    assert_recorded(
+        &w->f.recorder,
+        "begin operator-2000-0\n"
+        "command stop command_id=a.stop.1 instance_id=a reason=asked for by an operator issued=2000 "
+        "expires=32000\n"
+        "event command_issued instance_id=a seq=3 at=1970-01-01T00:00:02Z reason=asked for by an "
+        "operator command_id=a.stop.1 correlation_id=operator-2000-0\n"
+        "watch a commands=1 open=stop.1 by_operator expires=32000\n"
+        "set instance a desired_state=stopped last_updated_at=1970-01-01T00:00:02Z\n");
     watch_say(w, 3000, "a", "command_id=a.stop.1 command_status=failed command_error=busy");
     assert_recorded_only(&w->f.recorder, "event command_completed",
                          "event command_completed instance_id=a seq=4 at=1970-01-01T00:00:03Z reason=failed: "
                          "busy command_id=a.stop.1 correlation_id=operator-2000-0\n");
+}
+
+static void test_write_by_others_is_a_sign_of_life(void **state)
+{
+    struct watch_fixture *w = *state;
+    struct cause cause = {CAUSE_ADOPTED, {32000, 0}};
+    struct instance_record record;
+
+    (void)watch_add(w, 1000, "a", "");
+    watch_run(w, 31001);
+    record = record_of(watch_find(w, "a"));
+    record_write(&record, "state=running");
+    assert_int_equal(fleet_adopt(&w->f.fleet, slice_text("a"), &record, true, &cause, 32000, w->f.sink),
+                     ADOPT_FOLLOWED);
+    assert_story(w, STORY_ACTS, "a.recover.1 a.cancel.2>a.recover.1 a.recover.1=cancelled");
+    assert_false(watch_find(w, "a")->watched->record.is_silent);
 }
 
 static void test_removed_instance_is_left_alone(void **state)
@@ -299,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_state_that_was_asked_for_is_an_answer),
         cmocka_unit_test_setup_teardown(test_entry_has_every_field, setup, teardown),
         cmocka_unit_test_setup_teardown(test_operators_command_shares_its_cause, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_write_by_others_is_a_sign_of_life, setup, teardown),
         cmocka_unit_test_setup_teardown(test_removed_instance_is_left_alone, setup, teardown),
     };
 

@@ -209,7 +209,9 @@ static void test_fleet_write_back_writes_all_that_is_known(void **state)
         "move instance mt5-1 restarting -\n"
         "move instance mt5-1 - running\n"
         "seq mt5-1 3\n"
-        "load mt5-1 0.5\n");
+        "load mt5-1 0.5\n"
+        "unset_watch mt5-1\n"
+        "unthrottled mt5-1\n");
 }
 
 static void test_fleet_emit_counts_its_seq(void **state)

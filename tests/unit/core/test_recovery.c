@@ -90,6 +90,21 @@ static void test_answer_alone_does_not_recover_a_crash(void **state)
     assert_int_equal(outcomes(w, RECOVERY_TIMEOUT), 1);
 }
 
+static void test_crash_is_recovered_once_its_alert_has_cleared(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    watch_fixture_rule(w, "InstanceCrash")->keep_firing_ms = 5000;
+    watch_fixture_configure(w);
+    (void)crash(w);
+    watch_say(w, 3000, "a", "state=running command_id=a.recover.1 command_status=ok");
+    watch_run(w, 7999);
+    assert_int_equal(phase_of(w, "a"), RECOVERY_UNDER_WAY);
+    watch_run(w, 8000);
+    assert_int_equal(phase_of(w, "a"), RECOVERY_NONE);
+    assert_int_equal(outcomes(w, RECOVERY_SUCCEEDED), 1);
+}
+
 static void test_threshold_episode_needs_the_answer(void **state)
 {
     struct watch_fixture *w = *state;
@@ -146,7 +161,7 @@ static void test_waiting_ends_when_nothing_asks_for_it_any_more(void **state)
     watch_run(w, 5000);
     assert_story(w, STORY_ACTS, "");
     assert_int_equal(outcomes(w, RECOVERY_UNNEEDED), 1);
-    assert_int_equal(watch_find(w, "a")->recovery_attempts, 1);
+    assert_int_equal(watch_find(w, "a")->recovery_attempts, 0);
 }
 
 static void test_backoff_before_each_attempt_then_it_is_given_up(void **state)
@@ -276,7 +291,8 @@ static void test_operator_arms_with_start_and_recover_only(void **state)
     static const struct {
         enum command_kind kind;
         bool arms;
-    } rows[] = {{COMMAND_START, true}, {COMMAND_RECOVER, true}, {COMMAND_RESTART, false}, {COMMAND_STOP, false}};
+    } rows[] = {
+        {COMMAND_START, true}, {COMMAND_RECOVER, true}, {COMMAND_RESTART, false}, {COMMAND_STOP, false}};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -356,7 +372,8 @@ static void test_silent_agent_that_comes_back_is_told_not_to(void **state)
     watch_run(w, 31001);
     assert_story(w, STORY_ACTS, "a.recover.1");
     watch_say(w, 32000, "a", "cpu_usage=1 state=running");
-    assert_story(w, STORY_ACTS | STORY_ALERTS, "a.cancel.2>a.recover.1 a.recover.1=cancelled a-InstanceCrash");
+    assert_story(w, STORY_ACTS | STORY_ALERTS,
+                 "a.cancel.2>a.recover.1 a.recover.1=cancelled a-InstanceCrash");
     assert_int_equal(outcomes(w, RECOVERY_UNNEEDED), 1);
     watch_run(w, 60000);
     assert_story(w, STORY_ACTS, "");
@@ -394,9 +411,11 @@ static void test_hook_answers_for_a_silent_agent_only(void **state)
     watch_fixture_configure(w);
     (void)watch_add(w, 1000, "a", "");
     watch_run(w, 31001);
-    watch_on_hook_done(&w->f.fleet, slice_text("a"), slice_text("a.recover.9"), true, &cause, 31500, w->f.sink);
+    watch_on_hook_done(&w->f.fleet, slice_text("a"), slice_text("a.recover.9"), true, &cause, 31500,
+                       w->f.sink);
     assert_story(w, STORY_ACTS, "a.recover.1");
-    watch_on_hook_done(&w->f.fleet, slice_text("a"), slice_text("a.recover.1"), true, &cause, 31500, w->f.sink);
+    watch_on_hook_done(&w->f.fleet, slice_text("a"), slice_text("a.recover.1"), true, &cause, 31500,
+                       w->f.sink);
     assert_story(w, STORY_ACTS, "a.recover.1=ok");
     watch_say(w, 32000, "a", "state=running");
     assert_story(w, STORY_ACTS, "");
@@ -404,7 +423,8 @@ static void test_hook_answers_for_a_silent_agent_only(void **state)
     watch_say(w, 33000, "a", "state=crashed");
     watch_run(w, 33010);
     assert_true(watch_find(w, "a")->watched->record.command.hook_is_due);
-    watch_on_hook_done(&w->f.fleet, slice_text("a"), slice_text("a.recover.2"), true, &cause, 33500, w->f.sink);
+    watch_on_hook_done(&w->f.fleet, slice_text("a"), slice_text("a.recover.2"), true, &cause, 33500,
+                       w->f.sink);
     assert_false(watch_find(w, "a")->watched->record.command.hook_is_due);
     assert_story(w, STORY_ACTS, "a.recover.2");
 }
@@ -414,12 +434,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crash_is_recovered_once_it_runs_whatever_the_agent_says),
         cmocka_unit_test_setup_teardown(test_answer_alone_does_not_recover_a_crash, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_crash_is_recovered_once_its_alert_has_cleared, setup, teardown),
         cmocka_unit_test_setup_teardown(test_threshold_episode_needs_the_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_threshold_episode_that_crashes_needs_it_to_run, setup, teardown),
         cmocka_unit_test_setup_teardown(test_waiting_attempt_goes_on_for_another_alert_and_needs_its_answer,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_waiting_ends_when_nothing_asks_for_it_any_more, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_backoff_before_each_attempt_then_it_is_given_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_backoff_before_each_attempt_then_it_is_given_up, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_jitter_is_at_most_a_tenth, setup, teardown),
         cmocka_unit_test_setup_teardown(test_running_instance_is_stopped_when_its_agent_says_so, setup,
                                         teardown),

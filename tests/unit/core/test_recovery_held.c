@@ -151,6 +151,25 @@ static void test_place_is_passed_on_by_who_does_not_need_it(void **state)
     assert_story(w, STORY_ACTS, "c.cancel.2>c.recover.1 c.recover.1=cancelled");
 }
 
+static void test_places_that_come_free_together_are_all_taken(void **state)
+{
+    static const char *const ids[] = {"a", "b", "c", "d", "e"};
+    struct watch_fixture *w = *state;
+
+    w->options.recovery.max_concurrent = 2;
+    w->options.breaker_percent = 100;
+    watch_fixture_configure(w);
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+        (void)watch_add(w, 1000, ids[i], "");
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+        watch_say(w, 2000 + (int64_t)i, ids[i], "state=crashed");
+    assert_true(fixture_report(&w->f, 3000, "a", "state=running"));
+    assert_true(fixture_report(&w->f, 3000, "b", "state=running"));
+    recording_sink_reset(&w->f.recorder);
+    watch_tick(w, 3000);
+    assert_story(w, STORY_COMMANDS, "c.recover.1 d.recover.1");
+}
+
 static void test_maintenance_by_an_operator_holds_everything(void **state)
 {
     struct watch_fixture *w = *state;
@@ -159,9 +178,10 @@ static void test_maintenance_by_an_operator_holds_everything(void **state)
 
     (void)watch_add(w, 1000, "a", "");
     set_maintenance(w, 1500, "a", 100000);
-    assert_recorded_only(&w->f.recorder, "event",
-                         "event maintenance_changed instance_id=a seq=3 at=1970-01-01T00:00:01Z from=off to=on "
-                         "reason=work correlation_id=operator-1500-0\n");
+    assert_recorded_only(
+        &w->f.recorder, "event",
+        "event maintenance_changed instance_id=a seq=3 at=1970-01-01T00:00:01Z from=off to=on "
+        "reason=work correlation_id=operator-1500-0\n");
     assert_true(watch_in_maintenance(&w->f.fleet, watch_find(w, "a"), 99999, &reason, &until_ms));
     assert_true(slice_is(reason, "work"));
     assert_int_equal(until_ms, 100000);
@@ -277,7 +297,8 @@ static void test_operator_may_replace_what_is_weaker(void **state)
             recording_sink_reset(&w.f.recorder);
             assert_int_equal(watch_order(&w, 3000, "a", (enum command_kind)kind), kind < open);
             assert_int_equal(recording_sink_count(&w.f.recorder, "command cancel"), kind < open);
-            assert_int_equal(recording_sink_count(&w.f.recorder, "event command_issued"), kind < open ? 2 : 0);
+            assert_int_equal(recording_sink_count(&w.f.recorder, "event command_issued"),
+                             kind < open ? 2 : 0);
             assert_int_equal(watch_find(&w, "a")->watched->record.command.kind, kind < open ? kind : open);
             watch_fixture_clear(&w);
         }
@@ -342,10 +363,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_more_than_max_concurrent_in_the_order_of_waiting, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_place_is_passed_on_by_who_does_not_need_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_places_that_come_free_together_are_all_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(test_maintenance_by_an_operator_holds_everything, setup, teardown),
         cmocka_unit_test_setup_teardown(test_maintenance_without_end_until_an_operator_ends_it, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_what_began_and_ended_in_maintenance_is_not_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_began_and_ended_in_maintenance_is_not_told, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_silence_in_maintenance_is_no_crash, setup, teardown),
         cmocka_unit_test_setup_teardown(test_weekly_window_holds_and_lets_go, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silent_in_a_window_crashes_a_whole_timeout_behind_it, setup,

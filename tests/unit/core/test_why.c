@@ -1,0 +1,220 @@
+/* The chain of causes (SPEC §8.2): its bound, and what stands in it. */
+#include "core/why.h"
+#include "util/errmsg.h"
+#include "util/macros.h"
+#include "watch_fixture.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static int setup(void **state)
+{
+    static struct watch_fixture w;
+
+    watch_fixture_init(&w);
+    *state = &w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    watch_fixture_clear(*state);
+    return 0;
+}
+
+static void test_newest_64_steps_are_kept(void **state)
+{
+    struct why why = {0};
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        char alert[32], reason[16];
+        struct why_step step = {.at_ms = i, .status = "x"};
+
+        (void)snprintf(alert, sizeof(alert), "alert%d", i);
+        (void)snprintf(reason, sizeof(reason), "%d", i);
+        step.alert = slice_text(alert);
+        step.reason = slice_text(reason);
+        why_add(&why, &step);
+        assert_int_equal(why.count, i < WHY_STEPS ? i + 1 : WHY_STEPS);
+        assert_int_equal(why_get(&why, why.count - 1)->at_ms, i);
+        assert_int_equal(why_get(&why, 0)->at_ms, i < WHY_STEPS ? 0 : i - WHY_STEPS + 1);
+    }
+    for (uint32_t i = 0; i < why.count; i++) {
+        char reason[16];
+
+        (void)snprintf(reason, sizeof(reason), "%d", 1000 - WHY_STEPS + (int)i);
+        assert_true(slice_is(why_get(&why, i)->reason, reason));
+        assert_int_equal(why_get(&why, i)->alert.len, strlen(reason) + 5);
+        assert_int_equal(why_get(&why, i)->command_id.len, 0);
+    }
+    why_clear(&why);
+    assert_int_equal(why.count, 0);
+}
+
+static void test_names(void **state)
+{
+    static const char *const kinds[] = {"sample", "alert", "decision", "command", "answer"};
+    static const char *const holds[] = {"",         "maintenance",    "guard",       "breaker",
+                                        "cooldown", "max_concurrent", "launch_mode", "observe_only",
+                                        "disarmed", "no_target",      "under_way"};
+
+    (void)state;
+    assert_int_equal(ARRAY_LEN(kinds), WHY_KINDS);
+    assert_int_equal(ARRAY_LEN(holds), HOLDS);
+    for (int i = 0; i < WHY_KINDS; i++)
+        assert_string_equal(why_kind_name((enum why_kind)i), kinds[i]);
+    for (int i = 0; i < HOLDS; i++)
+        assert_string_equal(hold_name((enum hold)i), holds[i]);
+}
+
+/* Each step of ID as a line. */
+static void assert_chain(const struct watch_fixture *w, const char *id, const char *expected)
+{
+    const struct why *why = &watch_find(w, id)->watched->why;
+    char text[8192];
+    size_t len = 0;
+
+    text[0] = '\0';
+    for (uint32_t i = 0; i < why->count; i++) {
+        const struct why_step *step = why_get(why, i);
+        char cause[CAUSE_TEXT_MAX], value[64] = "";
+
+        (void)cause_format(cause, &step->cause);
+        if (step->has_value)
+            (void)snprintf(value, sizeof(value), " %g/%g", step->value, step->threshold);
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%lld %s %s%s %.*s %.*s [%.*s] %s\n",
+                                (long long)step->at_ms, why_kind_name(step->kind), step->status, value,
+                                (int)step->alert.len, step->alert.data ? step->alert.data : "",
+                                (int)step->command_id.len, step->command_id.data ? step->command_id.data : "",
+                                (int)step->reason.len, step->reason.data ? step->reason.data : "", cause);
+    }
+    if (strcmp(text, expected) != 0)
+        print_error("chain:\n%sexpected:\n%s", text, expected);
+    assert_string_equal(text, expected);
+}
+
+static void test_chain_from_sample_to_answer(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    (void)watch_add(w, 1000, "a", "");
+    watch_say(w, 2000, "a", "cpu_usage=92.5");
+    watch_run(w, 12001);
+    watch_say(w, 13000, "a", "command_id=a.recover.1 command_status=accepted");
+    watch_say(w, 14000, "a", "command_id=a.recover.1 command_status=ok cpu_usage=7");
+    assert_chain(w, "a",
+                 "2000 sample pending 92.5/80 HighCpuUsage  [] report-2000-0\n"
+                 "12001 alert firing 92.5/80 HighCpuUsage  [cpu_usage > 80 for 10000 ms] report-2000-0\n"
+                 "12001 decision recover HighCpuUsage  [attempt 1 of 3 in 0 ms] report-2000-0\n"
+                 "12001 command issued HighCpuUsage a.recover.1 [HighCpuUsage: recovery attempt 1 of 3] "
+                 "report-2000-0\n"
+                 "13000 answer accepted HighCpuUsage a.recover.1 [] report-2000-0\n"
+                 "14000 answer ok HighCpuUsage a.recover.1 [] report-2000-0\n"
+                 "14000 alert resolved 7/80 HighCpuUsage  [the condition does not hold any more] "
+                 "report-2000-0\n");
+}
+
+static void test_chain_of_giving_up(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    w->options.recovery.max_attempts = 1;
+    watch_fixture_configure(w);
+    (void)watch_add(w, 1000, "a", "");
+    watch_say(w, 2000, "a", "state=crashed");
+    watch_say(w, 3000, "a", "command_id=a.recover.1 command_status=failed command_error=broken");
+    assert_int_equal(count_why(w, "a", "failed", "broken"), 1);
+    assert_int_equal(count_why(w, "a", "give up", "after 1 attempts"), 1);
+    assert_int_equal(count_why(w, "a", "stop", NULL), 1);
+    assert_int_equal(count_why(w, "a", "issued", "RecoveryFailure"), 1);
+    watch_run(w, 40000);
+    assert_true(watch_order(w, 40000, "a", COMMAND_RECOVER));
+    assert_int_equal(count_why(w, "a", "armed", NULL), 1);
+}
+
+/* However often it is looked at, a hold is noted when it begins, and again when it is another. */
+static void test_hold_is_noted_once_for_each_change(void **state)
+{
+    struct watch_fixture *w = *state;
+    struct cause cause = {CAUSE_OPERATOR, {2500, 0}};
+
+    (void)watch_add(w, 1000, "a", "launch_mode=manual");
+    watch_say(w, 2000, "a", "state=crashed");
+    for (int i = 0; i < 10; i++) {
+        watch_fixture_configure(w); /* looks at everybody */
+        watch_tick(w, 2001 + i);
+    }
+    assert_int_equal(count_why(w, "a", "no recover", NULL), 1);
+    assert_int_equal(w->f.fleet.watch->stats.held[HOLD_LAUNCH_MODE], 1);
+    watch_set_maintenance(&w->f.fleet, watch_find(w, "a"), 3000, slice_text("x"), &cause, 2500, w->f.sink);
+    watch_run(w, 2600);
+    assert_int_equal(count_why(w, "a", "no recover", "maintenance"), 1);
+    watch_run(w, 4000);
+    assert_int_equal(count_why(w, "a", "no recover", "launch_mode"), 2);
+    assert_int_equal(count_why(w, "a", "maintenance on", "x"), 1);
+    assert_int_equal(w->f.fleet.watch->stats.held[HOLD_MAINTENANCE], 1);
+    assert_int_equal(w->f.fleet.watch->stats.held[HOLD_LAUNCH_MODE], 2);
+}
+
+static void test_what_is_being_done_in_words(void **state)
+{
+    struct watch_fixture *w = *state;
+    struct errmsg text;
+
+    (void)watch_add(w, 1000, "a", "");
+    watch_describe(&w->f.fleet, watch_find(w, "a"), &text);
+    assert_string_equal(text.text, "nothing");
+    watch_say(w, 2000, "a", "state=crashed");
+    watch_describe(&w->f.fleet, watch_find(w, "a"), &text);
+    assert_string_equal(text.text, "recovery attempt 1 of 3 is under way");
+    watch_say(w, 3000, "a", "command_id=a.recover.1 command_status=failed");
+    watch_describe(&w->f.fleet, watch_find(w, "a"), &text);
+    assert_string_equal(text.text, "recovery attempt 2 of 3 waits for its backoff");
+    watch_say(w, 4000, "a", "command_id=a.recover.2 command_status=failed");
+    watch_run(w, 4100);
+    watch_say(w, 5000, "a", "command_id=a.recover.3 command_status=failed");
+    watch_describe(&w->f.fleet, watch_find(w, "a"), &text);
+    assert_string_equal(text.text, "stop is under way");
+    watch_run(w, 60000);
+    watch_describe(&w->f.fleet, watch_find(w, "a"), &text);
+    assert_string_equal(text.text,
+                        "nothing: recovery was given up after 3 attempts, until it is armed again");
+    (void)watch_add(w, 60000, "b", "launch_mode=manual queue_length=500");
+    watch_tick(w, 60000);
+    watch_describe(&w->f.fleet, watch_find(w, "b"), &text);
+    assert_string_equal(text.text, "nothing: launch_mode");
+}
+
+static void test_alerts_are_counted_by_rule_and_status(void **state)
+{
+    static uint32_t counts[RULES_MAX][ALERT_STATUSES];
+    struct watch_fixture *w = *state;
+    size_t queue = (size_t)(watch_fixture_rule(w, "HighQueueLength") - w->options.rules.rules);
+
+    (void)watch_add(w, 1000, "a", "cpu_usage=90 queue_length=500");
+    (void)watch_add(w, 1000, "b", "cpu_usage=90");
+    watch_count_alerts(&w->f.fleet, counts);
+    assert_int_equal(counts[0][ALERT_PENDING], 2);
+    assert_int_equal(counts[0][ALERT_FIRING], 0);
+    assert_int_equal(counts[queue][ALERT_FIRING], 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_newest_64_steps_are_kept),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test_setup_teardown(test_chain_from_sample_to_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_chain_of_giving_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hold_is_noted_once_for_each_change, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_being_done_in_words, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_alerts_are_counted_by_rule_and_status, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
