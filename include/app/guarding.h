@@ -10,7 +10,7 @@ struct loop_timer;
 struct guarding {
     struct daemon *d;
     struct guard guard;
-    bool is_told; /* core and the log know that it holds */
+    bool is_told;                  /* core and the log know that it holds */
     struct loop_timer *timer;      /* until it lets go */
     struct loop_timer *look_timer; /* however short stall_ms is, the loop is looked at more often */
 };

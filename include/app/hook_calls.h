@@ -17,7 +17,7 @@ struct hook_calls {
     struct daemon *d;
     struct hooks *hooks;
     TAILQ_HEAD(hook_call_list, hook_call) live; /* that core waits for */
-    uint64_t notified, not_notified, dropped; /* notifications: done, given up, pushed out of the queue */
+    uint64_t notified, not_notified, dropped;   /* notifications: done, given up, pushed out of the queue */
 };
 
 void hook_calls_init(struct hook_calls *calls, struct daemon *d);

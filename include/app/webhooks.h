@@ -1,8 +1,8 @@
 /* Webhooks (SPEC §7.4): each is told, in Alertmanager's terms, which alerts fire and which have ended.
  *
- * What is sent is made from core's notices each time: all that fire once a minute, and whatever has changed at
- * once. A notice that has ended is forgotten when every webhook has taken that (and hook `notify` has ended),
- * or after a quarter of an hour. So nothing is queued: what could not be delivered is still there. */
+ * What is sent is made from core's notices each time: all that fire once a minute, and whatever has changed
+ * at once. A notice that has ended is forgotten when every webhook has taken that (and hook `notify` has
+ * ended), or after a quarter of an hour. So nothing is queued: what could not be delivered is still there. */
 #pragma once
 
 #include "adapters/http_client.h"
@@ -18,13 +18,14 @@ struct loop_timer;
 
 struct webhook {
     struct webhooks *all;
-    uint64_t taken;     /* changes up to here have been taken by it */
+    uint64_t taken; /* changes up to here have been taken by it */
     bool is_in_flight;
-    bool is_full;       /* this pass tells everything, not only what has changed */
+    bool is_full; /* this pass tells everything, not only what has changed */
     bool is_passing;
-    uint64_t pass_end;  /* taken becomes it with the end of this pass */
-    uint32_t place;     /* of the next notice */
-    uint32_t sent_from, sent_until, single_until; /* below single_until one at a time: one of them was refused */
+    uint64_t pass_end; /* taken becomes it with the end of this pass */
+    uint32_t place;    /* of the next notice */
+    uint32_t sent_from, sent_until,
+        single_until; /* below single_until one at a time: one of them was refused */
     uint32_t sent_count;
     int64_t full_at_ms, retry_at_ms, backoff_ms; /* monotonic */
 };
@@ -35,7 +36,7 @@ struct webhooks {
     struct loop_timer *timer;
     struct webhook items[WEBHOOKS_MAX];
     size_t count;
-    uint64_t stored; /* changes up to here are stored: what is not is told to nobody */
+    uint64_t stored;                /* changes up to here are stored: what is not is told to nobody */
     uint64_t sent, failed, dropped; /* alerts taken, posts that failed, alerts refused or too old */
 };
 

@@ -26,7 +26,7 @@ struct breaker_group {
     bool is_open;
     bool is_told; /* a FleetFailure speaks of it */
     int64_t opened_ms;
-    uint32_t crashed, of;             /* how many had crashed of how many, when it opened */
+    uint32_t crashed, of; /* how many had crashed of how many, when it opened */
     uint32_t victims, victims_running;
     bool is_dirty, used;
     uint32_t next_free;
@@ -85,7 +85,8 @@ void breaker_judge(struct breaker *breaker, struct fleet *fleet, const struct br
 /* Ends a group whatever its members do. */
 void breaker_end(struct breaker *breaker, struct fleet *fleet, struct breaker_group *group);
 /* At start: a group that was open. Its victims are added after it. */
-void breaker_load(struct breaker *breaker, struct slice key, int64_t opened_ms, uint32_t crashed, uint32_t of);
+void breaker_load(struct breaker *breaker, struct slice key, int64_t opened_ms, uint32_t crashed,
+                  uint32_t of);
 /* At start: INSTANCE had crashed, at AT_MS or before, and that counted. In any order, then the second. */
 void breaker_load_crash(struct breaker *breaker, const struct fleet *fleet, struct instance *instance,
                         int64_t at_ms);

@@ -46,8 +46,8 @@ struct instance {
     uint32_t open_trades;
     struct breaker_member member; /* of the groups of the breaker; its own */
     struct watched *watched;      /* NULL: nothing to watch so far */
-    uint32_t generation; /* differs between two instances that had the same slot */
-    uint32_t prev, next; /* in the list of its state */
+    uint32_t generation;          /* differs between two instances that had the same slot */
+    uint32_t prev, next;          /* in the list of its state */
     bool used;
 };
 
@@ -118,9 +118,9 @@ void fleet_on_heartbeat(struct fleet *fleet, struct slice id, int64_t seen_ms);
 
 /* Judges what time has done, each in a group of its own that is begun here: lost heartbeats, restarts that
  * take too long, stopped instances to be forgotten; then, once none of these is left, holds a round of the
- * watch (watch_on_timer). Nothing while the guard holds, and silence in maintenance is no crash. HORIZON_MS: reports are known to have been read to their
- * end up to here; nothing is judged any further. At most FLEET_TIMER_MAX instances are judged in one call, so
- * that a batch stays small; the others stay due. */
+ * watch (watch_on_timer). Nothing while the guard holds, and silence in maintenance is no crash. HORIZON_MS:
+ * reports are known to have been read to their end up to here; nothing is judged any further. At most
+ * FLEET_TIMER_MAX instances are judged in one call, so that a batch stays small; the others stay due. */
 #define FLEET_TIMER_MAX 1000
 void fleet_on_timer(struct fleet *fleet, int64_t now_ms, int64_t horizon_ms, struct sink *sink);
 /* The first moment at which fleet_on_timer has something to do, which may have passed while the horizon lags;

@@ -24,7 +24,7 @@ struct notice {
     enum severity severity;
     int64_t starts_ms, ends_ms; /* ends_ms 0: it fires */
     bool hook_is_due;           /* hook `notify` has yet to end for its present status */
-    bool is_about_state; /* value and threshold are of enum instance_state */
+    bool is_about_state;        /* value and threshold are of enum instance_state */
     bool has_value, has_threshold;
     double value, threshold; /* of a group: how many have crashed, of how many */
     struct cause cause;

@@ -27,7 +27,7 @@ const char *recovery_phase_name(enum recovery_phase phase);
 /* How an attempt ended. */
 enum recovery_outcome {
     RECOVERY_SUCCEEDED,
-    RECOVERY_FAILED,   /* its agent says so */
+    RECOVERY_FAILED, /* its agent says so */
     RECOVERY_TIMEOUT,
     RECOVERY_UNNEEDED, /* what asked for it was over before the command went out, or the instance came back */
     RECOVERY_GIVEN_UP, /* no attempt: a further one would have been needed after max_attempts */

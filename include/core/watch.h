@@ -43,17 +43,17 @@ struct watch_record {
     uint64_t cancel_number; /* of the last cancel, 0 for none: its answer is expected */
     struct recovery recovery;
     int64_t crashed_ms; /* its last crash, while that counts for the breaker; 0: it does not */
-    bool is_silent;    /* it crashed because its heartbeats were lost, and has not reported since */
-    bool is_throttled; /* in instance:index:throttled */
+    bool is_silent;     /* it crashed because its heartbeats were lost, and has not reported since */
+    bool is_throttled;  /* in instance:index:throttled */
     bool owes_unthrottle;
-    uint8_t victim_of; /* bits of enum group_kind, of open groups */
+    uint8_t victim_of;            /* bits of enum group_kind, of open groups */
     int64_t maintenance_until_ms; /* by an operator: 0 none, INT64_MAX without end */
     char *maintenance_reason;     /* NULL: none */
 };
 
-/* Where a record stands that is no instance's: its `commands` is the highest number of a command that a removed
- * instance had. One that comes back goes on behind it, so that its agent does not take a new command for one
- * that it has done. No id is like it. */
+/* Where a record stands that is no instance's: its `commands` is the highest number of a command that a
+ * removed instance had. One that comes back goes on behind it, so that its agent does not take a new command
+ * for one that it has done. No id is like it. */
 #define WATCH_REMOVED "@removed"
 
 /* Made for an instance when there is first something to watch. */
@@ -64,13 +64,13 @@ struct watched {
     struct why why;
     uint8_t held[COMMAND_KINDS]; /* enum hold: why what is asked for is not commanded */
     uint32_t held_now;           /* bits of enum command_kind: noted in the round that is held */
-    bool wants_round, is_dirty; /* is_dirty: record differs from what the sink was told */
-    bool has_warned;            /* of a rule that cannot be evaluated */
-    int64_t stable_from_ms;     /* it runs and nothing fires since then; 0: not so */
-    int64_t named_ms;           /* last named as a target of redistribute; INT64_MIN: never */
-    struct command owed;        /* is_open: it has ended while the guard held, its cancel is still to go out */
-    int64_t judged_ms;          /* the alerts are judged up to here */
-    int64_t maintenance_over_ms;   /* when an operator's has ended last; INT64_MIN: never */
+    bool wants_round, is_dirty;  /* is_dirty: record differs from what the sink was told */
+    bool has_warned;             /* of a rule that cannot be evaluated */
+    int64_t stable_from_ms;      /* it runs and nothing fires since then; 0: not so */
+    int64_t named_ms;            /* last named as a target of redistribute; INT64_MIN: never */
+    struct command owed; /* is_open: it has ended while the guard held, its cancel is still to go out */
+    int64_t judged_ms;   /* the alerts are judged up to here */
+    int64_t maintenance_over_ms; /* when an operator's has ended last; INT64_MIN: never */
     int64_t due_ms;
     uint32_t due_place;
     uint32_t wait_prev, wait_next; /* in the queue for recovery.max_concurrent */
@@ -81,7 +81,7 @@ struct watch_stats {
     uint64_t commands[COMMAND_KINDS][COMMAND_STATUSES];
     uint64_t recoveries[RECOVERY_OUTCOMES];
     uint64_t held[HOLDS];
-    uint64_t notified, resolved;        /* notices begun and ended */
+    uint64_t notified, resolved;            /* notices begun and ended */
     uint64_t answers_unknown, answers_late; /* to commands never given, to commands that had ended */
 };
 
@@ -92,10 +92,10 @@ struct watch {
     struct heap due;
     struct watch_stats stats;
     uint64_t used_numbers; /* no removed instance had a command with a higher number */
-    uint32_t under_way; /* recoveries whose command is out */
+    uint32_t under_way;    /* recoveries whose command is out */
     uint32_t wait_head, wait_tail;
-    bool is_held;       /* by the guard */
-    int64_t held_ms;    /* when the guard took hold last; samples from before say nothing about alerts */
+    bool is_held;    /* by the guard */
+    int64_t held_ms; /* when the guard took hold last; samples from before say nothing about alerts */
     bool looks_at_age, looks_at_trades;
     bool groups_changed; /* the groups of the breaker are to be told of in the next round */
     uint64_t random;
@@ -116,7 +116,8 @@ void watch_reset(struct watch *watch);
 /* Times are milliseconds of the Redis server's clock. SINK: the caller has not begun a group where the
  * function says that it does; else it has. */
 
-/* OPTIONS are copied, their windows borrowed. Alerts of rules that are gone are resolved in the next round. */
+/* OPTIONS are copied, their windows borrowed. Alerts of rules that are gone are resolved in the next round.
+ */
 void watch_configure(struct fleet *fleet, const struct watch_options *options, int64_t now_ms);
 
 /* The guard (core/guard.h) takes hold and lets go. While it holds, what comes in is taken in, and no alert

@@ -1,5 +1,5 @@
-/* A binary heap of indexes, the least key on top, and of equal keys the least index. Keys and positions stay in the objects of its user: what is
- * in the heap can be moved or taken out wherever it stands. */
+/* A binary heap of indexes, the least key on top, and of equal keys the least index. Keys and positions stay
+ * in the objects of its user: what is in the heap can be moved or taken out wherever it stands. */
 #pragma once
 
 #include <stdbool.h>

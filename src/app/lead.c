@@ -303,7 +303,7 @@ static void on_lease(void *ctx, void *object)
     lead->trouble = NULL;
     guarding_note_roundtrip(&lead->d->guarding, loop_now_ms() - lead->asked_ms);
     guarding_note_jump(&lead->d->guarding,
-                   redis_clock_sample(&lead->d->clock, server_us, lead->asked_ms, loop_now_ms()));
+                       redis_clock_sample(&lead->d->clock, server_us, lead->asked_ms, loop_now_ms()));
     (void)snprintf(lead->holder, sizeof lead->holder, "%s", answer.holder);
     lead->dead_holder[0] = '\0';
     if (!answer.ours) {

@@ -1,5 +1,6 @@
 /* Reading what watches over instances. Its hashes are read ahead of the instances, since an instance that was
- * changed by others meanwhile is judged as soon as it is known: with its alerts, or they would begin again. */
+ * changed by others meanwhile is judged as soon as it is known: with its alerts, or they would begin again.
+ */
 #include "adapters/log.h"
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
@@ -125,10 +126,8 @@ void load_watch(struct load *load)
     static const struct {
         const char *key;
         void (*fn)(struct load *load, const redisReply *reply, int arg);
-    } hashes[] = {{KEY_WATCH, on_watch},
-                  {KEY_ALERTS, on_alerts},
-                  {KEY_NOTICES, on_notices},
-                  {KEY_BREAKER, on_breaker}};
+    } hashes[] = {
+        {KEY_WATCH, on_watch}, {KEY_ALERTS, on_alerts}, {KEY_NOTICES, on_notices}, {KEY_BREAKER, on_breaker}};
     for (size_t i = 0; i < ARRAY_LEN(hashes); i++) {
         struct slice words[] = {slice_text("HGETALL"), slice_text(hashes[i].key)};
         uint64_t generation = load->generation;

@@ -141,11 +141,11 @@ static void post(struct webhook *w, const struct buf *body)
 {
     const struct config_webhook *config = &w->all->d->config->notify.webhooks[number_of(w)];
     int r = http_client_post(w->all->client, &(struct http_client_request){.url = config->url,
-                                                                          .content_type = CONTENT_TYPE,
-                                                                          .body = buf_slice(body),
-                                                                          .timeout_ms = config->timeout_ms,
-                                                                          .done = on_answer,
-                                                                          .ctx = w});
+                                                                           .content_type = CONTENT_TYPE,
+                                                                           .body = buf_slice(body),
+                                                                           .timeout_ms = config->timeout_ms,
+                                                                           .done = on_answer,
+                                                                           .ctx = w});
     w->is_in_flight = r == 0;
     if (r) {
         w->all->failed++;

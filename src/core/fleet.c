@@ -5,8 +5,8 @@
  * happens to them by time. */
 #include "core/fleet.h"
 
-#include "watch_private.h"
 #include "util/alloc.h"
+#include "watch_private.h"
 #include <math.h>
 #include <stdlib.h>
 

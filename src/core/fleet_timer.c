@@ -1,6 +1,6 @@
 /* What time alone does to instances. Only the heads of the lists are looked at. */
-#include "watch_private.h"
 #include "util/number.h"
+#include "watch_private.h"
 
 #define MS_PER_S        1000
 #define REASON_TEXT_MAX 64

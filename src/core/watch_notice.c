@@ -49,7 +49,8 @@ static void begin(struct change *change, const struct alert *alert, const struct
     if (notice && notice->ends_ms == 0)
         return;
     if (notice)
-        notices_remove(&watch->notices, notice); /* its end was not delivered yet; the new beginning says more */
+        notices_remove(&watch->notices,
+                       notice); /* its end was not delivered yet; the new beginning says more */
     event.instance_id = ident_slice(&instance->id);
     event.seq = alert->seq;
     event.at_ms = alert->fired_ms;

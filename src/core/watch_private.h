@@ -23,8 +23,8 @@ void watch_emit(const struct change *change, struct event event);
 
 /* What change_settle calls: everything that follows for the watch from what has changed. */
 void watch_settle(struct change *change);
-/* After INSTANCE has moved from FROM to the state that it is in. HAD_STOPPED: it was stopped before, if with a
- * restart in between. */
+/* After INSTANCE has moved from FROM to the state that it is in. HAD_STOPPED: it was stopped before, if with
+ * a restart in between. */
 void watch_on_move(struct change *change, enum instance_state from, bool had_stopped);
 /* The agent of INSTANCE has reported; ahead of watch_settle. */
 void watch_on_report(struct change *change, const struct report *report);

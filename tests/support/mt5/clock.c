@@ -1,6 +1,6 @@
-/* Preloaded: CLOCK_REALTIME as the kernel has it, and as many seconds more as stand in the file MT5_CLOCK_FILE,
- * in binary, at this moment. Every other clock goes on as it is. It allocates nothing, since allocators ask for
- * the time. */
+/* Preloaded: CLOCK_REALTIME as the kernel has it, and as many seconds more as stand in the file
+ * MT5_CLOCK_FILE, in binary, at this moment. Every other clock goes on as it is. It allocates nothing, since
+ * allocators ask for the time. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
