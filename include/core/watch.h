@@ -36,11 +36,20 @@ struct watch_options {
     size_t window_count;
 };
 
+/* The hook of the last cancel, while it has not come to an end and nobody has answered it. */
+struct cancel_hook {
+    bool is_due;
+    enum command_kind kind; /* of what it ends */
+    uint64_t number;
+    int64_t issued_ms;
+};
+
 /* What is stored of an instance, besides its alerts. */
 struct watch_record {
     uint64_t commands; /* the number of its last command */
     struct command command;
     uint64_t cancel_number; /* of the last cancel, 0 for none: its answer is expected */
+    struct cancel_hook cancel_hook;
     struct recovery recovery;
     int64_t crashed_ms; /* its last crash, while that counts for the breaker; 0: it does not */
     bool is_silent;     /* it crashed because its heartbeats were lost, and has not reported since */

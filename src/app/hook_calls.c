@@ -1,43 +1,17 @@
-#include "app/hook_calls.h"
-#include "adapters/hook.h"
 #include "app/daemon.h"
 #include "codec/event_json.h"
+#include "hook_calls_private.h"
 #include "util/alloc.h"
-#include "util/number.h"
-#include "util/time_text.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define FIELDS_MAX 16
 
 static_assert((int)COMMAND_KINDS == (int)CONFIG_HOOK_NOTIFY && (int)COMMAND_STOP == (int)CONFIG_HOOK_STOP &&
                   (int)COMMAND_CANCEL == (int)CONFIG_HOOK_CANCEL,
               "hooks are in the order of the commands");
 
-struct field {
-    const char *name; /* static */
-    size_t offset, len;
-};
-
-/* What a hook is about, until it has ended. */
-struct hook_call {
-    TAILQ_ENTRY(hook_call) link;
-    struct hook_calls *calls; /* NULL once nobody waits for it any more */
-    enum config_hook_kind kind;
-    uint64_t change;
-    struct ident instance_id;
-    char key[IDENT_COMMAND_MAX + 1]; /* command_id, or the key of a notice */
-    struct field fields[FIELDS_MAX];
-    size_t field_count;
-    struct buf text;
-    struct hook_call *next; /* a later change of the same alert, not begun yet */
-    bool has_ended;
-    enum hook_outcome outcome;
-};
-
 static_assert(NOTICE_KEY_MAX <= IDENT_COMMAND_MAX, "either key fits");
-static_assert(FIELDS_MAX >= EVENT_FIELDS_MAX, "an event fits");
+static_assert(HOOK_FIELDS_MAX >= EVENT_FIELDS_MAX, "an event fits");
 
 static struct hooks_options options_of(const struct config *config)
 {
@@ -62,7 +36,7 @@ void hook_calls_configure(struct hook_calls *calls)
 
 /* ---- calls ---- */
 
-static struct hook_call *call_new(enum config_hook_kind kind, struct slice key)
+struct hook_call *hook_call_new(enum config_hook_kind kind, struct slice key)
 {
     struct hook_call *call = mem_new(1, sizeof *call);
     call->kind = kind;
@@ -79,12 +53,11 @@ static void call_free(struct hook_call *call)
     free(call);
 }
 
-/* Fields that do not apply are empty, and left out. */
-static void add(struct hook_call *call, const char *name, struct slice value)
+void hook_call_add(struct hook_call *call, const char *name, struct slice value)
 {
-    if (value.len == 0 || call->field_count == FIELDS_MAX)
+    if (value.len == 0 || call->field_count == HOOK_FIELDS_MAX)
         return;
-    call->fields[call->field_count++] = (struct field){name, call->text.len, value.len};
+    call->fields[call->field_count++] = (struct hook_field){name, call->text.len, value.len};
     buf_add_slice(&call->text, value);
 }
 
@@ -93,7 +66,7 @@ static void take_fields(struct hook_call *call, const struct batch *batch, uint3
     for (uint32_t i = 0; i < count; i++) {
         struct slice name, value;
         batch_get_field(batch, first + i, &name, &value);
-        add(call, name.data, value);
+        hook_call_add(call, name.data, value);
     }
 }
 
@@ -109,7 +82,7 @@ static struct slice find_field(const struct batch *batch, const struct batch_com
     return slice_of(NULL, 0);
 }
 
-static bool has_hook(const struct hook_calls *calls, enum config_hook_kind kind)
+bool hook_calls_has(const struct hook_calls *calls, enum config_hook_kind kind)
 {
     return calls->d->config->hooks[kind].argv != NULL;
 }
@@ -123,13 +96,13 @@ static void leave(struct hook_call *call)
 
 static void on_done(void *ctx, const struct hook_result *result);
 
-static void begin(struct hook_calls *calls, struct hook_call *call)
+void hook_call_begin(struct hook_calls *calls, struct hook_call *call)
 {
-    struct slice names[FIELDS_MAX], values[FIELDS_MAX];
-    struct hook_variable variables[FIELDS_MAX];
+    struct slice names[HOOK_FIELDS_MAX], values[HOOK_FIELDS_MAX];
+    struct hook_variable variables[HOOK_FIELDS_MAX];
     struct buf json = BUF_INIT;
     for (size_t i = 0; i < call->field_count; i++) {
-        const struct field *field = &call->fields[i];
+        const struct hook_field *field = &call->fields[i];
         names[i] = slice_text(field->name);
         values[i] = slice_of(call->text.data + field->offset, field->len);
         variables[i] = (struct hook_variable){field->name, values[i]};
@@ -181,8 +154,8 @@ static void end_notice(struct hook_calls *calls, struct hook_call *call)
     if (notice)
         watch_on_notified(&d->fleet, notice, call->change, &cause, commit_sink(&d->commit));
     call->next = NULL;
-    if (next && has_hook(calls, CONFIG_HOOK_NOTIFY))
-        begin(calls, next);
+    if (next && hook_calls_has(calls, CONFIG_HOOK_NOTIFY))
+        hook_call_begin(calls, next);
     else
         call_free(next);
     webhooks_poke(&d->webhooks);
@@ -269,13 +242,13 @@ void hook_calls_command(struct hook_calls *calls, const struct batch *batch,
     struct slice id = find_field(batch, command, "command_id");
     struct slice instance_id = find_field(batch, command, "instance_id");
     struct hook_call *call;
-    if (!has_hook(calls, (enum config_hook_kind)command->kind) ||
+    if (!hook_calls_has(calls, (enum config_hook_kind)command->kind) ||
         (command->kind != COMMAND_CANCEL && !is_under_way(calls->d, instance_id, id)))
         return;
-    call = call_new((enum config_hook_kind)command->kind, id);
+    call = hook_call_new((enum config_hook_kind)command->kind, id);
     ident_set(&call->instance_id, instance_id);
     take_fields(call, batch, command->first_field, command->fields);
-    begin(calls, call);
+    hook_call_begin(calls, call);
 }
 
 static struct hook_call *find_live(const struct hook_calls *calls, const char *key)
@@ -292,7 +265,7 @@ static void tell(struct hook_calls *calls, struct hook_call *call)
 {
     struct hook_call *before = find_live(calls, call->key);
     if (!before) {
-        begin(calls, call);
+        hook_call_begin(calls, call);
         return;
     }
     call_free(before->next); /* over before anybody could be told of it */
@@ -302,90 +275,10 @@ static void tell(struct hook_calls *calls, struct hook_call *call)
 void hook_calls_notice(struct hook_calls *calls, const struct batch *batch, const struct batch_notice *notice)
 {
     struct hook_call *call;
-    if (!has_hook(calls, CONFIG_HOOK_NOTIFY))
+    if (!hook_calls_has(calls, CONFIG_HOOK_NOTIFY))
         return;
-    call = call_new(CONFIG_HOOK_NOTIFY, batch_notice_key(batch, notice));
+    call = hook_call_new(CONFIG_HOOK_NOTIFY, batch_notice_key(batch, notice));
     call->change = notice->change;
     take_fields(call, batch, notice->first_field, notice->fields);
     tell(calls, call);
-}
-
-/* ---- after a restart ---- */
-
-static void add_number(struct hook_call *call, const char *name, bool applies, double number)
-{
-    char text[NUMBER_TEXT_MAX];
-    if (applies)
-        add(call, name, slice_of(text, number_format_double(text, number)));
-}
-
-/* A number, or the name of a state where the rule was about states. */
-static void add_sample(struct hook_call *call, const char *name, const struct notice *notice, bool applies,
-                       double value)
-{
-    if (applies && notice->is_about_state && value >= 0 && value < INSTANCE_STATES)
-        add(call, name, slice_text(instance_state_name((enum instance_state)(int)value)));
-    else
-        add_number(call, name, applies, value);
-}
-
-static void add_time(struct hook_call *call, const char *name, int64_t time_ms)
-{
-    char text[TIME_TEXT_LEN + 1];
-    time_text_format(text, time_ms);
-    add(call, name, slice_of(text, TIME_TEXT_LEN));
-}
-
-static void resume_command(struct hook_calls *calls, const struct instance *instance)
-{
-    const struct command *command = &instance->watched->record.command;
-    char text[IDENT_COMMAND_MAX + 1];
-    struct slice id = watch_command_id(instance, text);
-    struct hook_call *call = call_new((enum config_hook_kind)command->kind, id);
-    call->instance_id = instance->id;
-    add(call, "command_id", id);
-    add(call, "instance_id", ident_slice(&instance->id));
-    add(call, "command", slice_text(command_kind_name(command->kind)));
-    add(call, "reason",
-        command->by_operator ? slice_text("asked for by an operator") : ident_slice(&command->alert));
-    add_number(call, "attempt", command->attempt > 0, command->attempt);
-    add_time(call, "issued_at", command->issued_ms);
-    add_time(call, "expires_at", command->expires_ms + 999);
-    add_number(call, "open_trades", true, instance->open_trades);
-    add(call, "target_instance_id", ident_slice(&command->target));
-    begin(calls, call);
-}
-
-static void resume_notice(struct hook_calls *calls, const struct notice *notice)
-{
-    struct hook_call *call = call_new(CONFIG_HOOK_NOTIFY, notice_key(notice));
-    char text[CAUSE_TEXT_MAX];
-    call->change = notice->change;
-    add(call, "event", slice_text(event_name(notice->ends_ms ? EVENT_ALERT_RESOLVED : EVENT_ALERT_FIRING)));
-    add(call, "instance_id", ident_slice(&notice->instance_id));
-    add_time(call, "at", notice->ends_ms ? notice->ends_ms : notice->starts_ms);
-    add(call, "reason", slice_text(notice->group));
-    add(call, "alert", ident_slice(&notice->alert));
-    add_sample(call, "value", notice, notice->has_value, notice->value);
-    add_sample(call, "threshold", notice, notice->has_threshold, notice->threshold);
-    add(call, "correlation_id", slice_of(text, cause_format(text, &notice->cause)));
-    begin(calls, call);
-}
-
-void hook_calls_resume(struct hook_calls *calls)
-{
-    struct fleet *fleet = &calls->d->fleet;
-    struct instance *instance;
-    struct notice *notice;
-    for (uint32_t i = 0; (instance = fleet_next(fleet, i)); i = fleet_index_of(fleet, instance) + 1) {
-        const struct command *command = instance->watched ? &instance->watched->record.command : NULL;
-        if (command && command->is_open && command->hook_is_due &&
-            has_hook(calls, (enum config_hook_kind)command->kind))
-            resume_command(calls, instance);
-    }
-    for (uint32_t i = 0; (notice = notices_next(&fleet->watch->notices, i));
-         i = notices_place_of(&fleet->watch->notices, notice) + 1) {
-        if (notice->hook_is_due && has_hook(calls, CONFIG_HOOK_NOTIFY))
-            resume_notice(calls, notice);
-    }
 }

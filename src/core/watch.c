@@ -142,6 +142,7 @@ void watched_shift(struct fleet *fleet, struct instance *instance, int64_t delta
     struct watch_record *record = &watched->record;
     int64_t *const times[] = {&record->command.issued_ms,
                               &record->command.expires_ms,
+                              &record->cancel_hook.issued_ms,
                               &record->recovery.next_ms,
                               &record->recovery.cooldown_until_ms,
                               &record->maintenance_until_ms,

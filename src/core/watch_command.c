@@ -178,6 +178,9 @@ static void send_cancel(struct change *change, const struct command *victim, con
 
     order.cancels = id_of(change, victim->kind, victim->number, victim_id);
     record->cancel_number = ++record->commands;
+    record->cancel_hook = (struct cancel_hook){0};
+    if (change->fleet->watch->options.has_hook[COMMAND_CANCEL])
+        record->cancel_hook = (struct cancel_hook){true, victim->kind, victim->number, change->at_ms};
     order.command_id = id_of(change, COMMAND_CANCEL, record->commands, id);
     watched->is_dirty = true;
     send(change, &order, none);
@@ -302,6 +305,7 @@ static void take_other_answer(const struct change *change, const struct report *
         if (report->command_status == COMMAND_ACCEPTED)
             return;
         watched->record.cancel_number = 0;
+        watched->record.cancel_hook = (struct cancel_hook){0};
         watched->is_dirty = true;
         count(change, COMMAND_CANCEL, report->command_status);
         tell(change, EVENT_COMMAND_COMPLETED, report->command_id, none,
@@ -350,6 +354,15 @@ void command_expire(struct change *change)
                 watched->record.command.is_accepted ? "accepted, but not done in time" : "nobody answered");
 }
 
+static bool is_due_cancel(const struct instance *instance, struct slice command_id)
+{
+    const struct watch_record *record = &instance->watched->record;
+    char id[IDENT_COMMAND_MAX + 1];
+    size_t len = command_id_format(id, ident_slice(&instance->id), COMMAND_CANCEL, record->cancel_number);
+
+    return record->cancel_hook.is_due && slice_equal(slice_of(id, len), command_id);
+}
+
 void watch_on_hook_done(struct fleet *fleet, struct slice instance_id, struct slice command_id, bool is_done,
                         const struct cause *cause, int64_t now_ms, struct sink *sink)
 {
@@ -357,15 +370,19 @@ void watch_on_hook_done(struct fleet *fleet, struct slice instance_id, struct sl
     char id[IDENT_COMMAND_MAX + 1];
     struct change change;
     struct slice open = instance ? watch_command_id(instance, id) : none;
+    bool is_open = open.len > 0 && slice_equal(open, command_id);
 
-    if (open.len == 0 || !slice_equal(open, command_id))
+    if (!is_open && !(instance && instance->watched && is_due_cancel(instance, command_id)))
         return;
     sink->ops->begin(sink->ctx, cause);
     change = change_of(fleet, instance, cause, now_ms, sink);
     instance->batch = fleet->batch;
-    command_of(&change)->hook_is_due = false;
+    if (is_open)
+        command_of(&change)->hook_is_due = false;
+    else
+        instance->watched->record.cancel_hook = (struct cancel_hook){0};
     instance->watched->is_dirty = true;
-    if (is_done && instance->watched->record.is_silent)
+    if (is_open && is_done && instance->watched->record.is_silent)
         take_success(&change);
     change_finish(&change);
 }

@@ -133,6 +133,7 @@ static void on_placed(void *ctx, void *answer)
     commands->is_placed = true;
     if (reply->elements == 1 && is_entry(reply->element[0]))
         (void)snprintf(commands->cursor, sizeof(commands->cursor), "%s", reply->element[0]->element[0]->str);
+    commands->on_progress(commands->ctx);
     go_on(commands);
 }
 
@@ -181,6 +182,11 @@ struct commands *commands_new(struct sim *sim, struct agents *agents, struct loo
     commands->link = redis_link_new(loop, &own, &events, commands);
     redis_link_start(commands->link);
     return commands;
+}
+
+bool commands_are_placed(const struct commands *commands)
+{
+    return commands->is_placed;
 }
 
 void commands_free(struct commands *commands)

@@ -12,4 +12,6 @@ struct commands;
 struct commands *commands_new(struct sim *sim, struct agents *agents, struct loop *loop,
                               const struct redis_link_options *link, void (*on_progress)(void *ctx),
                               void *ctx);
+/* The end of the stream has been found: whatever is commanded from now on is read. */
+bool commands_are_placed(const struct commands *commands);
 void commands_free(struct commands *commands);

@@ -53,7 +53,19 @@ static void start_fleet(struct program *program)
     if (program->options.verbose)
         agenda_add(&sim->agenda, sim->now_ms + PROGRESS_MS, print_progress, program, 0);
     executors_start(&program->executors, sim->loop, &program->link, pump, program);
-    program->commands = commands_new(sim, &program->agents, sim->loop, &program->link, pump, program);
+}
+
+/* Nobody reports before it would hear what is commanded on that. */
+static void prepare_fleet(struct program *program)
+{
+    struct sim *sim = &program->sim;
+
+    if (program->started || sim->phase != SIM_RUNNING)
+        return;
+    if (!program->commands)
+        program->commands = commands_new(sim, &program->agents, sim->loop, &program->link, pump, program);
+    else if (commands_are_placed(program->commands))
+        start_fleet(program);
 }
 
 static void on_link(void *ctx, bool up, const char *text)
@@ -65,8 +77,8 @@ static void on_link(void *ctx, bool up, const char *text)
     else if (program->is_down)
         (void)fprintf(stderr, "mt5sim: connected to Redis\n");
     program->is_down = !up;
-    if (up && !program->started && program->sim.phase == SIM_RUNNING)
-        start_fleet(program);
+    if (up)
+        prepare_fleet(program);
     loop_timer_set(program->tick, 0);
 }
 

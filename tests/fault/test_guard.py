@@ -8,7 +8,7 @@ from mt5.wait import wait_until
 from mt5.watching import QUICK, Watching
 
 REPORTS, EVENTS = "instance_reports", "instance_events"
-STALL_MS, HOLD_MS, SILENCE_MS = 300, 600, 500
+STALL_MS, HOLD_MS, SILENCE_MS = 300, 600, 1000
 GUARDED = {
     **QUICK, "guard.stall_ms": STALL_MS, "guard.hold_ms": HOLD_MS, "instances.heartbeat_timeout_ms": SILENCE_MS,
     "recovery.launch_modes": ["auto", "manual"], "redis.reconnect_min_ms": 10, "redis.reconnect_max_ms": 20,
@@ -77,7 +77,7 @@ def order_in_log(one, *texts):
 
 def freeze(bus, one, names=(), **fields):
     one.one.pause()
-    pass_ms(bus, 2 * max(STALL_MS, SILENCE_MS), names, **fields)
+    pass_ms(bus, SILENCE_MS + SILENCE_MS // 2, names, **fields)
     one.one.resume()
 
 
@@ -176,11 +176,9 @@ def test_a_redis_that_hangs_for_a_while(watching, bus, redis_server):
     """Longer than a stall, not so long that the link is given up."""
     one = watching({"redis.command_timeout_ms": 20000, "ha.lease_ms": 10000})
     redis_server.pause()
-    hangs = one.one.metrics().value("process_cpu_seconds_total")
     ticks = lambda: one.one.metrics().value("mt5stated_loop_delay_seconds_count")
     began = ticks()
-    wait_until(lambda: ticks() > began + 12, "some ticks of 100 ms")
-    assert hangs is not None
+    wait_until(lambda: ticks() > began + 15, "some ticks of 100 ms")
     redis_server.resume()
     wait_held(one, FLEET, "redis_away")
     wait_judging(one, FLEET)
@@ -195,7 +193,7 @@ def test_a_redis_that_is_started_again(watching, bus, redis_server, kill):
     redis_server.kill9() if kill else redis_server.stop()
     ticks = lambda: one.one.metrics().value("mt5stated_loop_delay_seconds_count")
     began = ticks()
-    wait_until(lambda: ticks() > began + 10, "some ticks of 100 ms")
+    wait_until(lambda: ticks() > began + 15, "some ticks of 100 ms")
     redis_server.start()
     one.one.wait_ready()
     wait_held(one, FLEET, "redis_away")

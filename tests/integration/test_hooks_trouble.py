@@ -176,6 +176,41 @@ def test_a_hook_that_had_not_ended_runs_again_after_kill_9(watching, bus):
     assert len(program.runs()) == 5
 
 
+def test_the_hook_of_a_command_that_expired_meanwhile_does_not_run_again(watching, bus):
+    one, program = watching("restart", config={**QUICK_LEASE, "recovery.timeout_ms": 400})
+    program.does(WAIT)
+    bus.register("a")
+    command_id = one.order("a", "restart")
+    program.wait_runs(1)
+    issued_ms = bus.now_ms()
+    one.one.kill9()
+    wait_until(lambda: bus.now_ms() > issued_ms + 400, "it to have expired")
+    program.does("")
+    one.one.start()
+    one.wait_completed({"command_id": command_id}, "expired")
+    one.order("a", "restart")
+    program.wait_runs(1, command_id="a.restart.2")
+    wait_until(lambda: state(one, "running") == 0, "all to have ended")
+    assert [program.fields(run)["command_id"] for run in program.runs()] == [command_id, "a.restart.2"]
+
+
+def test_a_cancel_whose_hook_had_not_ended_runs_again_after_kill_9(watching, bus):
+    one, program = watching("cancel", config=QUICK_LEASE)
+    program.does(WAIT)
+    bus.register("a")
+    restart = one.order("a", "restart")
+    one.order("a", "stop")
+    program.wait_runs(1)
+    one.one.kill9()
+    program.does("")
+    one.one.start()
+    was, again = (program.fields(run) for run in program.wait_runs(2))
+    assert again["cancels"] == restart
+    assert {**again, "reason": ""} == {**was, "reason": ""}
+    log_line(one, msg="hook done", key="a.cancel.2")
+    wait_until(lambda: "cancels=" not in bus.client.hget("mt5stated:watch", "a"), "its end to be stored")
+
+
 def test_a_hook_that_had_ended_does_not_run_again(watching, bus):
     one, program = watching("recover", config=QUICK_LEASE)
     crash(bus, "a")

@@ -13,8 +13,10 @@ static const char *find_difference(const struct instance *a, const struct instan
         return "state_changed_at";
     if (a->health != b->health || a->reported_health != b->reported_health)
         return "health";
-    if (a->known != b->known || memcmp(a->number, b->number, sizeof(a->number)) != 0)
-        return "numbers";
+    for (int i = 0; i < REPORT_NUMBERS; i++) {
+        if (a->number[i] != b->number[i])
+            return "numbers";
+    }
     if (a->seq != b->seq || a->failed_restarts != b->failed_restarts ||
         a->recovery_attempts != b->recovery_attempts)
         return "counters";

@@ -56,3 +56,12 @@ void daemon_add_chore(struct daemon *daemon, const struct chore *chore);
 void daemon_calm(struct daemon *daemon);
 /* They start whatever is stopped. */
 void daemon_start_stopped(struct daemon *daemon);
+
+/* ---- for the files of the daemon ---- */
+void daemon_start(struct daemon *daemon);
+/* Between any two steps the process may be killed; true where it was. */
+bool daemon_dies(struct daemon *daemon);
+/* Those that are due; false where the daemon died over it. */
+bool daemon_do_chores(struct daemon *daemon);
+/* What a process that is gone had under way outside is begun again. */
+void daemon_resume_chores(struct daemon *daemon);

@@ -238,8 +238,10 @@ static void load_instance(struct model *model, struct fleet *fleet, uint32_t age
     instance = fleet_find(fleet, id);
     if (kept->watch.exists) {
         struct watch_record stored = kept->watch.record;
+        char reason[REASON_MAX + 1];
 
-        stored.maintenance_reason = kept->watch.has_reason ? (char *)(uintptr_t)kept->watch.reason : NULL;
+        memcpy(reason, kept->watch.reason, sizeof(reason));
+        stored.maintenance_reason = kept->watch.has_reason ? reason : NULL;
         watch_record_format(&line, &stored);
         if (watch_record_parse(id, buf_slice(&line), scratch, &watch))
             watch_load(fleet, instance, &watch, run->now_ms);

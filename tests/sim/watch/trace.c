@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 #define LINES    160
-#define LINE_MAX 1600
+#define TEXT_MAX 1500
+#define LINE_MAX (TEXT_MAX + 64)
 
 struct trace {
     char lines[LINES][LINE_MAX];
@@ -34,33 +35,35 @@ void trace_print(const struct trace *trace)
         (void)fprintf(stderr, "    %s\n", trace->lines[i % LINES]);
 }
 
-static void PRINTF_LIKE(3, 0) add_line(struct run *run, const char *mark, const char *format, va_list args)
+static void add_line(struct run *run, const char *mark, const char *text)
 {
     char *line = run->trace->lines[run->trace->count++ % LINES];
-    int len = snprintf(line, LINE_MAX, "%8llu +%.3f%s ", (unsigned long long)run->step,
-                       (double)(run->now_ms - START_MS) / 1000, mark);
 
-    if (len > 0 && len < LINE_MAX)
-        (void)vsnprintf(line + len, (size_t)(LINE_MAX - len), format, args);
+    (void)snprintf(line, LINE_MAX, "%8llu +%.3f%s %.*s", (unsigned long long)run->step,
+                   (double)(run->now_ms - START_MS) / 1000, mark, TEXT_MAX - 1, text);
     if (run->verbose)
         (void)fprintf(stderr, "%s\n", line);
 }
 
 void run_note(struct run *run, const char *format, ...)
 {
+    char text[TEXT_MAX];
     va_list args;
 
     va_start(args, format);
-    add_line(run, "", format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    add_line(run, "", text);
 }
 
 void run_fail(struct run *run, const char *format, ...)
 {
+    char text[TEXT_MAX];
     va_list args;
 
     va_start(args, format);
-    add_line(run, " WRONG", format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    add_line(run, " WRONG", text);
     run->failed = true;
 }

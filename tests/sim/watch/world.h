@@ -70,11 +70,11 @@ void world_clear(struct world *world);
 int64_t world_next_ms(const struct world *world);
 /* Everybody who is to act by now does. */
 void world_act(struct world *world);
-/* An agent reads a command. NUMBER is that of its id, VICTIM that of what a cancel ends. */
-void world_take_command(struct world *world, uint32_t agent, enum command_kind kind, uint64_t number,
+/* Agent NUMBER reads a command. COMMAND is the number of its id, VICTIM that of what a cancel ends. */
+void world_take_command(struct world *world, uint32_t number, enum command_kind kind, uint64_t command,
                         uint64_t victim, int64_t expires_ms);
 /* The hook of a command has done its work. */
-void world_take_hook(struct world *world, uint32_t agent, enum command_kind kind);
+void world_take_hook(struct world *world, uint32_t number, enum command_kind kind);
 /* The entry number PLACE, counted from the first one ever. */
 const struct sent *world_sent(const struct world *world, uint64_t place);
 /* All below PLACE are acknowledged. */

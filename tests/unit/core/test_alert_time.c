@@ -423,7 +423,7 @@ static void test_ages_are_judged_on_behind_a_jump(void **state)
     (void)watch_fixture_only_rule(w, "heartbeat_age_ms", ">", 5000);
     watch_fixture_configure(w);
     (void)watch_add(w, 9001000, "a", "");
-    watch_run(w, 9002000);
+    watch_say(w, 9002000, "a", "");
     fleet_shift_times(&w->f.fleet, -9000000);
     assert_true(fixture_report(&w->f, 20000, "a", ""));
     assert_story(w, STORY_ALERTS, "a+Rule a-Rule");
