@@ -24,7 +24,6 @@ struct breaker_group {
     uint32_t members, running;
     uint32_t recent, recent_down; /* crashed within the window; those of them that do not run */
     bool is_open;
-    bool is_told; /* a FleetFailure speaks of it */
     int64_t opened_ms;
     uint32_t crashed, of; /* how many had crashed of how many, when it opened */
     uint32_t victims, victims_running;

@@ -37,6 +37,7 @@ struct why_step {
     double value, threshold;
     struct cause cause;
     struct slice alert, command_id, reason; /* empty where they do not apply */
+    char *text;                             /* what these three lie in, once it was added */
 };
 
 /* Zeroed is empty. */

@@ -200,8 +200,9 @@ void hook_calls_go_on(struct hook_calls *calls)
 
 void hook_calls_reset(struct hook_calls *calls)
 {
-    struct hook_call *call;
-    while ((call = TAILQ_FIRST(&calls->live))) {
+    struct hook_call *call, *next;
+    for (call = TAILQ_FIRST(&calls->live); call; call = next) {
+        next = TAILQ_NEXT(call, link);
         leave(call);
         if (call->has_ended)
             call_free(call);

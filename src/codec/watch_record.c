@@ -122,7 +122,6 @@ static const struct word breaker_words[] = {
     BREAKER("opened", TIME, opened_ms),
     BREAKER("crashed", U32, crashed),
     BREAKER("of", U32, of),
-    BREAKER("told", BOOL, is_told),
 };
 
 static_assert(ARRAY_LEN(watch_words) <= WORDS_MAX, "the words that were seen are a set of bits");

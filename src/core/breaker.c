@@ -397,7 +397,7 @@ void breaker_load(struct breaker *breaker, struct slice key, int64_t opened_ms, 
     if (index == MAP_NONE || breaker->groups[index].is_open)
         return;
     group = &breaker->groups[index];
-    group->is_open = group->is_told = true;
+    group->is_open = true;
     group->opened_ms = opened_ms;
     group->crashed = crashed;
     group->of = of;

@@ -1,5 +1,5 @@
-/* The instances that are watched, when they are to be looked at, and the order in which things follow from a
- * change: answers, alerts, the end of an attempt; in a round also what is decided. */
+/* The order in which things follow from a change: answers, alerts, the end of an attempt; and in a round also
+ * what is decided. */
 #include "core/watch.h"
 
 #include "util/alloc.h"
@@ -16,232 +16,6 @@ static int64_t min_i64(int64_t a, int64_t b)
 static int64_t max_i64(int64_t a, int64_t b)
 {
     return a > b ? a : b;
-}
-
-/* ---- the watched ---- */
-
-static int64_t due_of(const void *owner, uint32_t index)
-{
-    const struct fleet *fleet = owner;
-
-    return fleet->slots[index].watched->due_ms;
-}
-
-static uint32_t *place_of(const void *owner, uint32_t index)
-{
-    const struct fleet *fleet = owner;
-
-    return &fleet->slots[index].watched->due_place;
-}
-
-struct watch *watch_new(struct fleet *fleet, struct hash_key key)
-{
-    struct watch *watch = mem_new(1, sizeof(*watch));
-
-    watch->options.recovery.backoff_count = 1;
-    watch->wait_head = watch->wait_tail = MAP_NONE;
-    watch->held_ms = INT64_MIN;
-    watch->random = key.k0 | 1;
-    breaker_init(&watch->breaker, key);
-    notices_init(&watch->notices, key);
-    heap_init(&watch->due, due_of, place_of, fleet);
-    return watch;
-}
-
-void watch_free(struct watch *watch)
-{
-    if (!watch)
-        return;
-    breaker_clear(&watch->breaker);
-    notices_clear(&watch->notices);
-    heap_clear(&watch->due);
-    free(watch);
-}
-
-void watch_reset(struct watch *watch)
-{
-    breaker_reset(&watch->breaker);
-    notices_reset(&watch->notices);
-    watch->used_numbers = 0;
-    watch->under_way = 0;
-    watch->wait_head = watch->wait_tail = MAP_NONE;
-}
-
-struct watched *watched_get(struct fleet *fleet, struct instance *instance)
-{
-    struct watched *watched = instance->watched;
-
-    if (watched)
-        return watched;
-    watched = mem_new(1, sizeof(*watched));
-    watched->due_ms = INT64_MAX;
-    watched->due_place = HEAP_NONE;
-    watched->named_ms = watched->maintenance_over_ms = INT64_MIN;
-    watched->record.recovery.cooldown_until_ms = 0;
-    watched->record.commands = fleet->watch->used_numbers;
-    instance->watched = watched;
-    return watched;
-}
-
-struct watched *watch_detach(struct fleet *fleet, struct instance *instance)
-{
-    struct watched *watched = instance->watched;
-
-    if (!watched)
-        return NULL;
-    if (watched->record.recovery.phase == RECOVERY_UNDER_WAY)
-        fleet->watch->under_way--;
-    recovery_leave_queue(fleet, instance);
-    recovery_wake_queue(fleet); /* it may have been its turn */
-    heap_remove(&fleet->watch->due, fleet_index_of(fleet, instance));
-    fleet->watch->steps -= watched->why.count;
-    instance->watched = NULL;
-    return watched;
-}
-
-void watch_attach(struct fleet *fleet, struct instance *instance, struct watched *watched, int64_t now_ms)
-{
-    if (!watched)
-        return;
-    watched_discard(watch_detach(fleet, instance));
-    instance->watched = watched;
-    watched->due_ms = INT64_MAX;
-    watched->is_dirty = watched->wants_round = true;
-    if (watched->record.recovery.phase == RECOVERY_UNDER_WAY)
-        fleet->watch->under_way++;
-    fleet->watch->steps += watched->why.count;
-    breaker_add_victim(&fleet->watch->breaker, instance, watched->record.victim_of);
-    instance->health = instance_judge_health(fleet, instance);
-    watch_schedule(fleet, instance, now_ms);
-}
-
-void watched_discard(struct watched *watched)
-{
-    if (!watched)
-        return;
-    why_clear(&watched->why);
-    free(watched->alerts);
-    free(watched->record.maintenance_reason);
-    free(watched);
-}
-
-void watched_free(struct fleet *fleet, struct instance *instance)
-{
-    watched_discard(watch_detach(fleet, instance));
-}
-
-static void shift(int64_t *time_ms, int64_t delta_ms)
-{
-    if (*time_ms > 0 && *time_ms < INT64_MAX)
-        *time_ms += delta_ms;
-}
-
-void watched_shift(struct fleet *fleet, struct instance *instance, int64_t delta_ms)
-{
-    struct watched *watched = instance->watched;
-    struct watch_record *record = &watched->record;
-    int64_t *const times[] = {&record->command.issued_ms,
-                              &record->command.expires_ms,
-                              &record->cancel_hook.issued_ms,
-                              &record->recovery.next_ms,
-                              &record->recovery.cooldown_until_ms,
-                              &record->maintenance_until_ms,
-                              &watched->stable_from_ms,
-                              &watched->named_ms,
-                              &watched->owed.issued_ms,
-                              &watched->owed.expires_ms,
-                              &watched->judged_ms,
-                              &watched->maintenance_over_ms,
-                              &watched->due_ms};
-
-    for (size_t i = 0; i < ARRAY_LEN(times); i++)
-        shift(times[i], delta_ms);
-    for (uint32_t i = 0; i < watched->alert_count; i++) {
-        shift(&watched->alerts[i].since_ms, delta_ms);
-        shift(&watched->alerts[i].fired_ms, delta_ms);
-        shift(&watched->alerts[i].cleared_ms, delta_ms);
-        shift(&watched->alerts[i].next_ms, delta_ms);
-    }
-    if (watched->due_place != HEAP_NONE)
-        heap_put(&fleet->watch->due, fleet_index_of(fleet, instance));
-}
-
-static void due_set(struct fleet *fleet, struct instance *instance, int64_t at_ms)
-{
-    uint32_t index = fleet_index_of(fleet, instance);
-
-    instance->watched->due_ms = at_ms;
-    if (at_ms == INT64_MAX)
-        heap_remove(&fleet->watch->due, index);
-    else
-        heap_put(&fleet->watch->due, index);
-}
-
-void watch_schedule(struct fleet *fleet, struct instance *instance, int64_t at_ms)
-{
-    if (at_ms < watched_get(fleet, instance)->due_ms)
-        due_set(fleet, instance, at_ms);
-}
-
-void watch_touch(struct fleet *fleet, struct instance *instance)
-{
-    if (fleet->watch->looks_at_trades && fleet->watch->options.rules.count > 0)
-        watch_schedule(fleet, instance, 0);
-}
-
-/* What a restart must know to go on waiting for the victims of open groups. */
-static void follow_victims(struct instance *instance)
-{
-    struct watched *watched = instance->watched;
-
-    if (watched->record.victim_of == instance->member.victim_of)
-        return;
-    watched->record.victim_of = instance->member.victim_of;
-    watched->is_dirty = true;
-}
-
-static void follow_crash(struct instance *instance)
-{
-    struct watch_record *record = &instance->watched->record;
-    int64_t crashed_ms = instance->member.is_recent ? instance->member.crashed_ms : 0;
-
-    if (record->crashed_ms == crashed_ms)
-        return;
-    record->crashed_ms = crashed_ms;
-    instance->watched->is_dirty = true;
-}
-
-/* Everybody who has anything going on is looked at, once reports have been read up to AT_MS. */
-void watch_wake_group(struct fleet *fleet, int64_t at_ms)
-{
-    struct instance *instance;
-
-    for (uint32_t i = 0; (instance = fleet_next(fleet, i)); i = fleet_index_of(fleet, instance) + 1) {
-        struct watched *watched = instance->watched;
-
-        if (!watched && !instance->member.victim_of)
-            continue;
-        (void)watched_get(fleet, instance);
-        follow_victims(instance);
-        watch_schedule(fleet, instance, at_ms);
-    }
-}
-
-void watch_step(const struct change *change, const struct why_step *step)
-{
-    struct watched *watched = watched_get(change->fleet, change->instance);
-    uint32_t before = watched->why.count;
-
-    why_add(&watched->why, step);
-    change->fleet->watch->steps += watched->why.count - before;
-}
-
-void watch_emit(const struct change *change, struct event event)
-{
-    event.instance_id = ident_slice(&change->instance->id);
-    event.seq = ++change->instance->seq;
-    event.at_ms = change->at_ms;
-    change->sink->ops->event(change->sink->ctx, &event);
 }
 
 /* ---- what follows from a change ---- */
@@ -306,31 +80,12 @@ void watch_on_report(struct change *change, const struct report *report)
         command_end(change, COMMAND_OK, instance_state_name(instance->state));
 }
 
-static void end_maintenance(struct change *change)
-{
-    struct watch_record *record = &change->instance->watched->record;
-    struct event event = {.kind = EVENT_MAINTENANCE_CHANGED,
-                          .from = slice_text("on"),
-                          .to = slice_text("off"),
-                          .reason = slice_text(record->maintenance_reason),
-                          .cause = *change->cause};
-
-    if (record->maintenance_until_ms == 0 || record->maintenance_until_ms > change->at_ms)
-        return;
-    watch_emit(change, event);
-    change->instance->watched->maintenance_over_ms = record->maintenance_until_ms;
-    record->maintenance_until_ms = 0;
-    free(record->maintenance_reason);
-    record->maintenance_reason = NULL;
-    change->instance->watched->is_dirty = true;
-}
-
 /* Decisions change what other decisions rest on, so they are taken until nothing follows any more. */
 static void decide(struct change *change)
 {
     struct watched *watched = change->instance->watched;
 
-    end_maintenance(change);
+    maintenance_end(change);
     command_cancel_owed(change);
     for (int turn = 0; turn < ROUND_TURNS; turn++) {
         watched->wants_round = false;
@@ -350,33 +105,6 @@ static void decide(struct change *change)
         if (!(watched->held_now & FIELD_BIT(k)))
             watched->held[k] = HOLD_NONE;
     }
-}
-
-/* The first reason for which something is not commanded. */
-static enum hold first_hold(const struct watched *watched)
-{
-    for (int k = 0; k < COMMAND_KINDS; k++) {
-        if (watched->held[k] != HOLD_NONE)
-            return (enum hold)watched->held[k];
-    }
-    return HOLD_NONE;
-}
-
-static int64_t maintenance_next_ms(const struct fleet *fleet, const struct instance *instance, int64_t now_ms)
-{
-    const struct watched *watched = instance->watched;
-    int64_t until_ms = INT64_MAX;
-
-    if (watched->record.maintenance_until_ms > 0)
-        until_ms = watched->record.maintenance_until_ms;
-    if ((first_hold(watched) == HOLD_MAINTENANCE || watched->alert_count > 0) &&
-        fleet->watch->options.window_count > 0) {
-        int64_t window_ms = INT64_MAX;
-
-        if (watch_in_maintenance(fleet, instance, now_ms, NULL, &window_ms))
-            until_ms = min_i64(until_ms, window_ms);
-    }
-    return until_ms;
 }
 
 static int64_t next_ms(const struct fleet *fleet, const struct instance *instance, int64_t now_ms)
@@ -407,9 +135,9 @@ void watch_settle(struct change *change)
     watched = instance->watched;
     if (!watched)
         return;
-    follow_victims(instance);
-    due_set(change->fleet, instance, next_ms(change->fleet, instance, change->at_ms));
-    follow_crash(instance);
+    watched_follow_victims(instance);
+    watched_set_due(change->fleet, instance, next_ms(change->fleet, instance, change->at_ms));
+    watched_follow_crash(instance);
     if (watched->is_dirty) {
         watched->is_dirty = false;
         change->sink->ops->watch_set(change->sink->ctx, ident_slice(&instance->id), &watched->record);
@@ -518,7 +246,7 @@ void watch_on_timer(struct fleet *fleet, int64_t now_ms, int64_t horizon_ms, str
     for (int left = FLEET_TIMER_MAX; left > 0; left--) {
         uint32_t first = heap_first(&watch->due);
 
-        if (first == HEAP_NONE || due_of(fleet, first) > until_ms)
+        if (first == HEAP_NONE || fleet->slots[first].watched->due_ms > until_ms)
             return;
         look_at(fleet, &fleet->slots[first], now_ms, horizon_ms, sink);
     }
@@ -533,7 +261,7 @@ int64_t watch_next_deadline(const struct fleet *fleet)
         return INT64_MAX;
     if (watch->breaker.dirty_count > 0 || watch->groups_changed)
         return 0;
-    return first == HEAP_NONE ? INT64_MAX : due_of(fleet, first);
+    return first == HEAP_NONE ? INT64_MAX : fleet->slots[first].watched->due_ms;
 }
 
 void watch_hold(struct fleet *fleet, int64_t now_ms)
@@ -551,90 +279,6 @@ void watch_release(struct fleet *fleet, int64_t now_ms)
     fleet->watch->is_held = false;
     fleet_excuse_silence(fleet, now_ms);
     watch_wake_group(fleet, now_ms);
-}
-
-/* ---- maintenance ---- */
-
-bool watch_in_maintenance(const struct fleet *fleet, const struct instance *instance, int64_t now_ms,
-                          struct slice *ret_reason, int64_t *ret_until_ms)
-{
-    const struct watch_options *options = &fleet->watch->options;
-    const struct watched *watched = instance->watched;
-
-    if (watched && watched->record.maintenance_until_ms > now_ms) {
-        if (ret_reason)
-            *ret_reason = slice_text(watched->record.maintenance_reason);
-        if (ret_until_ms)
-            *ret_until_ms = watched->record.maintenance_until_ms;
-        return true;
-    }
-    for (size_t i = 0; i < options->window_count; i++) {
-        const struct maintenance_window *window = &options->windows[i];
-
-        if (!window_covers(window, ident_slice(&instance->id), ident_slice(&instance->broker_id)) ||
-            !window_is_open(window, now_ms))
-            continue;
-        if (ret_reason)
-            *ret_reason = ident_slice(&window->name);
-        if (ret_until_ms)
-            *ret_until_ms = window_next_change(window, now_ms);
-        return true;
-    }
-    return false;
-}
-
-int64_t watch_was_in_maintenance(const struct fleet *fleet, const struct instance *instance, int64_t from_ms,
-                                 int64_t now_ms)
-{
-    const struct watch_options *options = &fleet->watch->options;
-    int64_t last_ms = INT64_MIN;
-
-    if (watch_in_maintenance(fleet, instance, now_ms, NULL, NULL))
-        return now_ms;
-    if (instance->watched)
-        last_ms = instance->watched->maintenance_over_ms;
-    for (size_t i = 0; i < options->window_count; i++) {
-        const struct maintenance_window *window = &options->windows[i];
-
-        if (!window_covers(window, ident_slice(&instance->id), ident_slice(&instance->broker_id)))
-            continue;
-        for (int64_t at_ms = from_ms, next_ms; at_ms <= now_ms; at_ms = next_ms) {
-            next_ms = window_next_change(window, at_ms);
-            if (window_is_open(window, at_ms) && next_ms <= now_ms && next_ms > last_ms)
-                last_ms = next_ms;
-        }
-    }
-    return last_ms;
-}
-
-void watch_set_maintenance(struct fleet *fleet, struct instance *instance, int64_t until_ms,
-                           struct slice reason, const struct cause *cause, int64_t now_ms, struct sink *sink)
-{
-    struct watch_record *record = &watched_get(fleet, instance)->record;
-    struct change change = change_of(fleet, instance, cause, now_ms, sink);
-    struct event event = {.kind = EVENT_MAINTENANCE_CHANGED,
-                          .from = slice_text(record->maintenance_until_ms > now_ms ? "on" : "off"),
-                          .to = slice_text(until_ms > now_ms ? "on" : "off"),
-                          .reason = reason,
-                          .cause = *cause};
-    struct why_step step = {.kind = WHY_DECISION,
-                            .at_ms = now_ms,
-                            .status = until_ms > now_ms ? "maintenance on" : "maintenance off",
-                            .cause = *cause,
-                            .reason = reason};
-
-    sink->ops->begin(sink->ctx, cause);
-    instance->batch = fleet->batch;
-    watch_emit(&change, event);
-    watch_step(&change, &step);
-    free(record->maintenance_reason);
-    record->maintenance_reason =
-        until_ms > now_ms && reason.len > 0 ? mem_copy_text(reason.data, reason.len) : NULL;
-    if (until_ms <= now_ms && record->maintenance_until_ms > 0)
-        instance->watched->maintenance_over_ms = now_ms;
-    record->maintenance_until_ms = until_ms > now_ms ? until_ms : 0;
-    instance->watched->is_dirty = instance->watched->wants_round = true;
-    change_finish(&change);
 }
 
 /* ---- options ---- */
@@ -678,48 +322,5 @@ void watch_configure(struct fleet *fleet, const struct watch_options *options, i
         /* Who does not run may never report again, and still meet a rule. */
         if (instance->watched || instance->state != STATE_RUNNING)
             watch_schedule(fleet, instance, now_ms);
-    }
-}
-
-/* ---- for those who show it ---- */
-
-void watch_describe(const struct fleet *fleet, const struct instance *instance, struct errmsg *out)
-{
-    const struct watched *watched = instance->watched;
-    const struct recovery *recovery = watched ? &watched->record.recovery : NULL;
-
-    if (!watched)
-        errmsg_set(out, "nothing");
-    else if (recovery->phase == RECOVERY_UNDER_WAY)
-        errmsg_set(out, "recovery attempt %llu of %u is under way",
-                   (unsigned long long)instance->recovery_attempts,
-                   fleet->watch->options.recovery.max_attempts);
-    else if (watched->record.command.is_open)
-        errmsg_set(out, "%s is under way", command_kind_name(watched->record.command.kind));
-    else if (recovery->is_disarmed)
-        errmsg_set(out, "nothing: recovery was given up after %llu attempts, until it is armed again",
-                   (unsigned long long)fleet->watch->options.recovery.max_attempts);
-    else if (first_hold(watched) != HOLD_NONE)
-        errmsg_set(out, "nothing: %s", hold_name(first_hold(watched)));
-    else if (recovery->phase == RECOVERY_WAITING)
-        errmsg_set(out, "recovery attempt %llu of %u waits for its backoff",
-                   (unsigned long long)instance->recovery_attempts,
-                   fleet->watch->options.recovery.max_attempts);
-    else
-        errmsg_set(out, "nothing");
-}
-
-void watch_count_alerts(const struct fleet *fleet, uint32_t ret_counts[RULES_MAX][ALERT_STATUSES])
-{
-    const struct instance *instance;
-
-    memset(ret_counts, 0, sizeof(ret_counts[0]) * RULES_MAX);
-    for (uint32_t i = 0; (instance = fleet_next(fleet, i)); i = fleet_index_of(fleet, instance) + 1) {
-        const struct watched *watched = instance->watched;
-
-        for (uint32_t k = 0; watched && k < watched->alert_count; k++) {
-            if (watched->alerts[k].rule != ALERT_NO_RULE)
-                ret_counts[watched->alerts[k].rule][watched->alerts[k].status]++;
-        }
     }
 }

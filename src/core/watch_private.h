@@ -6,12 +6,19 @@
 #include "fleet_private.h"
 #include "util/errmsg.h"
 
-/* ---- watch.c: the instances that are watched ---- */
+/* ---- watched.c: the instances that are watched ---- */
 
 struct watched *watched_get(struct fleet *fleet, struct instance *instance);
 void watched_free(struct fleet *fleet, struct instance *instance);
 /* The clock has jumped. */
 void watched_shift(struct fleet *fleet, struct instance *instance, int64_t delta_ms);
+/* When the next round is to look at INSTANCE; INT64_MAX for never. */
+void watched_set_due(struct fleet *fleet, struct instance *instance, int64_t at_ms);
+/* What the breaker knows of INSTANCE goes into its record. */
+void watched_follow_victims(struct instance *instance);
+void watched_follow_crash(struct instance *instance);
+/* The first reason for which something is not commanded (watch_show.c). */
+enum hold watched_first_hold(const struct watched *watched);
 /* The next round is to look at INSTANCE at AT_MS at the latest. */
 void watch_schedule(struct fleet *fleet, struct instance *instance, int64_t at_ms);
 /* The breaker has changed: whoever it held up, or covers from now on, is looked at. */
@@ -33,12 +40,41 @@ void watch_advance(struct fleet *fleet, struct instance *instance, int64_t at_ms
 /* INSTANCE is about to be removed: its alerts end. */
 void watch_on_remove(struct change *change);
 
+/* ---- watch_maintenance.c ---- */
+
+/* An operator's maintenance that is over ends, with its event. */
+void maintenance_end(struct change *change);
+/* When the maintenance of INSTANCE ends, where anything waits for that; INT64_MAX for never. */
+int64_t maintenance_next_ms(const struct fleet *fleet, const struct instance *instance, int64_t now_ms);
+
+/* ---- alert_sample.c ---- */
+
+enum verdict {
+    VERDICT_MISSING, /* nothing is known */
+    VERDICT_FALSE,
+    VERDICT_TRUE,
+    VERDICT_FROZEN, /* not to be judged now */
+    VERDICT_GONE,   /* it cannot be about this instance any more */
+};
+
+struct sample {
+    enum verdict verdict;
+    double value;
+    int64_t at_ms;
+};
+
+/* What RULE sees of INSTANCE at AT_MS. ALERT is NULL where there is none so far. */
+struct sample alert_sample(struct fleet *fleet, struct instance *instance, const struct rule *rule,
+                           const struct alert *alert, int64_t at_ms);
+/* What a rule compares with. */
+double rule_limit(const struct watch *watch, const struct rule *rule);
+/* The first moment at which time alone changes one; INT64_MAX for never. */
+int64_t alerts_next_ms(const struct fleet *fleet, const struct instance *instance, int64_t now_ms);
+
 /* ---- alert.c ---- */
 
 /* Brings the alerts of CHANGE's instance up to its time. */
 void alerts_judge(struct change *change);
-/* The first moment at which time alone changes one; INT64_MAX for never. */
-int64_t alerts_next_ms(const struct fleet *fleet, const struct instance *instance, int64_t now_ms);
 /* The worst severity that fires, as health. */
 enum health alerts_health(const struct fleet *fleet, const struct instance *instance);
 /* Writes the record WATCH_REMOVED; the caller has begun a group. */
@@ -57,8 +93,6 @@ struct event alert_firing_event(const struct change *change, const struct alert 
                                 struct errmsg *ret_reason);
 /* Ends every alert, because there is nothing left that it could be about. */
 void alerts_end(struct change *change, const char *reason);
-/* What a rule compares with. */
-double rule_limit(const struct watch *watch, const struct rule *rule);
 void alert_store(const struct change *change, const struct alert *alert);
 
 /* ---- watch_command.c ---- */

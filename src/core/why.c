@@ -1,5 +1,5 @@
 /* A ring of steps that grows to its full size only where there is that much to tell. The texts of a step are
- * one allocation, which alert.data points to. */
+ * one allocation. */
 #include "core/why.h"
 
 #include "util/alloc.h"
@@ -43,7 +43,7 @@ static struct why_step *slot_at(const struct why *why, uint32_t place)
 
 static void step_clear(struct why_step *step)
 {
-    free((char *)(uintptr_t)step->alert.data); /* ours, made by step_copy */
+    free(step->text);
 }
 
 void why_clear(struct why *why)
@@ -82,6 +82,7 @@ static void step_copy(struct why_step *to, const struct why_step *from)
     char *text = mem_new(from->alert.len + from->command_id.len + from->reason.len + 1, 1);
 
     *to = *from;
+    to->text = text;
     to->alert = put_text(&text, from->alert);
     to->command_id = put_text(&text, from->command_id);
     to->reason = put_text(&text, from->reason);

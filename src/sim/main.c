@@ -169,6 +169,8 @@ static void pump(void *ctx)
     struct sim *sim = &program->sim;
 
     sim->now_ms = loop_now_ms();
+    if (program->commands)
+        prepare_fleet(program);
     agenda_run(&sim->agenda, sim->now_ms, AGENDA_MAX);
     signals_release(&program->signals, loop_wall_ms());
     executors_resume(&program->executors);

@@ -100,10 +100,13 @@ def test_the_share_is_configured(fleet, bus):
 
 
 def test_silence_of_a_host(daemon, bus):
-    """By silence each is found late at a moment of its own, and still they are seen as one failure."""
+    """They have gone silent together, and all of them are missed before anybody is commanded."""
     one = Watching(bus, daemon({**QUICK, "instances.heartbeat_timeout_ms": 300}))
-    for name in GROUP:
-        bus.report(name, broker_id=f"b-{name}", host_id="bad", state="running")
+    with bus.client.pipeline(transaction=True) as pipe:
+        for name in GROUP:
+            pipe.xadd("instance_reports", {"instance_id": name, "broker_id": f"b-{name}", "host_id": "bad",
+                                           "state": "running"})
+        pipe.execute()
     # These report on.
     for name in OTHERS:
         bus.report(name, broker_id=f"b-{name}", host_id=f"h-{name}", state="running")
@@ -173,9 +176,8 @@ def test_crashes_that_a_killed_daemon_had_only_begun_to_see_count(fleet, bus):
     for name in GROUP[:3]:
         one.wait_command(name, "recover")
     one.one.kill9()
-    report_all_later = {"state": "crashed"}
     for name in GROUP[3:]:
-        bus.report(name, **report_all_later)
+        bus.report(name, state="crashed")
     one.one.start()
     wait_until(lambda: failures(bus), "FleetFailure")
     assert commanded(one, GROUP[3:]) == []

@@ -19,7 +19,7 @@
  * - unset_alert mt5-1 HighCpuUsage
  * - notice mt5-1:HighCpuUsage starts=11000 hook_due
  * - unset_notice mt5-1:HighCpuUsage
- * - breaker broker:b1 opened=5000 crashed=5 of=8 told
+ * - breaker broker:b1 opened=5000 crashed=5 of=8
  * - unset_breaker broker:b1
  * - throttled mt5-1 (unthrottled where it leaves the set)
  * - command recover command_id=mt5-1.recover.3 instance_id=mt5-1 reason=InstanceCrash attempt=1 issued=30000

@@ -131,7 +131,6 @@ void recording_on_breaker_set(void *ctx, const struct breaker_group *group)
     add_integer_if(&line, "opened", group->opened_ms);
     add_integer_if(&line, "crashed", group->crashed);
     add_integer_if(&line, "of", group->of);
-    add_if(&line, "told", group->is_told);
     line_record(ctx, &line);
 }
 

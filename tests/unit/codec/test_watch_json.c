@@ -487,13 +487,20 @@ static void test_alertmanager_json_of_an_end(void **state)
                             .alert = id_of("InstanceCrash"),
                             .severity = SEVERITY_CRITICAL,
                             .starts_ms = T(5),
-                            .ends_ms = T(1006)};
+                            .ends_ms = T(1006),
+                            .is_about_state = true,
+                            .has_value = true,
+                            .has_threshold = true,
+                            .value = STATE_RUNNING,
+                            .threshold = STATE_CRASHED};
     cJSON *json = alertmanager_json(&notice, "");
 
     (void)state;
     assert_names(json, "labels annotations startsAt endsAt");
     assert_names(member(json, "labels"), "alertname instance_id host_id severity");
-    assert_names(member(json, "annotations"), "summary");
+    assert_names(member(json, "annotations"), "summary value threshold");
+    assert_text(member(json, "annotations"), "value", "running");
+    assert_text(member(json, "annotations"), "threshold", "crashed");
     assert_text(json, "startsAt", "2025-03-22T10:15:30.005Z");
     assert_text(json, "endsAt", "2025-03-22T10:15:31.006Z");
     cJSON_Delete(json);

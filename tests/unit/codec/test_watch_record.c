@@ -63,8 +63,10 @@ static struct watch_record full_watch(void)
                     .issued_ms = T(123),
                     .expires_ms = T(60123),
                     .alert = id_of("InstanceCrash"),
+                    .target = id_of("mt5-2"),
                     .cause = {CAUSE_TIMER, {T(0), 3}}},
         .cancel_number = 6,
+        .cancel_hook = {.is_due = true, .kind = COMMAND_RESTART, .number = 5, .issued_ms = T(0)},
         .recovery = {.phase = RECOVERY_UNDER_WAY,
                      .is_disarmed = true,
                      .next_ms = T(5000),
@@ -83,7 +85,8 @@ static struct watch_record full_watch(void)
 static const char full_watch_text[] =
     "commands=18446744073709551615 command=recover number=7 by_operator=1 accepted=1 succeeded=1 hook_due=1 "
     "attempt=4294967295 issued=2025-03-22T10:15:30.123Z expires=2025-03-22T10:16:30.123Z "
-    "alert=InstanceCrash cause=timer-1742638530000-3 cancel=6 recovery=under_way disarmed=1 "
+    "alert=InstanceCrash target=mt5-2 cause=timer-1742638530000-3 cancel=6 cancels=restart cancels_number=5 "
+    "cancel_issued=2025-03-22T10:15:30.000Z recovery=under_way disarmed=1 "
     "next=2025-03-22T10:15:35.000Z cooldown_until=2025-03-22T10:15:36.000Z recovery_alert=HighCpuUsage "
     "recovery_cause=report-1742638530001-2 silent=1 throttled=1 owes_unthrottle=1 victim_of=all,host "
     "maintenance_until=never maintenance_reason=broker upgrade, ask Ann (=100%25)%09second";
@@ -112,7 +115,16 @@ static void assert_command(const struct command *got, const struct command *expe
     assert_int_equal(got->issued_ms, expected->issued_ms);
     assert_int_equal(got->expires_ms, expected->expires_ms);
     assert_ident(&got->alert, &expected->alert);
+    assert_ident(&got->target, &expected->target);
     assert_cause(got->cause, expected->cause);
+}
+
+static void assert_cancel_hook(const struct cancel_hook *got, const struct cancel_hook *expected)
+{
+    assert_int_equal(got->is_due, expected->is_due);
+    assert_int_equal(got->kind, expected->kind);
+    assert_int_equal(got->number, expected->number);
+    assert_int_equal(got->issued_ms, expected->issued_ms);
 }
 
 static void assert_recovery(const struct recovery *got, const struct recovery *expected)
@@ -130,6 +142,7 @@ static void assert_watch(const struct watch_record *got, const struct watch_reco
     assert_int_equal(got->commands, expected->commands);
     assert_command(&got->command, &expected->command);
     assert_int_equal(got->cancel_number, expected->cancel_number);
+    assert_cancel_hook(&got->cancel_hook, &expected->cancel_hook);
     assert_recovery(&got->recovery, &expected->recovery);
     assert_int_equal(got->is_silent, expected->is_silent);
     assert_int_equal(got->is_throttled, expected->is_throttled);
@@ -184,7 +197,7 @@ static void test_watch_record_of_a_stop_and_of_a_command_that_has_ended(void **s
     record.command.is_open = false;
     record.maintenance_reason = NULL;
     watch_record_format(&text, &record);
-    assert_memory_equal(buf_text(&text), "commands=18446744073709551615 cancel=6 recovery=", 48);
+    assert_memory_equal(buf_text(&text), "commands=18446744073709551615 cancel=6 cancels=r", 48);
     buf_clear(&text);
 }
 
@@ -251,6 +264,7 @@ static void assert_notice(const char *field, const struct notice *notice, const 
     assert_int_equal(again.starts_ms, notice->starts_ms);
     assert_int_equal(again.ends_ms, notice->ends_ms);
     assert_int_equal(again.hook_is_due, notice->hook_is_due);
+    assert_int_equal(again.is_about_state, notice->is_about_state);
     assert_int_equal(again.has_value, notice->has_value);
     assert_int_equal(again.has_threshold, notice->has_threshold);
     assert_true(again.value == notice->value && again.threshold == notice->threshold);
@@ -269,6 +283,7 @@ static void test_notice_record_keeps_every_field(void **state)
                             .starts_ms = T(0),
                             .ends_ms = T(1000),
                             .hook_is_due = true,
+                            .is_about_state = true,
                             .has_value = true,
                             .value = 0,
                             .cause = {CAUSE_OPERATOR, {5, 7}},
@@ -283,7 +298,7 @@ static void test_notice_record_keeps_every_field(void **state)
     (void)state;
     assert_notice("mt5-1:SocketFailure", &notice,
                   "severity=critical broker_id=b1 host_id=h1 starts=2025-03-22T10:15:30.000Z "
-                  "ends=2025-03-22T10:15:31.000Z hook_due=1 value=0 cause=operator-5-7");
+                  "ends=2025-03-22T10:15:31.000Z hook_due=1 about_state=1 value=0 cause=operator-5-7");
     assert_notice("@broker:b-1:FleetFailure", &group, "severity=info value=5 threshold=8");
 }
 
@@ -293,19 +308,19 @@ static void test_breaker_record_keeps_every_field(void **state)
         const char *field;
         enum group_kind kind;
     } rows[] = {{"all", GROUP_ALL}, {"broker:b-1", GROUP_BROKER}, {"host:all", GROUP_HOST}};
-    struct breaker_group group = {.opened_ms = T(0), .crashed = 5, .of = 8, .is_told = true, .members = 9};
+    struct breaker_group group = {.opened_ms = T(0), .crashed = 5, .of = 8, .members = 9};
     struct buf text = BUF_INIT;
 
     (void)state;
     breaker_record_format(&text, &group);
-    assert_string_equal(buf_text(&text), "opened=2025-03-22T10:15:30.000Z crashed=5 of=8 told=1");
+    assert_string_equal(buf_text(&text), "opened=2025-03-22T10:15:30.000Z crashed=5 of=8");
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct breaker_group again;
 
         assert_true(breaker_record_parse(s(rows[i].field), buf_slice(&text), &again));
         assert_true(slice_is(breaker_group_key(&again), rows[i].field));
         assert_int_equal(again.kind, rows[i].kind);
-        assert_true(again.is_open && again.is_told);
+        assert_true(again.is_open);
         assert_int_equal(again.opened_ms, group.opened_ms);
         assert_int_equal(again.crashed, 5);
         assert_int_equal(again.of, 8);
