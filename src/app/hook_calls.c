@@ -40,7 +40,7 @@ struct hook_call *hook_call_new(enum config_hook_kind kind, struct slice key)
 {
     struct hook_call *call = mem_new(1, sizeof *call);
     call->kind = kind;
-    memcpy(call->key, key.data, key.len < sizeof call->key ? key.len : sizeof call->key - 1);
+    (void)snprintf(call->key, sizeof call->key, "%.*s", (int)key.len, key.data ? key.data : "");
     return call;
 }
 
