@@ -20,9 +20,12 @@
  * prints is read to the end and its first 4 KiB are logged when it exits. It inherits no other descriptor,
  * no ignored signal and no blocked one, but our working directory.
  *
- * At most `max_queued` wait, those that wait for their next try included. Beyond that the oldest request is
- * dropped; what has failed before is always older than what was never tried, so it goes first. A retry that
- * has become due is started after all others that wait.
+ * Of requests with the same lane one runs at a time: the next is started when nothing is left of the group of
+ * the one before.
+ *
+ * At most `max_queued` wait, those that wait for their next try or for permission included. Beyond that the
+ * oldest request is dropped; what has failed before is always older than what was never tried, so it goes
+ * first. A retry that has become due is started after all others that wait.
  *
  * The descriptors 0 to 2 of our process must be open. Processes are watched through pidfds (Linux 5.3): no
  * signal handler, and nobody else's child is ever waited for. */
@@ -50,7 +53,14 @@ enum hook_outcome {
     HOOK_FAILED,         /* given up: exit 2 or more, or the last try failed */
     HOOK_NOT_EXECUTABLE, /* missing, no permission, no interpreter, not a program, too long an environment */
     HOOK_DROPPED,        /* the queue was full */
-    HOOK_CANCELLED,      /* by hooks_cancel_key or hooks_free */
+    HOOK_CANCELLED,      /* by hooks_cancel_key, hooks_forget_key, hooks_free, or HOOK_MUST_END */
+};
+
+/* Whether a try may be started now. */
+enum hook_permission {
+    HOOK_MAY_START,
+    HOOK_MUST_WAIT, /* not now: it is asked again in a quarter of a second, and has lost no try */
+    HOOK_MUST_END,  /* never again: HOOK_CANCELLED */
 };
 
 struct hook_result {
@@ -64,6 +74,8 @@ struct hook_result {
 };
 
 typedef void (*hook_done_fn)(void *ctx, const struct hook_result *result);
+/* Must not call anything here. */
+typedef enum hook_permission (*hook_may_start_fn)(void *ctx);
 
 struct hook_variable {
     const char *name;   /* letters, digits and underscores; MT5STATED_ and the name in capitals */
@@ -80,14 +92,17 @@ struct hook_request {
     const struct hook_variable *variables;
     size_t variable_count;
     struct slice input; /* one line, without the line feed */
-    hook_done_fn done;  /* or NULL */
+    const char *lane;   /* or NULL: runs beside all others */
+    /* Asked right before each try, the first included, also from inside hooks_run; NULL: it always may. */
+    hook_may_start_fn may_start;
+    hook_done_fn done; /* or NULL */
     void *ctx;
 };
 
 struct hooks_stats {
     size_t running;   /* hooks that run now */
     size_t lingering; /* have exited, but left processes behind that are being ended */
-    size_t queued;    /* wait for their first try, or for one that is due */
+    size_t queued;    /* wait for their first try, or for one that is due, or for permission */
     size_t retrying;  /* wait out the pause before their next try */
     uint64_t done, failed, not_executable, dropped, cancelled; /* requests, by outcome */
     uint64_t retried;                                          /* tries that failed and were not the last */
@@ -110,7 +125,10 @@ void hooks_configure(struct hooks *hooks, const struct hooks_options *options);
  * call; it may call anything here but hooks_free. */
 void hooks_run(struct hooks *hooks, const struct hook_request *request);
 
-/* Forgets the requests with KEY that wait: HOOK_CANCELLED. Those that run go on, but are not tried again. */
+/* Ends the requests with KEY: those that wait at once; the process groups of those that run get SIGTERM, then
+ * SIGKILL kill_after_ms later. HOOK_CANCELLED once the program has exited, however it did. */
 void hooks_cancel_key(struct hooks *hooks, const char *key);
+/* Forgets the requests with KEY that wait: HOOK_CANCELLED. Those that run go on, but are not tried again. */
+void hooks_forget_key(struct hooks *hooks, const char *key);
 
 struct hooks_stats hooks_stats(const struct hooks *hooks);

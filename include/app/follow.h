@@ -15,11 +15,14 @@ struct daemon;
 struct looked;
 struct loop_timer;
 struct redis_link;
+struct stored_watch;
 
 struct follow_blocked {
     struct ident id;
     char *reason;
-    struct instance *kept; /* as it was known, its last_error included; NULL where it was not */
+    struct instance *kept;      /* as it was known, its last_error included; NULL where it was not */
+    struct stored_watch *watch; /* as read from Redis; NULL: not yet */
+    bool is_reading;            /* that */
 };
 
 struct follow {
@@ -53,5 +56,7 @@ void follow_block(struct follow *f, struct slice id, struct slice reason);
 /* Why ID is kept aside; empty where it is not. */
 struct slice follow_blocked(const struct follow *f, struct slice id);
 /* It can be stored again: it comes back as Redis holds it (LOOKED), or where that is nothing as it was kept.
- */
-void follow_unblock(struct follow *f, const struct looked *looked);
+ * False where what watches over it has to be read first: it is looked at again then. */
+bool follow_unblock(struct follow *f, const struct looked *looked);
+/* What stored_watch_read has read of ID, which is taken over; NULL where that failed. */
+void follow_take_watch(struct follow *f, struct slice id, struct stored_watch *watch);

@@ -2,8 +2,12 @@
  * restarts; what becomes of them is told to core.
  *
  * Of one alert one hook `notify` is under way at a time: what changes meanwhile is told when it has ended, so
- * that nobody hears of an end first and of the beginning afterwards. What ends while Redis is away is told to
- * core when it is back. */
+ * that nobody hears of an end first and of the beginning afterwards. Of one instance one hook of a command
+ * runs at a time.
+ *
+ * Before each try it is asked again whether it may run now: not without the lease; not while the guard holds,
+ * nor where an automatic command would be held back; never where its command has ended or expired. What ends
+ * while Redis is away is told to core when it is back. */
 #pragma once
 
 #include "codec/batch.h"
@@ -31,8 +35,9 @@ void hook_calls_command(struct hook_calls *calls, const struct batch *batch,
                         const struct batch_command *command);
 void hook_calls_notice(struct hook_calls *calls, const struct batch *batch,
                        const struct batch_notice *notice);
-/* The command COMMAND_ID has ended: its hook is not tried again. */
-void hook_calls_forget(struct hook_calls *calls, struct slice command_id);
+/* The command COMMAND_ID has ended: its hook is not tried again, and where it was not done (IS_DONE: it has
+ * ended as `ok`, which may be what the hook has brought about) the hook is ended if it runs. */
+void hook_calls_forget(struct hook_calls *calls, struct slice command_id, bool is_done);
 /* The state is loaded: what had not come to its end is run again. */
 void hook_calls_resume(struct hook_calls *calls);
 /* Redis is back, with the state that is held: what has ended meanwhile is told. */

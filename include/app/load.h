@@ -30,5 +30,3 @@ void load_start(struct load *load);
 /* After Redis has lost writes: takes what had ended, and is in the stream of signals again, out of it. */
 void load_rescan(struct load *load);
 void load_abandon(struct load *load);
-/* What watches over an instance that could not be loaded with the others, and is known now. */
-void load_watch_again(struct daemon *d, struct slice id);

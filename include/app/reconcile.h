@@ -22,6 +22,21 @@ enum repair_kind {
 #define REPAIR_KINDS 7
 const char *repair_kind_name(enum repair_kind kind);
 
+/* What is written again in parts, batch by batch. */
+enum write_back_part {
+    WRITE_BACK_ALL,       /* of every instance, what any key holds */
+    WRITE_BACK_WATCH,     /* mt5stated:watch */
+    WRITE_BACK_ALERTS,    /* mt5stated:alerts */
+    WRITE_BACK_NOTICES,   /* mt5stated:notices */
+    WRITE_BACK_THROTTLED, /* instance:index:throttled */
+};
+#define WRITE_BACK_PARTS 5
+
+struct write_back {
+    bool is_on;
+    uint32_t next; /* slot of the fleet, place of the notices */
+};
+
 struct reconcile {
     struct daemon *d;
     struct loop_timer *timer;
@@ -32,10 +47,9 @@ struct reconcile {
     bool wants_keys;       /* the keys that all share are looked at with the next look */
     uint32_t asked;        /* ids of the look under way */
     uint64_t generation;
-    bool restoring;        /* a write-back goes on at restore_next */
-    uint32_t restore_next; /* slot of the fleet */
-    bool walking;          /* a full pass gathers ids */
-    uint32_t pending;      /* answers that gathering waits for */
+    struct write_back write_back[WRITE_BACK_PARTS];
+    bool walking;     /* a full pass gathers ids */
+    uint32_t pending; /* answers that gathering waits for */
     char cursor[32];
     uint64_t repairs[REPAIR_KINDS];
     uint64_t passes;
@@ -50,14 +64,17 @@ void reconcile_start(struct reconcile *r);
 void reconcile_pause(struct reconcile *r);
 /* Looks at instance ID soon. */
 void reconcile_look(struct reconcile *r, struct slice id);
-/* A batch has been stored: a look that waited may begin. */
+/* A batch has been stored: a look that waited may begin, a write-back goes on. */
 void reconcile_on_settled(struct reconcile *r);
 void reconcile_count(struct reconcile *r, enum repair_kind kind);
 /* Follows, repairs or loads what was looked at. */
 void reconcile_take(struct reconcile *r, const struct looked *looked);
-/* KEY is gone from Redis: what it held is written back, where it is of a kind that no pass repairs. */
+/* KEY is gone from Redis: what it held is written back, where it is of a kind that no pass repairs. Begins
+ * with it now; what does not fit into one batch follows. */
 void reconcile_write_back_key(struct reconcile *r, struct slice key);
 /* After a loss: everything that is held here goes into batches again, one after the other. */
 void reconcile_write_back(struct reconcile *r);
+/* Puts as much of what is to be written back as it takes into the batch that is being filled. */
+void reconcile_write_back_on(struct reconcile *r);
 /* Not all of it has been put into a batch yet. */
 bool reconcile_is_writing_back(const struct reconcile *r);

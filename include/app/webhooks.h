@@ -2,7 +2,11 @@
  *
  * What is sent is made from core's notices each time: all that fire once a minute, and whatever has changed
  * at once. A notice that has ended is forgotten when every webhook has taken that (and hook `notify` has
- * ended), or after a quarter of an hour. So nothing is queued: what could not be delivered is still there. */
+ * ended), or after a quarter of an hour. So nothing is queued: what could not be delivered is still there.
+ *
+ * The quarter of an hour bounds what is kept for a webhook that is down for long, and loses nothing at an
+ * Alertmanager: what it is not told of any more it resolves by itself, by default after 5 minutes. Other
+ * receivers that were away for longer never hear of such an end. */
 #pragma once
 
 #include "adapters/http_client.h"
@@ -37,7 +41,9 @@ struct webhooks {
     struct webhook items[WEBHOOKS_MAX];
     size_t count;
     uint64_t stored;                /* changes up to here are stored: what is not is told to nobody */
-    uint64_t sent, failed, dropped; /* alerts taken, posts that failed, alerts refused or too old */
+    bool may_forget;                /* since notices were last looked at for it */
+    int64_t forget_at_ms;           /* monotonic: they are looked at in any case */
+    uint64_t sent, failed, dropped; /* alerts taken; in posts that failed; refused or too old */
 };
 
 /* False with errno set where the system refuses. */
@@ -47,7 +53,7 @@ void webhooks_clear(struct webhooks *webhooks);
 void webhooks_configure(struct webhooks *webhooks);
 /* The state has been loaded, with all of its notices. */
 void webhooks_start(struct webhooks *webhooks);
-/* A batch is stored that holds the notice as of CHANGE. */
-void webhooks_on_stored(struct webhooks *webhooks, uint64_t change);
+/* A batch is stored that holds the notice of KEY as of CHANGE. */
+void webhooks_on_stored(struct webhooks *webhooks, struct slice key, uint64_t change);
 /* Something may be to be told or forgotten. */
 void webhooks_poke(struct webhooks *webhooks);

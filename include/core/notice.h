@@ -23,6 +23,7 @@ struct notice {
     char group[GROUP_TEXT_MAX + 1]; /* "" for an instance's */
     enum severity severity;
     int64_t starts_ms, ends_ms; /* ends_ms 0: it fires */
+    bool is_orphan;             /* it was loaded as firing, and there is no alert behind it */
     bool hook_is_due;           /* hook `notify` has yet to end for its present status */
     bool is_about_state;        /* value and threshold are of enum instance_state */
     bool has_value, has_threshold;

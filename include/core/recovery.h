@@ -38,6 +38,7 @@ const char *recovery_outcome_name(enum recovery_outcome outcome);
 struct recovery {
     enum recovery_phase phase;
     bool is_disarmed;          /* given up; rests until it is armed again */
+    bool has_stopped;          /* it has been stopped since it was given up: running again arms it */
     bool is_for_crash;         /* it has succeeded once the instance runs, whatever its agent says */
     int64_t next_ms;           /* waiting: when the backoff is over */
     int64_t cooldown_until_ms; /* for threshold rules */

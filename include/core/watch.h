@@ -36,6 +36,14 @@ struct watch_options {
     size_t window_count;
 };
 
+/* The cancel of a command that ended while the guard held: it goes out once that lets go. */
+struct owed_cancel {
+    bool is_due;
+    enum command_kind kind;
+    uint64_t number;
+    int64_t expires_ms; /* of the command */
+};
+
 /* The hook of the last cancel, while it has not come to an end and nobody has answered it. */
 struct cancel_hook {
     bool is_due;
@@ -50,6 +58,7 @@ struct watch_record {
     struct command command;
     uint64_t cancel_number; /* of the last cancel, 0 for none: its answer is expected */
     struct cancel_hook cancel_hook;
+    struct owed_cancel owed;
     struct recovery recovery;
     int64_t crashed_ms; /* its last crash, while that counts for the breaker; 0: it does not */
     bool is_silent;     /* it crashed because its heartbeats were lost, and has not reported since */
@@ -77,8 +86,7 @@ struct watched {
     bool has_warned;             /* of a rule that cannot be evaluated */
     int64_t stable_from_ms;      /* it runs and nothing fires since then; 0: not so */
     int64_t named_ms;            /* last named as a target of redistribute; INT64_MIN: never */
-    struct command owed; /* is_open: it has ended while the guard held, its cancel is still to go out */
-    int64_t judged_ms;   /* the alerts are judged up to here */
+    int64_t judged_ms;           /* the alerts are judged up to here */
     int64_t maintenance_over_ms; /* when an operator's has ended last; INT64_MIN: never */
     int64_t due_ms;
     uint32_t due_place;
@@ -94,6 +102,19 @@ struct watch_stats {
     uint64_t answers_unknown, answers_late; /* to commands never given, to commands that had ended */
 };
 
+/* The least loaded instances of a broker, from one look at all that run. */
+#define TARGETS_MAX    64
+#define TARGET_BROKERS 16
+struct target_list {
+    struct ident broker_id;
+    int64_t made_ms; /* 0: never */
+    uint32_t count;
+    bool is_cut; /* there may be others */
+    struct {
+        uint32_t place, generation;
+    } items[TARGETS_MAX];
+};
+
 struct watch {
     struct watch_options options;
     struct breaker breaker;
@@ -106,8 +127,11 @@ struct watch {
     bool is_held;    /* by the guard */
     int64_t held_ms; /* when the guard took hold last; samples from before say nothing about alerts */
     bool looks_at_age, looks_at_trades;
+    bool tells_groups;   /* an open group may be to be told of now */
     bool groups_changed; /* the groups of the breaker are to be told of in the next round */
     uint64_t random;
+    uint32_t scanned; /* instances that were looked at for targets in this call of watch_on_timer */
+    struct target_list targets[TARGET_BROKERS];
     uint32_t steps;
     /* Told once per instance and rule that lacks a limit; may be NULL. */
     void (*on_unevaluable)(void *ctx, const struct instance *instance, const struct rule *rule);
@@ -140,8 +164,8 @@ void watch_on_timer(struct fleet *fleet, int64_t now_ms, int64_t horizon_ms, str
 /* When a round has something to do; INT64_MAX for never. */
 int64_t watch_next_deadline(const struct fleet *fleet);
 
-/* Its open trades have changed, which no report says. */
-void watch_touch(struct fleet *fleet, struct instance *instance);
+/* Its open trades have changed at AT_MS, which no report says. */
+void watch_touch(struct fleet *fleet, struct instance *instance, int64_t at_ms);
 
 /* An operator's command: start, stop, restart or recover. Begins a group. Writes the new command's id, or
  * that of the one that is under way, to RET_ID (with a NUL); false for the latter: nothing has changed. */
@@ -187,6 +211,11 @@ void watch_load_alert(struct fleet *fleet, struct instance *instance, const stru
 /* COMMANDS is what was stored for WATCH_REMOVED. */
 void watch_load_used_numbers(struct fleet *fleet, uint64_t commands);
 void watch_load_notice(struct fleet *fleet, const struct notice *notice);
+/* Commands up to NUMBER were given already, to INSTANCE or, where that is NULL, to one that is not known (any
+ * more): none of its numbers is given again. */
+void watch_reserve_numbers(struct fleet *fleet, struct instance *instance, uint64_t number);
+/* Stores the highest number of those that are not known. */
+void watch_write_used_numbers(const struct fleet *fleet, struct sink *sink);
 /* All is loaded: what does not fit together any more is put right in the first round. */
 void watch_load_finish(struct fleet *fleet, int64_t now_ms);
 /* Writes all that is known of INSTANCE again; the caller has begun a group. And what is known of none. */

@@ -16,6 +16,8 @@
 #define RETRY_FIRST_MS 1000
 #define RETRY_MAX_MS   64000
 #define TRIES          10
+/* How often is asked whether what may not be started may be by now. */
+#define ASK_MS 250
 /* At the end of the daemon, which has 5 s in all (SPEC §1.1): for SIGTERM, for SIGKILL; and how often is
  * looked. */
 #define FREE_ASK_MS  1000
@@ -67,6 +69,21 @@ static void tell_ended(void *ctx)
         loop_timer_set(hooks->teller, 0);
 }
 
+/* Only the state changes: both wait, and are counted as one. */
+static void ask_again(void *ctx)
+{
+    struct hooks *hooks = ctx;
+    struct hook_job *job;
+
+    for (job = TAILQ_FIRST(&hooks->waiting); job; job = TAILQ_NEXT(job, link)) {
+        if (job->state != HOOK_JOB_HELD)
+            continue;
+        job->state = HOOK_JOB_READY;
+        TAILQ_INSERT_TAIL(&hooks->ready, job, ready_link);
+    }
+    hooks_settle(hooks);
+}
+
 struct hooks *hooks_new(struct loop *loop, struct log *log, const struct hooks_options *options)
 {
     struct hooks *hooks = mem_new(1, sizeof(*hooks));
@@ -80,18 +97,53 @@ struct hooks *hooks_new(struct loop *loop, struct log *log, const struct hooks_o
     TAILQ_INIT(&hooks->ended);
     TAILQ_INIT(&hooks->places);
     hooks->teller = loop_timer_new(loop, tell_ended, hooks);
+    hooks->asker = loop_timer_new(loop, ask_again, hooks);
     return hooks;
+}
+
+static bool lane_is_free(const struct hooks *hooks, const char *lane)
+{
+    const struct hook_place *place;
+
+    for (place = TAILQ_FIRST(&hooks->places); lane && place; place = TAILQ_NEXT(place, link))
+        if (place->lane && strcmp(place->lane, lane) == 0)
+            return false;
+    return true;
+}
+
+static void try_start(struct hook_job *job)
+{
+    struct hooks *hooks = job->hooks;
+    enum hook_permission permission = job->may_start ? job->may_start(job->ctx) : HOOK_MAY_START;
+
+    hook_job_leave(job);
+    switch (permission) {
+    case HOOK_MAY_START:
+        hook_job_start(job);
+        break;
+    case HOOK_MUST_WAIT:
+        hook_job_wait(job, HOOK_JOB_HELD);
+        if (!loop_timer_is_set(hooks->asker))
+            loop_timer_set(hooks->asker, ASK_MS);
+        break;
+    case HOOK_MUST_END:
+        hook_log_refused(job);
+        hook_job_end(job, HOOK_CANCELLED);
+        break;
+    }
 }
 
 void hooks_settle(struct hooks *hooks)
 {
-    struct hook_job *job;
+    struct hook_job *job, *next;
 
     if (hooks->is_closing)
         return;
-    while (hooks->place_count < hooks->options.max_running && (job = TAILQ_FIRST(&hooks->ready))) {
-        hook_job_leave(job);
-        hook_job_start(job);
+    for (job = TAILQ_FIRST(&hooks->ready); job && hooks->place_count < hooks->options.max_running;
+         job = next) {
+        next = TAILQ_NEXT(job, ready_link);
+        if (lane_is_free(hooks, job->lane))
+            try_start(job);
     }
     while (hooks->stats.queued + hooks->stats.retrying > hooks->options.max_queued) {
         job = TAILQ_FIRST(&hooks->waiting);
@@ -115,7 +167,7 @@ void hooks_configure(struct hooks *hooks, const struct hooks_options *options)
     hooks_settle(hooks);
 }
 
-void hooks_cancel_key(struct hooks *hooks, const char *key)
+void hooks_forget_key(struct hooks *hooks, const char *key)
 {
     struct hook_job *job, *next;
     struct hook_place *place;
@@ -130,6 +182,19 @@ void hooks_cancel_key(struct hooks *hooks, const char *key)
     for (place = TAILQ_FIRST(&hooks->places); place; place = TAILQ_NEXT(place, link))
         if (place->job && strcmp(place->job->key, key) == 0)
             place->job->is_cancelled = true;
+}
+
+void hooks_cancel_key(struct hooks *hooks, const char *key)
+{
+    struct hook_place *place;
+
+    hooks_forget_key(hooks, key);
+    for (place = TAILQ_FIRST(&hooks->places); place; place = TAILQ_NEXT(place, link)) {
+        if (!place->job || strcmp(place->job->key, key) != 0)
+            continue;
+        place->job->is_stopped = true;
+        hook_run_stop(place->run);
+    }
 }
 
 struct hooks_stats hooks_stats(const struct hooks *hooks)
@@ -192,8 +257,7 @@ static void end_places(struct hooks *hooks)
     }
     while ((place = TAILQ_FIRST(&hooks->places))) {
         TAILQ_REMOVE(&hooks->places, place, link);
-        hook_run_free(place->run);
-        free(place);
+        hook_place_free(place);
     }
 }
 
@@ -209,5 +273,6 @@ void hooks_free(struct hooks *hooks)
     while ((job = TAILQ_FIRST(&hooks->ended)))
         tell_job(job);
     loop_timer_free(hooks->teller);
+    loop_timer_free(hooks->asker);
     free(hooks);
 }

@@ -22,6 +22,8 @@ struct hook_job *hook_job_new(struct hooks *hooks, const struct hook_request *re
     job->input_len = request->input.len + 1;
     job->label = mem_copy_text(request->label, strlen(request->label));
     job->key = mem_copy_text(request->key, strlen(request->key));
+    job->lane = request->lane ? mem_copy_text(request->lane, strlen(request->lane)) : NULL;
+    job->may_start = request->may_start;
     job->done = request->done;
     job->ctx = request->ctx;
     job->result = (struct hook_result){.label = job->label, .key = job->key, .exit_code = -1};
@@ -43,6 +45,7 @@ void hook_job_free(struct hook_job *job)
     release_job(job);
     free(job->label);
     free(job->key);
+    free(job->lane);
     free(job);
 }
 
@@ -65,10 +68,10 @@ static void count_waiting(struct hook_job *job, size_t change)
 {
     struct hooks_stats *stats = &job->hooks->stats;
 
-    if (job->state == HOOK_JOB_READY)
-        stats->queued += change;
-    else
+    if (job->state == HOOK_JOB_RETRYING)
         stats->retrying += change;
+    else
+        stats->queued += change;
 }
 
 void hook_job_wait(struct hook_job *job, enum hook_job_state state)
@@ -86,7 +89,7 @@ void hook_job_leave(struct hook_job *job)
     TAILQ_REMOVE(&job->hooks->waiting, job, link);
     if (job->state == HOOK_JOB_READY)
         TAILQ_REMOVE(&job->hooks->ready, job, ready_link);
-    else
+    else if (job->state == HOOK_JOB_RETRYING)
         loop_timer_stop(job->timer);
     job->state = HOOK_JOB_NEW;
 }
@@ -159,6 +162,11 @@ static void judge_exit(struct hook_job *job, const struct hook_exit *exit)
     job->result.signal = exit->signal;
     job->result.timed_out = exit->timed_out;
     job->hooks->stats.timed_out += exit->timed_out;
+    if (job->is_stopped) {
+        hook_log_try(job, exit, true);
+        hook_job_end(job, HOOK_CANCELLED);
+        return;
+    }
     if (exit->timed_out || exit->signal || exit->exit_code == 1) {
         fail_try(job, exit);
         return;
@@ -179,6 +187,13 @@ static void on_exited(void *ctx, const struct hook_exit *exit)
         hooks_settle(place->hooks);
 }
 
+void hook_place_free(struct hook_place *place)
+{
+    hook_run_free(place->run);
+    free(place->lane);
+    free(place);
+}
+
 static void on_gone(void *ctx)
 {
     struct hook_place *place = ctx;
@@ -186,8 +201,7 @@ static void on_gone(void *ctx)
 
     TAILQ_REMOVE(&hooks->places, place, link);
     hooks->place_count--;
-    hook_run_free(place->run);
-    free(place);
+    hook_place_free(place);
     hooks_settle(hooks);
 }
 
@@ -224,6 +238,7 @@ void hook_job_start(struct hook_job *job)
     job->state = HOOK_JOB_RUNNING;
     place->hooks = hooks;
     place->job = job;
+    place->lane = job->lane ? mem_copy_text(job->lane, strlen(job->lane)) : NULL;
     TAILQ_INSERT_TAIL(&hooks->places, place, link);
     hooks->place_count++;
     hooks->stats.running++;

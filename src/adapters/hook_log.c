@@ -49,6 +49,8 @@ static void write_line(const struct hook_job *job, const struct line *line, bool
 
     if (!failed)
         log_write(log, LOG_INFO_LEVEL, "hook done", line->fields, line->count);
+    else if (job->is_stopped)
+        log_write(log, LOG_INFO_LEVEL, "hook ended, was cancelled", line->fields, line->count);
     else if (job->is_cancelled)
         log_write(log, LOG_WARN_LEVEL, "hook failed, was cancelled", line->fields, line->count);
     else if (is_last)
@@ -60,7 +62,7 @@ static void write_line(const struct hook_job *job, const struct line *line, bool
 
 void hook_log_try(const struct hook_job *job, const struct hook_exit *exit, bool is_last)
 {
-    bool failed = !exit || exit->timed_out || exit->signal || exit->exit_code != 0;
+    bool failed = job->is_stopped || !exit || exit->timed_out || exit->signal || exit->exit_code != 0;
     struct line line = {.count = 0};
     struct errmsg reason;
 
@@ -84,4 +86,10 @@ void hook_log_dropped(const struct hook_job *job)
 {
     LOG_LIMITED(job->hooks->log, WARN, slice_text(job->label), "hook dropped, too many wait",
                 log_text("hook", job->label), log_text("key", job->key), log_int("tries", job->result.tries));
+}
+
+void hook_log_refused(const struct hook_job *job)
+{
+    LOG(job->hooks->log, INFO, "hook not run, what it was for is over", log_text("hook", job->label),
+        log_text("key", job->key), log_int("tries", job->result.tries));
 }

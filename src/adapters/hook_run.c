@@ -28,7 +28,7 @@
 
 enum run_phase {
     RUN_WORKING,
-    RUN_ASKED,       /* over its time limit: SIGTERM was sent to the group */
+    RUN_ASKED,       /* over its time limit, or stopped: SIGTERM was sent to the group */
     RUN_KILLED,      /* SIGKILL was */
     RUN_LEFT,        /* the program has exited, the rest of the group got SIGTERM */
     RUN_LEFT_KILLED, /* and SIGKILL */
@@ -234,13 +234,20 @@ static void on_exit_event(evutil_socket_t fd, short what, void *ctx)
         finish_exit(run, status);
 }
 
+void hook_run_stop(struct hook_run *run)
+{
+    if (run->phase != RUN_WORKING)
+        return;
+    (void)signal_group(run, SIGTERM);
+    enter_phase(run, RUN_ASKED, run->kill_after_ms);
+}
+
 static void end_phase(struct hook_run *run)
 {
     switch (run->phase) {
     case RUN_WORKING:
         run->timed_out = true;
-        (void)signal_group(run, SIGTERM);
-        enter_phase(run, RUN_ASKED, run->kill_after_ms);
+        hook_run_stop(run);
         break;
     case RUN_ASKED:
     case RUN_KILLED: /* hangs in the kernel: it keeps its place until it has exited */

@@ -34,6 +34,10 @@ int hook_run_new(struct loop *loop, const struct hook_program *program, struct s
 /* Does not end the processes. */
 void hook_run_free(struct hook_run *run);
 
+/* Ends the group as over the time limit, but not as timed out: SIGTERM now, SIGKILL in a while. Nothing
+ * where that is under way. The events come as ever, none from inside this call. */
+void hook_run_stop(struct hook_run *run);
+
 /* For the end, outside of the loop. Detaches the run from the loop, so that no event comes any more, and
  * sends SIGTERM. */
 void hook_run_abort(struct hook_run *run);

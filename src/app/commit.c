@@ -124,12 +124,18 @@ void commit_note_trade(struct commit *c, struct slice trade_id, int64_t read_us)
 /* A command that has ended must not be tried again. */
 static void forget_hook(struct commit *c, const struct batch_event *event)
 {
+    struct slice command_id = slice_of(NULL, 0);
+    bool is_done = false;
     for (uint32_t f = 0; f < event->fields; f++) {
         struct slice name, value;
         batch_get_field(c->sent, event->first_field + f, &name, &value);
         if (slice_is(name, "command_id"))
-            hook_calls_forget(&c->d->hook_calls, value);
+            command_id = value;
+        else if (slice_is(name, "reason")) /* `ok`, or `ok: ` and more */
+            is_done = slice_is(value, "ok") || (value.len > 2 && memcmp(value.data, "ok:", 3) == 0);
     }
+    if (command_id.len > 0)
+        hook_calls_forget(&c->d->hook_calls, command_id, is_done);
 }
 
 /* Tells what a stored batch has brought about. */
@@ -161,7 +167,7 @@ static void announce(struct commit *c)
         if (b->notices[i].cut)
             continue;
         hook_calls_notice(&c->d->hook_calls, b, &b->notices[i]);
-        webhooks_on_stored(&c->d->webhooks, b->notices[i].change);
+        webhooks_on_stored(&c->d->webhooks, batch_notice_key(b, &b->notices[i]), b->notices[i].change);
     }
 }
 

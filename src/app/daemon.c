@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -175,7 +176,10 @@ static void on_unevaluable(void *ctx, const struct instance *instance, const str
 static void on_held(void *ctx, const struct instance *instance, enum command_kind command, enum hold hold)
 {
     struct daemon *d = ctx;
-    LOG_LIMITED(d->log, INFO, slice_text(hold_name(hold)), "not commanded",
+    char key[IDENT_MAX + 64];
+    (void)snprintf(key, sizeof key, "%.*s %s %s", instance->id.len, instance->id.text,
+                   command_kind_name(command), hold_name(hold));
+    LOG_LIMITED(d->log, INFO, slice_text(key), "not commanded",
                 log_slice("instance_id", ident_slice(&instance->id)),
                 log_text("command", command_kind_name(command)), log_text("reason", hold_name(hold)));
 }

@@ -3,6 +3,7 @@
 #include "adapters/loop.h"
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
+#include "app/follow_watch.h"
 #include "app/look.h"
 #include "codec/batch.h"
 #include "codec/keys.h"
@@ -273,6 +274,7 @@ static void free_blocked(struct follow_blocked *b)
         watched_discard(b->kept->watched);
     }
     free(b->kept);
+    stored_watch_free(b->watch);
     free(b->reason);
 }
 
@@ -288,6 +290,8 @@ void follow_block(struct follow *f, struct slice id, struct slice reason)
         ident_set(&b->id, id);
         b->reason = mem_copy_text(reason.data, reason.len);
         b->kept = instance ? keep(&f->d->fleet, instance) : NULL;
+        b->watch = NULL;
+        b->is_reading = false;
         map_insert(&f->blocked_map, f->blocked_count - 1);
         LOG(f->d->log, WARN, "a record cannot be stored; the instance is set aside until it can",
             log_slice("instance_id", id), log_slice("reason", reason));
@@ -304,33 +308,63 @@ struct slice follow_blocked(const struct follow *f, struct slice id)
     return i == MAP_NONE ? slice_of("", 0) : slice_text(f->blocked[i].reason);
 }
 
-void follow_unblock(struct follow *f, const struct looked *looked)
+void follow_take_watch(struct follow *f, struct slice id, struct stored_watch *watch)
+{
+    uint32_t i = find_blocked(f, id);
+    if (i == MAP_NONE) {
+        stored_watch_free(watch);
+        return;
+    }
+    struct follow_blocked *b = &f->blocked[i];
+    b->is_reading = false;
+    if (!watch)
+        return;
+    stored_watch_free(b->watch);
+    b->watch = watch;
+    reconcile_look(&f->d->reconcile, id);
+}
+
+/* Without its alerts they would begin again. What was kept has been changed by what was rejected, and the
+ * stored is as told. */
+static bool has_watch(struct follow *f, struct follow_blocked *b)
+{
+    if (!b->watch && !b->is_reading)
+        b->is_reading = stored_watch_read(f->d, ident_slice(&b->id));
+    return b->watch;
+}
+
+bool follow_unblock(struct follow *f, const struct looked *looked)
 {
     struct daemon *d = f->d;
     uint32_t i = find_blocked(f, looked->id);
     if (i == MAP_NONE)
-        return;
+        return true;
+    if (!has_watch(f, &f->blocked[i]))
+        return false;
     struct follow_blocked b = take_blocked(f, i);
     int64_t now_ms = daemon_now_ms(d);
     enum instance_state indexed = looked_index_state(looked);
     bool back = fleet_load(&d->fleet, looked->id, &looked->record, indexed, looked->seq, now_ms);
-    if (!back && b.kept && (looked->seq || indexed != STATE_NONE)) { /* it had been stored before */
+    bool was_lost = !back && b.kept && (looked->seq || indexed != STATE_NONE); /* it had been stored before */
+    if (was_lost) {
         struct instance_record record;
         instance_record_of(b.kept, &record);
         back = fleet_load(&d->fleet, looked->id, &record, indexed, looked->seq, now_ms);
+    }
+    struct instance *instance = back ? fleet_find(&d->fleet, looked->id) : NULL;
+    if (back)
+        stored_watch_load(d, instance, &b);
+    else
+        blocked_watch_end(d, &b);
+    if (back && was_lost) { /* with its alerts */
         struct cause cause = {CAUSE_RECONCILE, {(uint64_t)now_ms, 0}};
         struct sink *sink = commit_sink(&d->commit);
         sink->ops->begin(sink->ctx, &cause);
-        fleet_write_back(&d->fleet, fleet_find(&d->fleet, looked->id), sink);
-    }
-    if (back && b.kept) {
-        watch_attach(&d->fleet, fleet_find(&d->fleet, looked->id), b.kept->watched, now_ms);
-        b.kept->watched = NULL;
-    } else if (back) {
-        load_watch_again(d, looked->id);
+        fleet_write_back(&d->fleet, instance, sink);
     }
     if (back)
-        trade_book_tie_instance(&d->trades, fleet_find(&d->fleet, looked->id));
+        trade_book_tie_instance(&d->trades, instance);
     LOG(d->log, INFO, "a record can be stored again", log_slice("instance_id", looked->id));
     free_blocked(&b);
+    return true;
 }

@@ -1,7 +1,10 @@
+#include "adapters/loop.h"
+#include "adapters/redis_link.h"
 #include "app/daemon.h"
 #include "codec/event_json.h"
 #include "hook_calls_private.h"
 #include "util/alloc.h"
+#include "util/time_text.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,6 +97,69 @@ static void leave(struct hook_call *call)
     call->calls = NULL;
 }
 
+/* ---- what may run now ---- */
+
+static bool leads_now(const struct daemon *d)
+{
+    return lead_is_active(&d->lead) && redis_link_is_up(d->link) && loop_now_ms() < d->lead.lease_until_ms;
+}
+
+/* False where it has ended by now: what it asks for must not be done any more. */
+static bool is_under_way(const struct daemon *d, struct slice instance_id, struct slice command_id)
+{
+    const struct instance *instance = fleet_find(&d->fleet, instance_id);
+    char open[IDENT_COMMAND_MAX + 1];
+    return instance && slice_equal(watch_command_id(instance, open), command_id);
+}
+
+/* What would hold an automatic command back now. */
+static bool is_held_back(const struct daemon *d, const struct instance *instance)
+{
+    const struct watch *watch = d->fleet.watch;
+    return watch->options.observe_only || breaker_covers(&watch->breaker, instance) ||
+           watch_in_maintenance(&d->fleet, instance, daemon_now_ms(d), NULL, NULL);
+}
+
+/* Asked of a call that core waits for, by a daemon that leads and may judge. */
+static enum hook_permission judge(const struct daemon *d, const struct hook_call *call)
+{
+    struct slice instance_id = ident_slice(&call->instance_id);
+    const struct instance *instance;
+    const struct command *command;
+    if (call->kind == CONFIG_HOOK_CANCEL)
+        return daemon_now_ms(d) < call->expires_ms ? HOOK_MAY_START : HOOK_MUST_END;
+    if (!is_under_way(d, instance_id, slice_text(call->key)))
+        return HOOK_MUST_END;
+    instance = fleet_find(&d->fleet, instance_id);
+    command = &instance->watched->record.command;
+    if (daemon_now_ms(d) >= command->expires_ms)
+        return HOOK_MUST_END;
+    return !command->by_operator && is_held_back(d, instance) ? HOOK_MUST_WAIT : HOOK_MAY_START;
+}
+
+/* The guard is asked first: this may be the first thing that is done after a stall. */
+static enum hook_permission may_start(void *ctx)
+{
+    struct hook_call *call = ctx;
+    struct daemon *d;
+    enum hook_permission permission;
+    if (!call->calls)
+        return HOOK_MUST_END;
+    d = call->calls->d;
+    if (!leads_now(d))
+        return HOOK_MUST_WAIT;
+    if (call->kind == CONFIG_HOOK_NOTIFY)
+        return HOOK_MAY_START;
+    guarding_look(&d->guarding);
+    if (guarding_is_active(&d->guarding))
+        return HOOK_MUST_WAIT;
+    permission = judge(d, call);
+    call->is_over = permission == HOOK_MUST_END;
+    return permission;
+}
+
+/* ---- runs ---- */
+
 static void on_done(void *ctx, const struct hook_result *result);
 
 void hook_call_begin(struct hook_calls *calls, struct hook_call *call)
@@ -101,6 +167,8 @@ void hook_call_begin(struct hook_calls *calls, struct hook_call *call)
     struct slice names[HOOK_FIELDS_MAX], values[HOOK_FIELDS_MAX];
     struct hook_variable variables[HOOK_FIELDS_MAX];
     struct buf json = BUF_INIT;
+    char lane[IDENT_MAX + 1];
+    (void)snprintf(lane, sizeof lane, "%.*s", (int)call->instance_id.len, call->instance_id.text);
     for (size_t i = 0; i < call->field_count; i++) {
         const struct hook_field *field = &call->fields[i];
         names[i] = slice_text(field->name);
@@ -117,6 +185,8 @@ void hook_call_begin(struct hook_calls *calls, struct hook_call *call)
                                 .variables = variables,
                                 .variable_count = call->field_count,
                                 .input = buf_slice(&json),
+                                .lane = call->kind == CONFIG_HOOK_NOTIFY ? NULL : lane,
+                                .may_start = may_start,
                                 .done = on_done,
                                 .ctx = call,
                             });
@@ -178,7 +248,7 @@ static void on_done(void *ctx, const struct hook_result *result)
     struct hook_calls *calls = call->calls;
     call->has_ended = true;
     call->outcome = result->outcome;
-    if (calls && result->outcome == HOOK_CANCELLED) {
+    if (calls && result->outcome == HOOK_CANCELLED && !call->is_over) {
         leave(call);
         calls = NULL;
     }
@@ -207,7 +277,7 @@ void hook_calls_reset(struct hook_calls *calls)
         if (call->has_ended)
             call_free(call);
         else
-            hooks_cancel_key(calls->hooks, call->key);
+            hooks_forget_key(calls->hooks, call->key);
     }
 }
 
@@ -222,19 +292,24 @@ void hook_calls_clear(struct hook_calls *calls)
 
 /* ---- what is stored ---- */
 
-void hook_calls_forget(struct hook_calls *calls, struct slice command_id)
+void hook_calls_forget(struct hook_calls *calls, struct slice command_id, bool is_done)
 {
     char key[IDENT_COMMAND_MAX + 1];
     (void)snprintf(key, sizeof key, "%.*s", (int)command_id.len, command_id.data);
-    hooks_cancel_key(calls->hooks, key);
+    if (is_done)
+        hooks_forget_key(calls->hooks, key);
+    else
+        hooks_cancel_key(calls->hooks, key);
 }
 
-/* False where it has ended by now: what it asks for must not be done any more. */
-static bool is_under_way(const struct daemon *d, struct slice instance_id, struct slice command_id)
+/* When a cancel that goes out now expires, from the text of its entry, in whole seconds rounded up. */
+static int64_t expiry_of(const struct daemon *d, const struct batch *batch,
+                         const struct batch_command *command)
 {
-    const struct instance *instance = fleet_find(&d->fleet, instance_id);
-    char open[IDENT_COMMAND_MAX + 1];
-    return instance && slice_equal(watch_command_id(instance, open), command_id);
+    int64_t ms;
+    if (!time_text_parse(find_field(batch, command, "expires_at"), &ms))
+        ms = daemon_now_ms(d) + d->config->recovery.timeout_ms;
+    return ms;
 }
 
 void hook_calls_command(struct hook_calls *calls, const struct batch *batch,
@@ -242,12 +317,17 @@ void hook_calls_command(struct hook_calls *calls, const struct batch *batch,
 {
     struct slice id = find_field(batch, command, "command_id");
     struct slice instance_id = find_field(batch, command, "instance_id");
+    struct slice cancelled = find_field(batch, command, "cancels");
     struct hook_call *call;
+    if (cancelled.len > 0) /* also one that is `ok`, and was waited for until its instance runs */
+        hook_calls_forget(calls, cancelled, false);
     if (!hook_calls_has(calls, (enum config_hook_kind)command->kind) ||
         (command->kind != COMMAND_CANCEL && !is_under_way(calls->d, instance_id, id)))
         return;
     call = hook_call_new((enum config_hook_kind)command->kind, id);
     ident_set(&call->instance_id, instance_id);
+    if (command->kind == COMMAND_CANCEL)
+        call->expires_ms = expiry_of(calls->d, batch, command);
     take_fields(call, batch, command->first_field, command->fields);
     hook_call_begin(calls, call);
 }

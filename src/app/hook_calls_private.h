@@ -26,6 +26,8 @@ struct hook_call {
     size_t field_count;
     struct buf text;
     struct hook_call *next; /* a later change of the same alert, not begun yet */
+    int64_t expires_ms;     /* of a cancel, on Redis' clock */
+    bool is_over;           /* it was found to be too late for it */
     bool has_ended;
     enum hook_outcome outcome;
 };

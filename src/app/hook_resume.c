@@ -63,7 +63,8 @@ static void resume_cancel(struct hook_calls *calls, const struct instance *insta
     struct hook_call *call =
         resumed_call_new(instance, COMMAND_CANCEL, record->cancel_number, slice_text("cancelled"));
     char text[IDENT_COMMAND_MAX + 1];
-    add_times(call, hook->issued_ms, cancel_expires_ms(calls, record));
+    call->expires_ms = cancel_expires_ms(calls, record);
+    add_times(call, hook->issued_ms, call->expires_ms);
     add_number(call, "open_trades", true, instance->open_trades);
     hook_call_add(
         call, "cancels",

@@ -2,7 +2,6 @@
  * changed by others meanwhile is judged as soon as it is known: with its alerts, or they would begin again.
  */
 #include "adapters/log.h"
-#include "adapters/redis_link.h"
 #include "app/daemon.h"
 #include "codec/keys.h"
 #include "codec/watch_record.h"
@@ -153,6 +152,8 @@ static void take(struct load *load, struct instance *instance, struct load_store
     bool is_good = stored->is_alert ? alert_record_parse(field, value, &id, &alert)
                                     : watch_record_parse(field, value, &scratch, &record);
     stored->is_taken = is_good;
+    if (!is_good && !stored->is_alert) /* each command is an event at least */
+        watch_reserve_numbers(&d->fleet, instance, instance->seq);
     if (!is_good)
         tell_bad(load, stored->is_alert ? KEY_ALERTS : KEY_WATCH, field);
     else if (stored->is_alert)
@@ -170,58 +171,55 @@ void load_watch_take(struct load *load, struct instance *instance)
             take(load, instance, &ids->stored[i]);
 }
 
+/* Of one that is not known: it may come back, and its agent knows what it has done. */
+static void reserve_numbers(struct load *load, const struct load_stored *stored)
+{
+    struct watch_record_scratch scratch;
+    struct watch_record record;
+    if (watch_record_parse(text_of(load->ids, stored->field, stored->field_len),
+                           text_of(load->ids, stored->value, stored->value_len), &scratch, &record))
+        watch_reserve_numbers(&load->d->fleet, NULL, record.commands);
+}
+
 /* Nobody's: the instance went while nobody was there, or the text is not ours. */
 static void remove_rest(struct load *load)
 {
     struct daemon *d = load->d;
     struct sink *sink = commit_sink(&d->commit);
     struct cause cause = {CAUSE_RECONCILE, {(uint64_t)daemon_now_ms(d), d->fleet.timers++}};
+    uint64_t used = d->fleet.watch->used_numbers;
     sink->ops->begin(sink->ctx, &cause);
     for (uint32_t i = 0; i < load->ids->stored_count; i++) {
         const struct load_stored *stored = &load->ids->stored[i];
         struct slice field = text_of(load->ids, stored->field, stored->field_len), id, rule;
-        if (stored->is_taken || follow_blocked(&d->follow, ident_slice(&stored->id)).len)
+        if (stored->is_taken)
+            continue;
+        if (!stored->is_alert)
+            reserve_numbers(load, stored);
+        if (follow_blocked(&d->follow, ident_slice(&stored->id)).len)
             continue;
         if (!stored->is_alert)
             sink->ops->watch_unset(sink->ctx, field);
         else if (alert_field_parse(field, &id, &rule))
             sink->ops->alert_unset(sink->ctx, id, rule);
     }
+    if (d->fleet.watch->used_numbers > used)
+        watch_write_used_numbers(&d->fleet, sink);
 }
 
-struct again {
-    struct daemon *d;
-    struct ident id;
-};
-
-static void on_again(void *ctx, void *object)
+/* Those who are set aside have their alerts in Redis: nothing of them has ended by that. */
+static void keep_notices_of_blocked(struct daemon *d)
 {
-    struct again *again = ctx;
-    struct daemon *d = again->d;
-    const redisReply *reply = object;
-    struct slice id = ident_slice(&again->id);
-    struct instance *instance = fleet_find(&d->fleet, id);
-    struct watch_record_scratch scratch;
-    struct watch_record record;
-    if (reply && reply->type == REDIS_REPLY_STRING && instance &&
-        watch_record_parse(id, load_text(reply), &scratch, &record) &&
-        !(instance->watched && instance->watched->record.commands > record.commands))
-        watch_load(&d->fleet, instance, &record, daemon_now_ms(d));
-    free(again);
-}
-
-void load_watch_again(struct daemon *d, struct slice id)
-{
-    struct slice words[] = {slice_text("HGET"), slice_text(KEY_WATCH), id};
-    struct again *again = mem_new(1, sizeof *again);
-    again->d = d;
-    ident_set(&again->id, id);
-    if (redis_link_command(d->link, words, ARRAY_LEN(words), 0, on_again, again))
-        free(again);
+    struct notices *notices = &d->fleet.watch->notices;
+    struct notice *notice;
+    for (uint32_t i = 0; (notice = notices_next(notices, i)); i = notices_place_of(notices, notice) + 1)
+        if (notice->is_orphan && follow_blocked(&d->follow, ident_slice(&notice->instance_id)).len)
+            notice->is_orphan = false;
 }
 
 void load_watch_finish(struct load *load)
 {
     watch_load_finish(&load->d->fleet, daemon_now_ms(load->d));
+    keep_notices_of_blocked(load->d);
     remove_rest(load);
 }

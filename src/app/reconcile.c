@@ -48,7 +48,9 @@ void reconcile_reset(struct reconcile *r)
     r->generation++;
     id_queue_reset(&r->queue);
     r->done = r->asked = r->pending = 0;
-    r->looking = r->wants_keys = r->walking = r->restoring = false;
+    r->looking = r->wants_keys = r->walking = false;
+    for (int p = 0; p < WRITE_BACK_PARTS; p++)
+        r->write_back[p].is_on = false;
     loop_timer_stop(r->timer);
 }
 
@@ -137,7 +139,8 @@ void reconcile_take(struct reconcile *r, const struct looked *looked)
     }
     struct instance *instance = fleet_find(&d->fleet, looked->id);
     if (follow_blocked(&d->follow, looked->id).len) {
-        follow_unblock(&d->follow, looked);
+        if (!follow_unblock(&d->follow, looked))
+            return; /* it is looked at again */
         instance = fleet_find(&d->fleet, looked->id);
     }
     if (instance && instance->batch == d->fleet.batch) {
@@ -253,32 +256,50 @@ static void on_seq_exists(void *ctx, void *object)
         mend_key(r, KEY_SEQ);
 }
 
-/* Those in the set that are not throttled are taken out; where others are missing, all are put in again. */
+static bool is_throttled(const struct instance *instance)
+{
+    return instance && instance->watched && instance->watched->record.is_throttled;
+}
+
+static void fix_throttled(struct reconcile *r, struct slice id, bool belongs)
+{
+    struct sink *sink = commit_sink(&r->d->commit);
+    struct cause cause = {CAUSE_RECONCILE, {(uint64_t)daemon_now_ms(r->d), r->repairs[REPAIR_INDEX]}};
+    sink->ops->begin(sink->ctx, &cause);
+    sink->ops->throttled_set(sink->ctx, id, belongs);
+    reconcile_count(r, REPAIR_INDEX);
+}
+
+/* Those in the set that are not throttled are taken out, those that are missing are put in: as many as fit
+ * into the batch that is being filled, the others with the next pass. What is changed by that batch has
+ * overtaken the answer. */
 static void on_throttled(void *ctx, void *object)
 {
     struct reconcile *r = ctx;
     const redisReply *reply = object;
-    struct sink *sink = commit_sink(&r->d->commit);
-    uint32_t right = 0, wanted = 0;
-    if (!r->looking || !reply || reply->type != REDIS_REPLY_ARRAY)
+    const struct fleet *fleet = &r->d->fleet;
+    if (!r->looking || !reply)
         return;
+    if (reply->type != REDIS_REPLY_ARRAY) {
+        if (redis_error_classify(slice_of(reply->str, reply->len)) == REDIS_ERROR_WRONGTYPE)
+            displace(r->d, slice_text(KEY_THROTTLED), slice_text("another"), NULL, NULL);
+        return;
+    }
+    bool *seen = mem_new(fleet->slot_count + 1, sizeof *seen);
     for (size_t i = 0; i < reply->elements; i++) {
         struct slice id = slice_of(reply->element[i]->str, reply->element[i]->len);
-        const struct instance *instance = fleet_find(&r->d->fleet, id);
-        if (instance && instance->watched && instance->watched->record.is_throttled) {
-            right++;
-        } else if (!instance || instance->batch != r->d->fleet.batch) {
-            struct cause cause = {CAUSE_RECONCILE, {(uint64_t)daemon_now_ms(r->d), r->repairs[REPAIR_INDEX]}};
-            sink->ops->begin(sink->ctx, &cause);
-            sink->ops->throttled_set(sink->ctx, id, false);
-            reconcile_count(r, REPAIR_INDEX);
-        }
+        const struct instance *instance = fleet_find(fleet, id);
+        if (instance)
+            seen[fleet_index_of(fleet, instance)] = true;
+        if (!is_throttled(instance) && !(instance && instance->batch == fleet->batch) &&
+            !commit_is_full(&r->d->commit))
+            fix_throttled(r, id, false);
     }
-    for (struct instance *i = fleet_next(&r->d->fleet, 0); i;
-         i = fleet_next(&r->d->fleet, fleet_index_of(&r->d->fleet, i) + 1))
-        wanted += i->watched && i->watched->record.is_throttled && i->batch != r->d->fleet.batch;
-    if (right < wanted)
-        mend_key(r, KEY_THROTTLED);
+    for (struct instance *i = fleet_next(fleet, 0); i; i = fleet_next(fleet, fleet_index_of(fleet, i) + 1))
+        if (is_throttled(i) && !seen[fleet_index_of(fleet, i)] && i->batch != fleet->batch &&
+            !commit_is_full(&r->d->commit))
+            fix_throttled(r, ident_slice(&i->id), true);
+    free(seen);
 }
 
 /* Once a pass, ahead of a look, while no batch is under way. What the link does not take is asked with the
@@ -317,14 +338,10 @@ static void look_on(struct reconcile *r)
     buf_clear(&command);
 }
 
-static void write_back_some(struct reconcile *r);
-
 void reconcile_on_settled(struct reconcile *r)
 {
-    if (r->restoring && commit_is_settled(&r->d->commit)) {
-        write_back_some(r);
-        commit_kick(&r->d->commit);
-    }
+    reconcile_write_back_on(r);
+    commit_kick(&r->d->commit);
     if (r->d->commit.held && !r->looking)
         look_on(r);
 }
@@ -443,101 +460,4 @@ static void on_timer(void *ctx)
     scan_on(r);
     trade_sweep_start(&r->d->trade_io);
     finish_gathering(r);
-}
-
-static struct cause own_cause(const struct reconcile *r)
-{
-    return (struct cause){CAUSE_RECONCILE, {(uint64_t)daemon_now_ms(r->d), r->passes}};
-}
-
-/* The ids that belong into KEY, where that is the set of a trade state: of the trades in memory. */
-static void write_back_trade_set(const struct trade_book *book, struct slice key, struct sink *sink)
-{
-    for (int s = 0; s < TRADE_STATES; s++) {
-        const char *name = trade_state_name((enum trade_state)s);
-        struct key set = key_index(INDEX_TRADE_STATE, name);
-        if (!slice_equal(key, key_slice(&set)))
-            continue;
-        for (uint32_t i = 0; i < book->slot_count; i++)
-            if (book->slots[i].used && book->slots[i].state == (enum trade_state)s)
-                sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, ident_slice(&book->slots[i].id), NULL,
-                                      name);
-    }
-}
-
-/* Every member of a set by state, or of the load index, where KEY is one. */
-static void write_back_index(struct daemon *d, struct slice key, struct sink *sink)
-{
-    bool load = slice_is(key, KEY_LOAD);
-    for (struct instance *i = fleet_next(&d->fleet, 0); i;
-         i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1)) {
-        const char *state = instance_state_name(i->state);
-        struct key index = key_index(INDEX_INSTANCE_STATE, state);
-        if (load && !isnan(i->load_score))
-            sink->ops->load_set(sink->ctx, ident_slice(&i->id), i->load_score);
-        else if (slice_equal(key, key_slice(&index)))
-            sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, ident_slice(&i->id), NULL, state);
-    }
-}
-
-void reconcile_write_back_key(struct reconcile *r, struct slice key)
-{
-    struct daemon *d = r->d;
-    struct sink *sink = commit_sink(&d->commit);
-    struct cause cause = own_cause(r);
-    if (!lead_is_active(&d->lead))
-        return;
-    sink->ops->begin(sink->ctx, &cause);
-    if (slice_is(key, KEY_TOTALS) || slice_is(key, KEY_JOURNAL)) {
-        ledger_write_back(d->ledger, sink);
-    } else if (slice_is(key, KEY_SEQ)) {
-        for (struct instance *i = fleet_next(&d->fleet, 0); i;
-             i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1))
-            if (i->seq)
-                sink->ops->seq_set(sink->ctx, ident_slice(&i->id), i->seq);
-    } else if (slice_is(key, KEY_WATCH) || slice_is(key, KEY_ALERTS) || slice_is(key, KEY_NOTICES) ||
-               slice_is(key, KEY_BREAKER) || slice_is(key, KEY_THROTTLED)) {
-        for (struct instance *i = fleet_next(&d->fleet, 0); i;
-             i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1))
-            watch_write_back(&d->fleet, i, sink);
-        watch_write_back_shared(&d->fleet, sink);
-    } else {
-        write_back_index(d, key, sink);
-        write_back_trade_set(&d->trades, key, sink);
-    }
-}
-
-/* As many instances as fit into the batch that is being filled. */
-static void write_back_some(struct reconcile *r)
-{
-    struct daemon *d = r->d;
-    struct sink *sink = commit_sink(&d->commit);
-    struct cause cause = own_cause(r);
-    struct instance *i = fleet_next(&d->fleet, r->restore_next);
-    while (i && !commit_is_full(&d->commit)) {
-        sink->ops->begin(sink->ctx, &cause);
-        fleet_write_back(&d->fleet, i, sink);
-        r->restore_next = fleet_index_of(&d->fleet, i) + 1;
-        i = fleet_next(&d->fleet, r->restore_next);
-    }
-    r->restoring = i != NULL;
-}
-
-void reconcile_write_back(struct reconcile *r)
-{
-    struct daemon *d = r->d;
-    struct sink *sink = commit_sink(&d->commit);
-    struct cause cause = own_cause(r);
-    sink->ops->begin(sink->ctx, &cause);
-    ledger_write_back(d->ledger, sink);
-    watch_write_back_shared(&d->fleet, sink);
-    for (int k = 0; k < STREAM_KINDS; k++)
-        d->ingest.streams[k].stored = (struct stream_id){0, 1}; /* so that every position is written */
-    r->restore_next = 0;
-    write_back_some(r);
-}
-
-bool reconcile_is_writing_back(const struct reconcile *r)
-{
-    return r->restoring;
 }

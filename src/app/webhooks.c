@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #define RESEND_MS    60000
-#define KEEP_MS      (15 * 60 * 1000) /* what has ended longer ago is of no use to anybody */
+#define KEEP_MS      (15 * 60 * 1000) /* Alertmanager has resolved by itself what ended longer ago */
 #define BACKOFF_MIN  1000
 #define BACKOFF_MAX  60000
 #define ALERTS_MAX   100 /* in one POST */
@@ -15,6 +15,16 @@
 
 static void on_timer(void *ctx);
 static void on_answer(void *ctx, const struct http_client_result *result);
+
+static struct notices *notices_of(const struct webhooks *webhooks)
+{
+    return &webhooks->d->fleet.watch->notices;
+}
+
+static void wake(struct webhooks *webhooks)
+{
+    loop_timer_set(webhooks->timer, 0);
+}
 
 bool webhooks_init(struct webhooks *webhooks, struct daemon *d)
 {
@@ -65,21 +75,20 @@ void webhooks_start(struct webhooks *webhooks)
     webhooks_configure(webhooks);
 }
 
-void webhooks_on_stored(struct webhooks *webhooks, uint64_t change)
+void webhooks_on_stored(struct webhooks *webhooks, struct slice key, uint64_t change)
 {
+    const struct notice *notice = notices_find(notices_of(webhooks), key);
     if (change > webhooks->stored)
         webhooks->stored = change;
-    webhooks_poke(webhooks);
+    if (notice && notice->ends_ms)
+        webhooks->may_forget = true;
+    wake(webhooks);
 }
 
 void webhooks_poke(struct webhooks *webhooks)
 {
-    loop_timer_set(webhooks->timer, 0);
-}
-
-static struct notices *notices_of(const struct webhooks *webhooks)
-{
-    return &webhooks->d->fleet.watch->notices;
+    webhooks->may_forget = true;
+    wake(webhooks);
 }
 
 static bool is_to_be_sent(const struct webhook *w, const struct notice *notice)
@@ -148,7 +157,7 @@ static void post(struct webhook *w, const struct buf *body)
                                                                            .ctx = w});
     w->is_in_flight = r == 0;
     if (r) {
-        w->all->failed++;
+        w->all->failed += w->sent_count;
         delay(w);
     }
 }
@@ -178,6 +187,7 @@ static void go_on(struct webhook *w, int64_t now_ms)
         post(w, &body);
     } else {
         w->is_passing = false;
+        w->all->may_forget = w->all->may_forget || w->taken != w->pass_end;
         w->taken = w->pass_end;
     }
     buf_clear(&body);
@@ -205,7 +215,7 @@ static void on_answer(void *ctx, const struct http_client_result *result)
     bool is_refused = !result->error && says_bad_alert(result->status);
     w->is_in_flight = false;
     if (!is_taken) {
-        w->all->failed++;
+        w->all->failed += w->sent_count;
         tell_failure(w, result);
     }
     if (!w->is_passing) {
@@ -222,7 +232,7 @@ static void on_answer(void *ctx, const struct http_client_result *result)
     } else {
         delay(w);
     }
-    webhooks_poke(w->all);
+    wake(w->all);
 }
 
 static bool is_known_everywhere(const struct webhooks *webhooks, const struct notice *notice)
@@ -233,12 +243,17 @@ static bool is_known_everywhere(const struct webhooks *webhooks, const struct no
     return !notice->hook_is_due || !webhooks->d->config->hooks[CONFIG_HOOK_NOTIFY].argv;
 }
 
-/* What has ended, and is known to be, is done with. */
-static void forget_ended(struct webhooks *webhooks)
+/* What has ended, and is known to be, is done with. All notices are looked at, so only where one of them may
+ * have come to that, and once in a while for those that are too old. */
+static void forget_ended(struct webhooks *webhooks, int64_t mono_ms)
 {
     struct daemon *d = webhooks->d;
     struct notice *notice;
     bool any = false;
+    if (!webhooks->may_forget && mono_ms < webhooks->forget_at_ms)
+        return;
+    webhooks->may_forget = false;
+    webhooks->forget_at_ms = mono_ms + RESEND_MS;
     for (uint32_t i = 0; (notice = notices_next(notices_of(webhooks), i)); i++) {
         i = notices_place_of(notices_of(webhooks), notice);
         bool is_old = daemon_now_ms(d) - notice->ends_ms > KEEP_MS;
@@ -273,6 +288,6 @@ static void on_timer(void *ctx)
             next_ms = at_ms;
     }
     if (lead_is_active(&webhooks->d->lead))
-        forget_ended(webhooks);
+        forget_ended(webhooks, now_ms);
     loop_timer_set(webhooks->timer, next_ms > now_ms ? next_ms - now_ms : 1);
 }

@@ -167,11 +167,17 @@ static bool read_integer(struct slice text, int64_t *ret_value)
     return true;
 }
 
+/* The year 9999: what is later was not written by us. */
+#define TIME_MAX_MS INT64_C(253402300799999)
+
 static bool read_time(struct slice text, int64_t *ret_ms)
 {
-    if (!slice_is(text, NEVER))
-        return time_text_parse(text, ret_ms) || read_integer(text, ret_ms);
-    *ret_ms = INT64_MAX;
+    int64_t ms = INT64_MAX;
+
+    if (!slice_is(text, NEVER) && !time_text_parse(text, &ms) &&
+        !(read_integer(text, &ms) && ms >= 0 && ms <= TIME_MAX_MS))
+        return false;
+    *ret_ms = ms;
     return true;
 }
 
@@ -259,7 +265,7 @@ static size_t find_word(const struct word *table, size_t count, struct slice nam
 
 bool record_words_parse(struct slice text, const struct word *table, size_t count, void *record)
 {
-    uint32_t seen = 0;
+    uint64_t seen = 0;
     struct slice value, name;
 
     if (text.len == 0)
@@ -274,7 +280,7 @@ bool record_words_parse(struct slice text, const struct word *table, size_t coun
             continue;
         if (((seen >> place) & 1U) || !read_value(value, &table[place], (char *)record + table[place].offset))
             return false;
-        seen |= 1U << place;
+        seen |= UINT64_C(1) << place;
         if (table[place].has_flag) {
             void *flag = (char *)record + table[place].flag;
 

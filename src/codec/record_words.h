@@ -49,7 +49,7 @@ struct word {
     }
 
 /* Words of one table, at most. */
-#define WORDS_MAX 32
+#define WORDS_MAX 64
 
 /* Appends RECORD, a struct that TABLE is about. */
 void record_words_add(struct buf *out, const struct word *table, size_t count, const void *record);

@@ -265,7 +265,9 @@ static void go_on_firing(struct change *change, struct alert *alert, const struc
         if (alert->cleared_ms == 0)
             alert->cleared_ms = sample->at_ms > alert->fired_ms ? sample->at_ms : change->at_ms;
         if (change->at_ms - alert->cleared_ms >= rule->keep_firing_ms) {
-            resolve(change, alert, "the condition does not hold any more");
+            resolve(change, alert,
+                    rule->metric == METRIC_STATE ? instance_state_name(change->instance->state)
+                                                 : "the condition does not hold any more");
             return;
         }
         break;

@@ -107,6 +107,11 @@ static bool command_is_open(const struct instance *instance)
     return instance->watched && instance->watched->record.command.is_open;
 }
 
+static bool is_disarmed(const struct instance *instance)
+{
+    return instance->watched && instance->watched->record.recovery.is_disarmed;
+}
+
 /* A restart decides nothing about a crash yet: it may end in either state. */
 static bool awaits_restart(const struct instance *instance, const struct rule *rule, bool fires)
 {
@@ -132,8 +137,10 @@ struct sample alert_sample(struct fleet *fleet, struct instance *instance, const
     if (!read_metric(fleet, instance, rule, at_ms, &sample))
         return sample;
     sample.verdict = rule_holds(rule, sample.value, limit) ? VERDICT_TRUE : VERDICT_FALSE;
-    if (rule->by_max_attempts && !(instance->watched && instance->watched->record.recovery.is_disarmed))
-        sample.verdict = VERDICT_FALSE;
+    /* It ends when recovery is armed again, whatever the limit has become meanwhile. */
+    if (rule->by_max_attempts)
+        sample.verdict =
+            is_disarmed(instance) && (fires || sample.verdict == VERDICT_TRUE) ? VERDICT_TRUE : VERDICT_FALSE;
     if (awaits_restart(instance, rule, fires))
         sample.verdict = VERDICT_FROZEN;
     return sample;

@@ -179,7 +179,7 @@ void recovery_arm(struct change *change, bool reset)
 
         watch_step(change, &step);
     }
-    recovery->is_disarmed = false;
+    recovery->is_disarmed = recovery->has_stopped = false;
     recovery->cooldown_until_ms = 0;
     change->instance->watched->wants_round = true;
     mark(change);

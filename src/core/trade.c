@@ -113,20 +113,21 @@ void trade_book_clear(struct trade_book *book)
     empty_lists(book);
 }
 
-static void show_open_trades(const struct trade_book *book, struct slice instance_id, uint32_t open)
+static void show_open_trades(const struct trade_book *book, struct slice instance_id, uint32_t open,
+                             int64_t at_ms)
 {
     struct instance *instance = instance_id.len > 0 ? fleet_find(book->fleet, instance_id) : NULL;
 
     if (!instance)
         return;
     instance->open_trades = open;
-    watch_touch(book->fleet, instance);
+    watch_touch(book->fleet, instance, at_ms);
 }
 
 void trade_book_reset(struct trade_book *book)
 {
     for (uint32_t i = 0; i < book->tally.slot_count; i++)
-        show_open_trades(book, ident_slice(&book->tally.slots[i].instance_id), 0);
+        show_open_trades(book, ident_slice(&book->tally.slots[i].instance_id), 0, INT64_MAX);
     trade_tally_reset(&book->tally);
     map_reset(&book->map);
     empty_lists(book);
@@ -180,7 +181,7 @@ static void place_trade(struct trade_book *book, struct trade *trade)
         struct slice instance_id = ident_slice(&trade->instance_id);
 
         book->open_count++;
-        show_open_trades(book, instance_id, trade_tally_add(&book->tally, instance_id));
+        show_open_trades(book, instance_id, trade_tally_add(&book->tally, instance_id), trade->updated_ms);
     } else {
         book->other_count++;
     }
@@ -204,7 +205,7 @@ static void displace_trade(struct trade_book *book, const struct trade *trade)
         struct slice instance_id = ident_slice(&trade->instance_id);
 
         book->open_count--;
-        show_open_trades(book, instance_id, trade_tally_take(&book->tally, instance_id));
+        show_open_trades(book, instance_id, trade_tally_take(&book->tally, instance_id), trade->updated_ms);
     } else {
         book->other_count--;
     }

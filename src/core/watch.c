@@ -24,6 +24,7 @@ void watch_on_move(struct change *change, enum instance_state from, bool had_sto
 {
     struct instance *instance = change->instance;
     struct breaker *breaker = &change->fleet->watch->breaker;
+    struct recovery *recovery;
 
     if (from == STATE_NONE)
         breaker_join(breaker, instance);
@@ -32,9 +33,14 @@ void watch_on_move(struct change *change, enum instance_state from, bool had_sto
                         from == STATE_RUNNING && instance->state == STATE_CRASHED, change->at_ms);
     if (!instance->watched)
         return;
+    recovery = &instance->watched->record.recovery;
     instance->watched->wants_round = true;
-    if (had_stopped && instance->state == STATE_RUNNING &&
-        (instance->watched->record.recovery.is_disarmed || instance->desired_state == STATE_STOPPED)) {
+    if (recovery->is_disarmed && instance->state == STATE_STOPPED && !recovery->has_stopped) {
+        recovery->has_stopped = true;
+        instance->watched->is_dirty = true;
+    }
+    if ((had_stopped || recovery->has_stopped) && instance->state == STATE_RUNNING &&
+        (recovery->is_disarmed || instance->desired_state == STATE_STOPPED)) {
         recovery_arm(change, false);
         desired_state_set(change, STATE_RUNNING);
     }
@@ -54,6 +60,13 @@ static bool has_arrived(const struct command *command, const struct instance *in
     default:
         return false;
     }
+}
+
+/* It was given up, runs all the same, and is wanted again: the stop must not be carried out any more. */
+static bool is_stop_outdated(const struct command *command, const struct instance *instance)
+{
+    return command->kind == COMMAND_STOP && !command->by_operator && instance->state == STATE_RUNNING &&
+           instance->desired_state == STATE_RUNNING;
 }
 
 void watch_on_report(struct change *change, const struct report *report)
@@ -76,6 +89,8 @@ void watch_on_report(struct change *change, const struct report *report)
     if (was_silent && !watched->record.command.is_accepted &&
         (instance->state == STATE_RUNNING || instance->state == STATE_STOPPED))
         command_withdraw(change, "the instance reports again");
+    else if (change->has_moved && is_stop_outdated(&watched->record.command, instance))
+        command_withdraw(change, "the instance runs again");
     else if (change->has_moved && has_arrived(&watched->record.command, instance))
         command_end(change, COMMAND_OK, instance_state_name(instance->state));
 }
@@ -95,6 +110,7 @@ static void decide(struct change *change)
         recovery_decide(change);
         alerts_judge(change);
         actions_decide(change);
+        recovery_lay_down(change);
         alerts_judge(change);
         recovery_settle(change);
         notices_decide(change);
@@ -170,8 +186,10 @@ void watch_on_remove(struct change *change)
     if (!instance->watched)
         return;
     recovery_abandon(change);
-    if (instance->watched->record.command.is_open)
+    if (instance->watched->record.command.is_open && !change->fleet->watch->options.observe_only)
         command_cancel(change, "the instance is removed");
+    else if (instance->watched->record.command.is_open)
+        command_end(change, COMMAND_CANCELLED, "the instance is removed");
     alerts_end(change, "the instance is removed");
     if (instance->watched->record.is_throttled)
         change->sink->ops->throttled_set(change->sink->ctx, ident_slice(&instance->id), false);
@@ -202,6 +220,11 @@ static void on_group_change(void *ctx, struct breaker_group *group)
         sink->ops->breaker_unset(sink->ctx, group);
 }
 
+static bool has_groups_to_judge(const struct watch *watch)
+{
+    return watch->breaker.dirty_count > 0 || watch->groups_changed || watch->tells_groups;
+}
+
 static void judge_groups(struct fleet *fleet, int64_t now_ms, struct sink *sink)
 {
     struct watch *watch = fleet->watch;
@@ -214,10 +237,11 @@ static void judge_groups(struct fleet *fleet, int64_t now_ms, struct sink *sink)
 
     sink->ops->begin(sink->ctx, &cause);
     breaker_judge(&watch->breaker, fleet, &rules, now_ms, on_group_change, &changes);
+    watch->tells_groups = false;
+    notices_decide_groups(fleet, &cause, now_ms, sink);
     if (!changes.any && !watch->groups_changed)
         return;
     watch->groups_changed = false;
-    notices_decide_groups(fleet, &cause, now_ms, sink);
     watch_wake_group(fleet, now_ms);
 }
 
@@ -241,7 +265,8 @@ void watch_on_timer(struct fleet *fleet, int64_t now_ms, int64_t horizon_ms, str
 
     if (watch->is_held || until_ms <= 0)
         return;
-    if (watch->breaker.dirty_count > 0 || watch->groups_changed)
+    watch->scanned = 0;
+    if (has_groups_to_judge(watch))
         judge_groups(fleet, now_ms, sink);
     for (int left = FLEET_TIMER_MAX; left > 0; left--) {
         uint32_t first = heap_first(&watch->due);
@@ -259,7 +284,7 @@ int64_t watch_next_deadline(const struct fleet *fleet)
 
     if (watch->is_held)
         return INT64_MAX;
-    if (watch->breaker.dirty_count > 0 || watch->groups_changed)
+    if (has_groups_to_judge(watch))
         return 0;
     return first == HEAP_NONE ? INT64_MAX : fleet->slots[first].watched->due_ms;
 }

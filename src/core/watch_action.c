@@ -4,6 +4,8 @@
 #include <math.h>
 
 #define TARGET_PAUSE_MS 10000 /* a target is not named twice within it while there is another */
+#define SCAN_MAX        50000 /* instances that one call may look at for targets, about */
+#define SCAN_PAUSE_MS   20
 
 static struct watched *watched_of(const struct change *change)
 {
@@ -28,6 +30,8 @@ static bool may_command(const struct change *change, enum command_kind kind, con
 {
     enum hold hold = watch_find_hold(change);
 
+    if (hold == HOLD_LAUNCH_MODE && kind == COMMAND_UNTHROTTLE)
+        hold = HOLD_NONE; /* what was commanded before is taken back */
     if (hold == HOLD_NONE && command_must_wait(change, kind))
         hold = HOLD_UNDER_WAY;
     if (hold != HOLD_NONE)
@@ -53,6 +57,16 @@ static void mark_done(const struct change *change, struct alert *alert, enum rul
     alert_store(change, alert);
 }
 
+static void lay_down(struct change *change, const struct cause *cause)
+{
+    const struct cause *own = change->cause;
+    struct cause copy = *cause;
+
+    change->cause = &copy;
+    instance_move(change, STATE_STOPPED, EVENT_INSTANCE_STOPPED, slice_text("recovery given up"));
+    change->cause = own;
+}
+
 /* A stopped terminal is what is wanted from now on; one that has crashed is that already. */
 static void try_stop(struct change *change, struct alert *alert)
 {
@@ -66,14 +80,18 @@ static void try_stop(struct change *change, struct alert *alert)
     recovery_abandon(change);
     issue(change, alert, COMMAND_STOP, reason.text, slice_of(NULL, 0));
     desired_state_set(change, STATE_STOPPED);
-    if (change->instance->state == STATE_CRASHED) {
-        const struct cause *cause = change->cause;
-        struct cause its = watched_of(change)->record.command.cause;
+    if (change->instance->state == STATE_CRASHED)
+        lay_down(change, &alert->cause);
+}
 
-        change->cause = &its;
-        instance_move(change, STATE_STOPPED, EVENT_INSTANCE_STOPPED, slice_text("recovery given up"));
-        change->cause = cause;
-    }
+void recovery_lay_down(struct change *change)
+{
+    const struct instance *instance = change->instance;
+    struct recovery *recovery = instance->watched ? &instance->watched->record.recovery : NULL;
+
+    if (recovery && recovery->is_disarmed && instance->desired_state == STATE_STOPPED &&
+        instance->state == STATE_CRASHED)
+        lay_down(change, &recovery->cause);
 }
 
 static bool has_tries_left(const struct fleet *fleet, const struct alert *alert)
@@ -125,31 +143,111 @@ static bool was_named_lately(const struct change *change, const struct instance 
     return candidate->watched && candidate->watched->named_ms > change->at_ms - TARGET_PAUSE_MS;
 }
 
-/* The least loaded, of those that were not named lately if there is one. */
-static struct instance *find_target(const struct change *change)
+static bool is_less_loaded(const struct fleet *fleet, uint32_t a, uint32_t b)
+{
+    return fleet->slots[a].load_score < fleet->slots[b].load_score;
+}
+
+/* Keeps the list in order of load; the most loaded of 64 leaves. */
+static void list_add(struct target_list *list, const struct fleet *fleet, uint32_t place)
+{
+    uint32_t at = list->count;
+
+    if (at == TARGETS_MAX) {
+        list->is_cut = true;
+        if (!is_less_loaded(fleet, place, list->items[--at].place))
+            return;
+    } else {
+        list->count++;
+    }
+    for (; at > 0 && is_less_loaded(fleet, place, list->items[at - 1].place); at--)
+        list->items[at] = list->items[at - 1];
+    list->items[at].place = place;
+    list->items[at].generation = fleet->slots[place].generation;
+}
+
+/* All that run and belong to the broker are looked at; whether they fit is asked when one is taken. */
+static void list_make(struct target_list *list, const struct change *change)
 {
     const struct fleet *fleet = change->fleet;
+    struct slice broker_id = ident_slice(&change->instance->broker_id);
+
+    *list = (struct target_list){.broker_id = change->instance->broker_id, .made_ms = change->at_ms};
+    for (uint32_t i = fleet->head[STATE_RUNNING]; i != MAP_NONE; i = fleet->slots[i].next) {
+        fleet->watch->scanned++;
+        if (slice_equal(ident_slice(&fleet->slots[i].broker_id), broker_id) && !alerts_fire(&fleet->slots[i]))
+            list_add(list, fleet, i);
+    }
+}
+
+/* The list of the instance's broker, made anew where it is old; NULL where this call has looked at enough. */
+static const struct target_list *list_get(const struct change *change)
+{
+    struct watch *watch = change->fleet->watch;
+    struct target_list *oldest = &watch->targets[0];
+
+    for (size_t i = 0; i < TARGET_BROKERS; i++) {
+        struct target_list *list = &watch->targets[i];
+
+        if (list->made_ms < oldest->made_ms)
+            oldest = list;
+        if (list->made_ms > 0 &&
+            slice_equal(ident_slice(&list->broker_id), ident_slice(&change->instance->broker_id))) {
+            oldest = list;
+            break;
+        }
+    }
+    if (oldest->made_ms == change->at_ms &&
+        slice_equal(ident_slice(&oldest->broker_id), ident_slice(&change->instance->broker_id)))
+        return oldest;
+    if (watch->scanned > SCAN_MAX)
+        return NULL;
+    list_make(oldest, change);
+    return oldest;
+}
+
+/* The least loaded, of those that were not named lately if there is one. */
+static struct instance *find_target(const struct change *change, const struct target_list *list)
+{
     struct instance *best = NULL;
     bool best_was_named = false;
 
-    for (uint32_t i = fleet->head[STATE_RUNNING]; i != MAP_NONE; i = fleet->slots[i].next) {
-        struct instance *candidate = &fleet->slots[i];
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct instance *candidate = &change->fleet->slots[list->items[i].place];
         bool was_named;
 
-        if (!fits_as_target(change, candidate))
+        if (!candidate->used || candidate->generation != list->items[i].generation ||
+            !fits_as_target(change, candidate))
             continue;
         was_named = was_named_lately(change, candidate);
-        if (!best || (best_was_named && !was_named) ||
-            (best_was_named == was_named && candidate->load_score < best->load_score)) {
+        if (!best || (best_was_named && !was_named)) {
             best = candidate;
             best_was_named = was_named;
         }
+        if (!was_named)
+            break;
+    }
+    return best;
+}
+
+/* All of the longest list are on its own host, or not fit: the others are asked as well. */
+static struct instance *find_any_target(const struct change *change)
+{
+    const struct fleet *fleet = change->fleet;
+    struct instance *best = NULL;
+
+    for (uint32_t i = fleet->head[STATE_RUNNING]; i != MAP_NONE; i = fleet->slots[i].next) {
+        fleet->watch->scanned++;
+        if (fits_as_target(change, &fleet->slots[i]) &&
+            (!best || fleet->slots[i].load_score < best->load_score))
+            best = &fleet->slots[i];
     }
     return best;
 }
 
 static void try_redistribute(struct change *change, struct alert *alert)
 {
+    const struct target_list *list;
     struct instance *target;
     struct errmsg reason;
 
@@ -162,7 +260,14 @@ static void try_redistribute(struct change *change, struct alert *alert)
     }
     if (!may_command(change, COMMAND_REDISTRIBUTE, alert))
         return;
-    target = find_target(change);
+    list = list_get(change);
+    if (!list) {
+        alert->next_ms = change->at_ms + SCAN_PAUSE_MS;
+        return;
+    }
+    target = find_target(change, list);
+    if (!target && list->is_cut && change->fleet->watch->scanned <= SCAN_MAX)
+        target = find_any_target(change);
     if (!target) {
         watch_note_hold(change, HOLD_NO_TARGET, COMMAND_REDISTRIBUTE, alert);
         alert->next_ms = change->at_ms + TARGET_PAUSE_MS;

@@ -192,6 +192,16 @@ void command_cancel(struct change *change, const char *reason)
     command_end(change, COMMAND_CANCELLED, reason);
 }
 
+static void owe_cancel(const struct change *change)
+{
+    struct watched *watched = change->instance->watched;
+    const struct command *command = command_of(change);
+
+    watched->record.owed = (struct owed_cancel){
+        .is_due = true, .kind = command->kind, .number = command->number, .expires_ms = command->expires_ms};
+    watched->is_dirty = true;
+}
+
 void command_withdraw(struct change *change, const char *reason)
 {
     const struct watch *watch = change->fleet->watch;
@@ -199,17 +209,22 @@ void command_withdraw(struct change *change, const char *reason)
     if (!watch->options.observe_only && !watch->is_held)
         send_cancel(change, command_of(change), reason);
     else if (!watch->options.observe_only)
-        change->instance->watched->owed = *command_of(change);
+        owe_cancel(change);
     command_end(change, COMMAND_CANCELLED, reason);
 }
 
 void command_cancel_owed(struct change *change)
 {
-    struct command *owed = &change->instance->watched->owed;
+    struct watched *watched = change->instance->watched;
+    struct owed_cancel owed = watched->record.owed;
+    struct command victim = {.kind = owed.kind, .number = owed.number, .cause = *change->cause};
 
-    if (owed->is_open && change->at_ms < owed->expires_ms && !change->fleet->watch->options.observe_only)
-        send_cancel(change, owed, "the instance reports again");
-    owed->is_open = false;
+    if (!owed.is_due)
+        return;
+    if (change->at_ms < owed.expires_ms && !change->fleet->watch->options.observe_only)
+        send_cancel(change, &victim, "the instance reports again");
+    watched->record.owed = (struct owed_cancel){0};
+    watched->is_dirty = true;
 }
 
 /* ---- ending ---- */
@@ -242,6 +257,29 @@ static void delay_reconnect(const struct change *change, const struct command *c
             continue;
         alert->next_ms = change->at_ms + recovery_backoff_ms(change->fleet->watch, alert->tries + 1);
         alert_store(change, alert);
+        if (alert->tries >= change->fleet->watch->options.recovery.max_attempts)
+            note(change, WHY_DECISION, "give up", none, ident_slice(&alert->name),
+                 slice_text("no further reconnect while it fires"), &alert->cause);
+    }
+}
+
+/* It was replaced before it was done: what asked for it asks again. */
+static void take_back(const struct change *change, const struct command *command)
+{
+    struct watched *watched = change->instance->watched;
+
+    if (command->kind == COMMAND_UNTHROTTLE)
+        watched->record.owes_unthrottle = true;
+    for (uint32_t i = 0; i < watched->alert_count; i++) {
+        struct alert *alert = &watched->alerts[i];
+
+        if (!slice_equal(ident_slice(&alert->name), ident_slice(&command->alert)))
+            continue;
+        if (command->kind == COMMAND_THROTTLE)
+            alert->done &= ~ACTION_BIT(ACTION_THROTTLE);
+        else if (command->kind == COMMAND_REDISTRIBUTE)
+            alert->done &= ~ACTION_BIT(ACTION_REDISTRIBUTE);
+        alert_store(change, alert);
     }
 }
 
@@ -258,6 +296,8 @@ void command_end(struct change *change, enum command_status status, const char *
         recovery_on_command_end(change, status);
     else if (command->kind == COMMAND_RECONNECT)
         delay_reconnect(change, command);
+    else if (status == COMMAND_CANCELLED && !command->by_operator)
+        take_back(change, command);
 }
 
 static void take_success(struct change *change)
@@ -347,8 +387,11 @@ void command_take_answer(struct change *change, const struct report *report)
 void command_expire(struct change *change)
 {
     const struct watched *watched = change->instance->watched;
+    /* Its answer may be in what is still to be read. */
+    int64_t read_ms =
+        change->is_round && change->horizon_ms < change->at_ms ? change->horizon_ms : change->at_ms;
 
-    if (!watched || !watched->record.command.is_open || change->at_ms < watched->record.command.expires_ms)
+    if (!watched || !watched->record.command.is_open || read_ms < watched->record.command.expires_ms)
         return;
     command_end(change, COMMAND_EXPIRED,
                 watched->record.command.is_accepted ? "accepted, but not done in time" : "nobody answered");

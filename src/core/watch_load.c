@@ -5,15 +5,38 @@
 #include "watch_private.h"
 #include <stdlib.h>
 
+static void limit(int64_t *time_ms, int64_t most_ms)
+{
+    if (*time_ms > most_ms)
+        *time_ms = most_ms;
+}
+
+static int64_t longest_backoff_ms(const struct recovery_options *options)
+{
+    int64_t longest = 0;
+
+    for (uint32_t i = 0; i < options->backoff_count; i++) {
+        if (options->backoff_ms[i] > longest)
+            longest = options->backoff_ms[i];
+    }
+    return longest + longest / 10;
+}
+
 void watch_load(struct fleet *fleet, struct instance *instance, const struct watch_record *record,
                 int64_t now_ms)
 {
     struct watched *watched = watched_get(fleet, instance);
     const char *reason = record->maintenance_reason;
+    const struct recovery_options *options = &fleet->watch->options.recovery;
 
     free(watched->record.maintenance_reason);
     watched->record = *record;
     watched->record.maintenance_reason = reason ? mem_copy_text(reason, strlen(reason)) : NULL;
+    /* By the clock of a server that was ahead they would last for ever. */
+    if (watched->record.command.issued_ms > now_ms)
+        watched->record.command.expires_ms -= watched->record.command.issued_ms - now_ms;
+    limit(&watched->record.recovery.cooldown_until_ms, now_ms + options->cooldown_ms);
+    limit(&watched->record.recovery.next_ms, now_ms + longest_backoff_ms(options));
     if (!record->command.is_open && record->recovery.phase == RECOVERY_UNDER_WAY)
         watched->record.recovery.phase = RECOVERY_NONE; /* nothing would ever end it */
     if (watched->record.recovery.phase == RECOVERY_UNDER_WAY)
@@ -65,6 +88,14 @@ void watch_load_notice(struct fleet *fleet, const struct notice *notice)
         (void)notices_add(&fleet->watch->notices, notice);
 }
 
+void watch_reserve_numbers(struct fleet *fleet, struct instance *instance, uint64_t number)
+{
+    uint64_t *used = instance ? &watched_get(fleet, instance)->record.commands : &fleet->watch->used_numbers;
+
+    if (*used < number)
+        *used = number;
+}
+
 /* An alert that fires for this notice. */
 static bool has_alert(const struct fleet *fleet, const struct notice *notice)
 {
@@ -86,12 +117,10 @@ void watch_load_finish(struct fleet *fleet, int64_t now_ms)
     struct instance *instance;
     struct notice *notice;
 
-    /* What was told as firing, and has nothing behind it any more, has ended meanwhile. */
+    /* What was told as firing, and has nothing behind it any more, has ended meanwhile: it is told so in the
+     * first round. */
     for (uint32_t i = 0; (notice = notices_next(notices, i)); i = notices_place_of(notices, notice) + 1) {
-        if (notice->group[0] == '\0' && notice->ends_ms == 0 && !has_alert(fleet, notice)) {
-            notice->ends_ms = now_ms;
-            notices_touch(notices, notice);
-        }
+        notice->is_orphan = notice->group[0] == '\0' && notice->ends_ms == 0 && !has_alert(fleet, notice);
     }
     fleet->watch->groups_changed = true;
     breaker_load_finish(&fleet->watch->breaker);

@@ -4,8 +4,12 @@
 
 static bool is_suppressed(const struct change *change)
 {
-    return watch_in_maintenance(change->fleet, change->instance, change->at_ms, NULL, NULL) ||
-           breaker_covers(&change->fleet->watch->breaker, change->instance);
+    if (watch_in_maintenance(change->fleet, change->instance, change->at_ms, NULL, NULL))
+        return true;
+    if (!breaker_covers(&change->fleet->watch->breaker, change->instance))
+        return false;
+    change->fleet->watch->tells_groups = true; /* for it there is the alert of its group */
+    return true;
 }
 
 static struct notice *find_notice(const struct fleet *fleet, const struct instance *instance,
@@ -98,23 +102,23 @@ void notice_end(struct change *change, const struct alert *alert, const struct e
 
 /* ---- groups of the breaker ---- */
 
-static struct event group_event(const struct fleet *fleet, const struct breaker_group *group,
-                                const struct cause *cause, int64_t now_ms, enum event_kind kind)
+static struct event group_event(const struct breaker_group *group, const struct cause *cause, int64_t now_ms,
+                                enum event_kind kind)
 {
     return (struct event){.kind = kind,
                           .at_ms = now_ms,
                           .alert = slice_text(NOTICE_FLEET_FAILURE),
                           .has_value = true,
                           .has_threshold = true,
-                          .value = group->crashed * 100.0 / (group->of ? group->of : 1),
-                          .threshold = fleet->watch->options.breaker_percent,
+                          .value = group->crashed,
+                          .threshold = group->of,
                           .cause = *cause};
 }
 
 static void begin_group(struct fleet *fleet, struct breaker_group *group, const struct cause *cause,
                         int64_t now_ms, struct sink *sink)
 {
-    struct event event = group_event(fleet, group, cause, now_ms, EVENT_ALERT_FIRING);
+    struct event event = group_event(group, cause, now_ms, EVENT_ALERT_FIRING);
     struct notice fresh = {.severity = SEVERITY_CRITICAL,
                            .starts_ms = now_ms,
                            .has_value = true,
@@ -149,7 +153,9 @@ static void end_group(struct fleet *fleet, struct notice *notice, const struct c
                           .at_ms = now_ms,
                           .alert = slice_text(NOTICE_FLEET_FAILURE),
                           .has_value = true,
+                          .has_threshold = true,
                           .value = notice->value,
+                          .threshold = notice->threshold,
                           .cause = *cause};
     struct errmsg reason;
 
@@ -162,6 +168,42 @@ static void end_group(struct fleet *fleet, struct notice *notice, const struct c
     tell(fleet, notice, &event, sink);
 }
 
+/* It ended while nobody was there, or with data that was lost. */
+static void end_orphan(struct fleet *fleet, struct notice *notice, int64_t now_ms, struct sink *sink)
+{
+    struct instance *instance = fleet_find(fleet, ident_slice(&notice->instance_id));
+    struct event event = {.kind = EVENT_ALERT_RESOLVED,
+                          .instance_id = ident_slice(&notice->instance_id),
+                          .seq = instance ? ++instance->seq : 0,
+                          .at_ms = now_ms,
+                          .alert = ident_slice(&notice->alert),
+                          .reason = slice_text("it was over when the state was read"),
+                          .cause = notice->cause};
+
+    if (instance)
+        instance->batch = fleet->batch;
+    notice->is_orphan = false;
+    sink->ops->event(sink->ctx, &event);
+    notice->ends_ms = now_ms;
+    fleet->watch->stats.resolved++;
+    tell(fleet, notice, &event, sink);
+}
+
+/* Somebody waits in GROUP whose crash is not the work of maintenance. */
+static bool has_victim(const struct fleet *fleet, const struct breaker_group *group, int64_t now_ms)
+{
+    const struct breaker *breaker = &fleet->watch->breaker;
+    const struct instance *instance;
+
+    for (uint32_t i = 0; (instance = fleet_next(fleet, i)); i = fleet_index_of(fleet, instance) + 1) {
+        if (instance->member.victim_of & FIELD_BIT(group->kind) &&
+            breaker_group_of(breaker, instance, group->kind) == group &&
+            !watch_in_maintenance(fleet, instance, now_ms, NULL, NULL))
+            return true;
+    }
+    return false;
+}
+
 /* What the widest open group says is not said again by the others. */
 void notices_decide_groups(struct fleet *fleet, const struct cause *cause, int64_t now_ms, struct sink *sink)
 {
@@ -172,7 +214,8 @@ void notices_decide_groups(struct fleet *fleet, const struct cause *cause, int64
     for (uint32_t i = 0; breaker->open_count > 0 && i < breaker->group_count; i++) {
         struct breaker_group *group = &breaker->groups[i];
 
-        if (group->used && group->is_open && (group == all || !all || !all->is_open))
+        if (group->used && group->is_open && (group == all || !all || !all->is_open) &&
+            has_victim(fleet, group, now_ms))
             begin_group(fleet, group, cause, now_ms, sink);
     }
     for (uint32_t i = 0; (notice = notices_next(&fleet->watch->notices, i));
@@ -182,6 +225,8 @@ void notices_decide_groups(struct fleet *fleet, const struct cause *cause, int64
 
         if (notice->group[0] && notice->ends_ms == 0 && !(group && group->is_open))
             end_group(fleet, notice, cause, now_ms, sink);
+        else if (notice->is_orphan && notice->ends_ms == 0)
+            end_orphan(fleet, notice, now_ms, sink);
     }
 }
 

@@ -77,8 +77,6 @@ int64_t alerts_next_ms(const struct fleet *fleet, const struct instance *instanc
 void alerts_judge(struct change *change);
 /* The worst severity that fires, as health. */
 enum health alerts_health(const struct fleet *fleet, const struct instance *instance);
-/* Writes the record WATCH_REMOVED; the caller has begun a group. */
-void watch_write_used_numbers(const struct fleet *fleet, struct sink *sink);
 /* What the newest alert that fires and asks for HEALTH goes back to; NULL where none does. */
 const struct cause *alerts_cause_of_health(const struct fleet *fleet, const struct instance *instance,
                                            enum health health);
@@ -135,6 +133,8 @@ void command_expire(struct change *change);
 /* Whether the attempt under way has come to its end, arming, and the return of the attempts to 0. */
 void recovery_settle(struct change *change);
 void recovery_decide(struct change *change);
+/* One that was given up and is to be stopped has crashed: it is stopped at once. */
+void recovery_lay_down(struct change *change);
 int64_t recovery_next_ms(const struct fleet *fleet, const struct instance *instance);
 /* The command of the attempt has ended with STATUS. */
 void recovery_on_command_end(struct change *change, enum command_status status);

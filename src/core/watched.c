@@ -134,8 +134,7 @@ void watched_shift(struct fleet *fleet, struct instance *instance, int64_t delta
                               &record->maintenance_until_ms,
                               &watched->stable_from_ms,
                               &watched->named_ms,
-                              &watched->owed.issued_ms,
-                              &watched->owed.expires_ms,
+                              &record->owed.expires_ms,
                               &watched->judged_ms,
                               &watched->maintenance_over_ms,
                               &watched->due_ms};
@@ -169,10 +168,10 @@ void watch_schedule(struct fleet *fleet, struct instance *instance, int64_t at_m
         watched_set_due(fleet, instance, at_ms);
 }
 
-void watch_touch(struct fleet *fleet, struct instance *instance)
+void watch_touch(struct fleet *fleet, struct instance *instance, int64_t at_ms)
 {
-    if (fleet->watch->looks_at_trades && fleet->watch->options.rules.count > 0)
-        watch_schedule(fleet, instance, 0);
+    if (fleet->watch->looks_at_trades)
+        watch_schedule(fleet, instance, at_ms);
 }
 
 /* What a restart must know to go on waiting for the victims of open groups. */

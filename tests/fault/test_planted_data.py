@@ -4,6 +4,7 @@ lost. Where Redis itself is well: integration/test_regressions.py."""
 import re
 
 import pytest
+import redis
 
 from mt5.usage import cpu_share
 from mt5.wait import wait_until
@@ -195,3 +196,67 @@ def test_a_wiped_fleet_is_written_back_whole_before_it_is_ready(daemon, redis_se
     assert words - {"ready"} <= {"rollback", "connecting"}
     assert len(one.log_lines(level="error", kind="wiped")) == 1
     assert largest_batch_bytes(bus.client, received) < 1 << 20
+
+
+# ---- the watch ----
+
+WATCHED = {"instances.reconcile_interval_ms": 200, "instances.heartbeat_timeout_ms": 0, "ha.lease_ms": 300}
+THROTTLED = "instance:index:throttled"
+MANY = 1500
+
+
+def throttle_many(bus):
+    bus.many(REPORTS, [{"instance_id": f"mt5-{i}", "broker_id": "b", "state": "running", "queue_length": "500"}
+                       for i in range(MANY)])
+    wait_until(lambda: bus.client.scard(THROTTLED) == MANY, "all to be throttled", deadline_s=30)
+    bus.settle()
+
+
+def members(client, key):
+    try:
+        return client.smembers(key) if key == THROTTLED else set(client.hkeys(key))
+    except redis.exceptions.ResponseError:
+        return set()    # what was planted is still there
+
+
+def watch_batches(redis_server, bus):
+    redis_server.config_set(slowlog_log_slower_than=0, slowlog_max_len=100000)
+    bus.client.slowlog_reset()
+
+
+def words_of_batches(client):
+    """How many words the batches had since then."""
+    found = []
+    for entry in client.slowlog_get(100000):
+        if entry["command"].startswith(b"EVALSHA"):
+            more = re.search(rb"\((\d+) more arguments\)$", entry["command"])
+            found.append(31 + int(more[1]) if more else len(entry["command"].split()))
+    return found
+
+
+def test_one_that_is_missing_among_the_throttled_costs_one_small_batch(daemon, redis_server, bus):
+    daemon(WATCHED)
+    throttle_many(bus)
+    watch_batches(redis_server, bus)
+    bus.client.srem(THROTTLED, "mt5-7")
+    bus.client.sadd(THROTTLED, "stray")
+    wait_until(lambda: bus.client.smembers(THROTTLED) == {f"mt5-{i}" for i in range(MANY)}, "the set to be mended")
+    words = words_of_batches(bus.client)
+    assert words and max(words) < 100
+
+
+@pytest.mark.parametrize("key", ["mt5stated:watch", "mt5stated:alerts", "mt5stated:notices", THROTTLED])
+def test_what_is_watched_is_written_again_whole_and_in_parts(daemon, redis_server, bus, key):
+    daemon(WATCHED)
+    throttle_many(bus)
+    before = members(bus.client, key)
+    assert len(before) == MANY
+    watch_batches(redis_server, bus)
+    bus.client.delete(key)
+    bus.client.rpush(key, "foreign")
+    bus.report("another", broker_id="b", state="running", queue_length="500")
+    wait_until(lambda: len(members(bus.client, key)) == MANY + 1, "all of it to be there again")
+    assert members(bus.client, key) > before
+    assert bus.client.lrange(f"mt5stated:displaced:{key}", 0, -1) == ["foreign"]
+    if key != THROTTLED:    # the next pass puts in what fits into one batch
+        assert max(words_of_batches(bus.client)) < 5 * MANY / 2

@@ -55,25 +55,30 @@ def reload(one, **changes):
 # ---- what it gets ----
 
 def give_every_command(one, bus):
+    """Each hook is done before its command is answered: one of a command that has ended is not run."""
+    def wait_hook(kind, instance_id="a"):
+        command = one.wait_command(instance_id, kind)
+        wait_until(lambda: one.one.log_lines(msg="hook done", key=command["command_id"]), f"the hook of {kind}")
+        return command
     bus.register("a", broker_id="b1", host_id="h1", load_average="0.5")
     bus.register("b", broker_id="b1", host_id="h2", load_average="0.1")
     bus.trade("t1", instance_id="a", state="executing")
     bus.report("a", socket_connections="0")
-    one.answer(one.wait_command("a", "reconnect"), "ok", socket_connections="1")
+    one.answer(wait_hook("reconnect"), "ok", socket_connections="1")
     bus.report("a", queue_length="101")
-    one.answer(one.wait_command("a", "throttle"), "ok", queue_length="1")
-    one.answer(one.wait_command("a", "unthrottle"), "ok")
+    one.answer(wait_hook("throttle"), "ok", queue_length="1")
+    one.answer(wait_hook("unthrottle"), "ok")
     bus.report("a", load_average="2.5")
-    one.answer(one.wait_command("a", "redistribute"), "ok", load_average="0.1")
+    one.answer(wait_hook("redistribute"), "ok", load_average="0.1")
     one.wait_completed(one.commands("a", "redistribute")[0], "ok")
     bus.report("a", state="crashed")
-    one.wait_command("a", "recover")
+    wait_hook("recover")
     one.order("a", "stop")
-    one.wait_command("a", "cancel")
-    one.answer(one.wait_command("a", "stop"), "ok", state="stopped")
+    wait_hook("cancel")
+    one.answer(wait_hook("stop"), "ok", state="stopped")
     one.wait_completed(one.commands("a", "stop")[0], "ok")
     one.order("a", "start")
-    one.answer(one.wait_command("a", "start"), "ok", state="running")
+    one.answer(wait_hook("start"), "ok", state="running")
     one.wait_completed(one.commands("a", "start")[0], "ok")
     one.order("a", "restart")
     one.wait_command("a", "restart")

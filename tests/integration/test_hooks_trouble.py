@@ -259,6 +259,108 @@ def test_a_daemon_that_has_lost_the_lease_tries_no_hook_again(watching, bus):
     assert not first.one.log_lines(msg="hook done")
 
 
+# ---- when it may run ----
+
+def wait_retry(one, program, key):
+    """Returns when the first try of KEY has failed, and the next, in a second, will succeed."""
+    log_line(one, msg="hook failed, will be tried again", key=key)
+    program.does("")
+
+
+def wait_past(bus, ms):
+    start_ms = bus.now_ms()
+    wait_until(lambda: bus.now_ms() > start_ms + ms, f"{ms} ms to have passed")
+
+
+def test_a_hook_is_not_run_after_a_stall_beyond_its_commands_expiry(watching, bus):
+    one, program = watching("restart", config={"recovery.timeout_ms": 1500, "guard.stall_ms": 500,
+                                               "guard.hold_ms": 300})
+    bus.register("a")
+    program.does(FAIL)
+    command_id = one.order("a", "restart")
+    wait_retry(one, program, command_id)
+    one.one.pause()
+    wait_past(bus, 1600)
+    one.one.resume()
+    one.wait_completed({"command_id": command_id}, "expired")
+    one.order("a", "restart")
+    program.wait_runs(1, command_id="a.restart.2")
+    assert len(program.runs()) == 2
+
+
+def test_a_hook_is_not_run_under_the_guard(watching, bus):
+    one, program = watching("restart", config={"guard.stall_ms": 500, "guard.hold_ms": 1500})
+    bus.register("a")
+    program.does(FAIL)
+    command_id = one.order("a", "restart")
+    wait_retry(one, program, command_id)
+    one.one.pause()
+    wait_past(bus, 1200)
+    one.one.resume()
+    program.wait_runs(2)
+    log_line(one, msg="hook done", key=command_id, **{"try": 2})
+    lines = one.one.log().splitlines()
+    [again] = [at for at, line in enumerate(lines) if 'msg="guard: judging again"' in line][-1:]
+    [done] = [at for at, line in enumerate(lines) if f'msg="hook done" hook=restart key={command_id}' in line]
+    assert again < done
+
+
+def test_a_hook_waits_out_the_maintenance_that_begins_between_its_tries(watching, bus):
+    one, program = watching("recover")
+    program.does(FAIL)
+    crash(bus, "a")
+    wait_retry(one, program, "a.recover.1")
+    one.set_maintenance("a", reason="upgrade")
+    program.does(FAIL, "")
+    crash(bus, "b")
+    program.wait_runs(2, instance_id="b")  # so the first one's would have been due
+    assert len(program.wait_runs(1, instance_id="a")) == 1
+    wait_until(lambda: state(one, "queued") == 1, "it to wait")
+    one.set_maintenance("a")
+    program.wait_runs(2, instance_id="a")
+    log_line(one, msg="hook done", key="a.recover.1", **{"try": 2})
+
+
+@pytest.mark.parametrize("name", ["a", "A" * 64])
+def test_of_one_instance_one_hook_runs_at_a_time(watching, bus, name):
+    one, program = watching("recover", "stop", "cancel", config={"recovery.timeout_ms": 700})
+    program.does("""
+import glob
+for path in glob.glob(folder + "/alive-*"):
+    if os.path.exists("/proc/" + path.rpartition("-")[2]): open(folder + "/both", "w").close()
+open(f"{folder}/alive-{os.getpid()}", "w").close()
+if environ["MT5STATED_COMMAND"] != "cancel":
+    while True: time.sleep(1)
+""")
+    crash(bus, name)
+    first, second = program.wait_runs(2, command="recover")
+    assert program.has_ended(first["pid"])
+    assert program.fields(first)["command_id"] != program.fields(second)["command_id"]
+    one.order(name, "stop")
+    program.wait_runs(1, command="stop")
+    assert program.has_ended(second["pid"])
+    assert program.note("both") is None
+    assert runs_total(one, "timed_out") == 0
+
+
+def test_a_daemon_that_was_replaced_between_two_tries_does_not_try_again(watching, bus):
+    first, program = watching("recover", config=QUICK_LEASE)
+    program.does(FAIL)
+    crash(bus, "a")
+    wait_retry(first, program, "a.recover.1")
+    second, _ = watching("recover", config=QUICK_LEASE, program=program, ready=False)
+    first.one.pause()
+    second.one.wait_ready()
+    log_line(second, msg="hook done", key="a.recover.1")
+    wait_past(bus, 1100)
+    first.one.resume()
+    wait_until(lambda: first.one.ready_word() == "standby", "the first one to be standby")
+    crash(bus, "b")
+    program.wait_runs(1, instance_id="b")
+    assert [program.fields(run)["instance_id"] for run in program.runs()] == ["a", "a", "b"]
+    assert not first.one.log_lines(msg="hook done")
+
+
 # ---- the hook notify ----
 
 def test_notify_gets_the_fields_of_the_events(watching, bus):

@@ -178,6 +178,28 @@ def test_a_foreign_value_on_a_record_at_start_holds_up_nobody(daemon, bus):
     assert bus.state("mt5-1") == "running"
 
 
+def test_one_that_could_not_be_loaded_comes_back_with_its_alerts(daemon, bus):
+    """Else its alerts would fire a second time, and be acted upon again."""
+    config = {**QUICK, "instances.heartbeat_timeout_ms": 0}
+    one = daemon(config)
+    bus.register("mt5-1", queue_length="500")
+    bus.wait_event(event="command_issued", instance_id="mt5-1")
+    bus.settle()
+    one.stop()
+    bus.client.rename("instance_health:mt5-1", "aside")
+    plant(bus.client, "instance_health:mt5-1")
+    stored = bus.client.hgetall("mt5stated:alerts")
+    one.start()
+    wait_until(lambda: one.log_lines(msg="a record cannot be stored; the instance is set aside until it can"), "that")
+    bus.client.rename("aside", "instance_health:mt5-1")
+    wait_until(lambda: one.log_lines(msg="a record can be stored again"), "it to be back")
+    bus.report("mt5-1", queue_length="501")
+    bus.settle()
+    assert len(bus.events(event="alert_firing", instance_id="mt5-1")) == 1
+    assert bus.client.hkeys("mt5stated:alerts") == list(stored)
+    assert [entry["command"] for entry in bus.entries("instance_commands")] == ["throttle"]
+
+
 @pytest.mark.parametrize("known", [False, True], ids=["unknown", "known"])
 def test_a_foreign_value_on_a_trade_rejects_its_updates(daemon, bus, expected, known):
     daemon(QUICK)

@@ -93,7 +93,7 @@ static void check_automatic(struct run *run, uint32_t agent, const struct comman
     if (run->daemon.horizon_ms < run->daemon.started_ms || run->daemon.horizon_ms < run->daemon.released_ms)
         run_fail(run, "t%u: %s is commanded before the reports were read", agent,
                  command_kind_name(order->kind));
-    if (obstacle)
+    if (obstacle && !(order->kind == COMMAND_UNTHROTTLE && strcmp(obstacle, "for its launch mode") == 0))
         run_fail(run, "t%u: %s is commanded %s", agent, command_kind_name(order->kind), obstacle);
     switch (order->kind) {
     case COMMAND_RECOVER:
@@ -179,6 +179,9 @@ void check_command(struct run *run, uint32_t agent, const struct command_order *
         order->expires_ms != order->issued_ms + run->options.recovery.timeout_ms)
         run_fail(run, "t%u: it was issued or expires at another time", agent);
     if (order->kind == COMMAND_CANCEL) {
+        /* What was to end a throttle, and was replaced, is still owed. */
+        account_of(run, agent)->owes_unthrottle |=
+            memmem(order->cancels.data, order->cancels.len, ".unthrottle.", 12) != NULL;
         check_cancel(run, agent, order);
         return;
     }
@@ -260,6 +263,10 @@ static void check_completed(struct run *run, uint32_t agent, const struct event 
         return;
     }
     account->is_open = false;
+    if (event->reason.len >= 9 && memcmp(event->reason.data, "cancelled", 9) == 0 &&
+        rule_place(event->alert) < RULES_RUN) /* what was replaced may be asked for again */
+        account->rules[rule_place(event->alert)].done &=
+            ~(1U << COMMAND_THROTTLE | 1U << COMMAND_REDISTRIBUTE);
     if (event->reason.len > 7 && memcmp(event->reason.data, "expired", 7) == 0 &&
         run->daemon.horizon_ms < account->expires_ms)
         run_fail(run, "t%u: a command expires before the reports were read", agent);

@@ -144,7 +144,7 @@ static void test_max_running_is_kept_and_may_be_raised(void **state)
     fixture_clear(&f);
 }
 
-static void test_cancel_forgets_what_waits_and_tries_nothing_again(void **state)
+static void test_forget_cancels_what_waits_and_tries_nothing_again(void **state)
 {
     struct hook_fixture f;
 
@@ -157,10 +157,10 @@ static void test_cancel_forgets_what_waits_and_tries_nothing_again(void **state)
     run_script(&f, "runs", HOLD "exit 1");
     run_script(&f, "waits", "");
     run_script(&f, "stays", "");
-    hooks_cancel_key(f.hooks, "retries");
-    hooks_cancel_key(f.hooks, "runs");
-    hooks_cancel_key(f.hooks, "waits");
-    hooks_cancel_key(f.hooks, "stay");
+    hooks_forget_key(f.hooks, "retries");
+    hooks_forget_key(f.hooks, "runs");
+    hooks_forget_key(f.hooks, "waits");
+    hooks_forget_key(f.hooks, "stay");
     assert_int_equal(f.told_count, 0);
     assert_int_equal(hooks_stats(f.hooks).running, 1);
     assert_int_equal(hooks_stats(f.hooks).retrying, 0);
@@ -173,18 +173,207 @@ static void test_cancel_forgets_what_waits_and_tries_nothing_again(void **state)
     fixture_clear(&f);
 }
 
-static void test_cancelled_while_it_runs_may_still_be_done(void **state)
+static void test_forgotten_while_it_runs_may_still_be_done(void **state)
 {
     struct hook_fixture f;
 
     UNUSED(state);
     fixture_init(&f, narrow);
     run_script(&f, "runs", HOLD);
-    hooks_cancel_key(f.hooks, "runs");
+    hooks_forget_key(f.hooks, "runs");
     write_file("go", "", 0600);
     UNTIL(&f, f.told_count == 1);
     assert_string_equal(buf_text(&f.told), "runs=done/1 ");
     fixture_clear(&f);
+}
+
+static void test_cancel_ends_the_group_of_what_runs(void **state)
+{
+    /* The program ends by SIGTERM, and what it has started by nothing but SIGKILL. */
+    static const char script[] =
+        "(trap '' TERM; sh -c 'echo $PPID > pid; while :; do sleep 0.05; done') &\n" HOLD;
+    struct hook_fixture f;
+
+    UNUSED(state);
+    fixture_init(&f, narrow);
+    run_script(&f, "runs", script);
+    run_script(&f, "waits", "");
+    UNTIL(&f, read_pid("pid"));
+    hooks_cancel_key(f.hooks, "run");
+    assert_int_equal(hooks_stats(f.hooks).running, 1);
+    hooks_cancel_key(f.hooks, "waits");
+    hooks_cancel_key(f.hooks, "runs");
+    hooks_cancel_key(f.hooks, "runs");
+    assert_int_equal(f.told_count, 0);
+    UNTIL(&f, f.told_count == 2);
+    assert_string_equal(buf_text(&f.told), "waits=cancelled/0 runs=cancelled/1 ");
+    assert_int_equal(f.last.signal, SIGTERM);
+    assert_false(f.last.timed_out);
+    UNTIL(&f, is_dead(read_pid("pid")));
+    UNTIL(&f, hooks_stats(f.hooks).lingering == 0);
+    assert_int_equal(hooks_stats(f.hooks).timed_out, 0);
+    assert_true(file_has("log", "hook ended, was cancelled"));
+    fixture_clear(&f);
+}
+
+static void test_cancel_counts_whatever_the_exit(void **state)
+{
+    static const struct {
+        const char *script;
+        int exit_code, signo;
+    } rows[] = {
+        {"trap 'exit 0' TERM; echo $$ > pid; while :; do sleep 0.05; done", 0, 0},
+        {"trap 'exit 1' TERM; echo $$ > pid; while :; do sleep 0.05; done", 1, 0},
+        {"trap '' TERM; echo $$ > pid; while :; do sleep 0.05; done", -1, SIGKILL},
+    };
+
+    UNUSED(state);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct hook_fixture f;
+
+        fixture_init(&f, narrow);
+        run_script(&f, "s", rows[i].script);
+        UNTIL(&f, read_pid("pid"));
+        hooks_cancel_key(f.hooks, "s");
+        UNTIL(&f, f.told_count == 1);
+        assert_string_equal(buf_text(&f.told), "s=cancelled/1 ");
+        assert_int_equal(f.last.exit_code, rows[i].exit_code);
+        assert_int_equal(f.last.signal, rows[i].signo);
+        fixture_clear(&f);
+    }
+}
+
+/* A fixture whose requests are asked about. */
+struct asking {
+    struct hook_fixture f; /* ahead: fixture_on_done gets it */
+    enum hook_permission answer;
+    unsigned asked;
+};
+
+static enum hook_permission answer_as_told(void *ctx)
+{
+    struct asking *a = ctx;
+
+    a->asked++;
+    return a->answer;
+}
+
+static void run_asking(struct asking *a, const char *key, const char *lane, const char *text)
+{
+    char path[64];
+    const char *argv[] = {path, NULL};
+    struct hook_request request = {.label = "test",
+                                   .key = key,
+                                   .argv = argv,
+                                   .input = slice_text("{}"),
+                                   .lane = lane,
+                                   .may_start = answer_as_told,
+                                   .done = fixture_on_done,
+                                   .ctx = a};
+    char script[256];
+
+    (void)snprintf(path, sizeof(path), "./%s", key);
+    (void)snprintf(script, sizeof(script), "#!/bin/sh\n%s\n", text);
+    write_file(path, script, 0700);
+    hooks_run(a->f.hooks, &request);
+}
+
+static void test_each_try_is_asked_about(void **state)
+{
+    struct asking a = {.answer = HOOK_MAY_START};
+
+    UNUSED(state);
+    fixture_init(&a.f, narrow);
+    a.f.options.retry_first_ms = 1;
+    hooks_configure(a.f.hooks, &a.f.options);
+    run_asking(&a, "s", NULL, "echo x >> n; [ $(wc -l < n) -ge 3 ]");
+    UNTIL(&a.f, a.f.told_count == 1);
+    assert_string_equal(buf_text(&a.f.told), "s=done/3 ");
+    assert_int_equal(a.asked, 3);
+    fixture_clear(&a.f);
+}
+
+static void test_what_must_end_is_not_run(void **state)
+{
+    struct asking a = {.answer = HOOK_MUST_END};
+
+    UNUSED(state);
+    fixture_init(&a.f, narrow);
+    run_asking(&a, "first", NULL, "echo x > ran");
+    assert_int_equal(a.f.told_count, 0);
+    UNTIL(&a.f, a.f.told_count == 1);
+    a.answer = HOOK_MAY_START;
+    a.f.options.retry_first_ms = 200;
+    hooks_configure(a.f.hooks, &a.f.options);
+    run_asking(&a, "retry", NULL, "echo x >> tries; exit 1");
+    UNTIL(&a.f, hooks_stats(a.f.hooks).retrying == 1);
+    a.answer = HOOK_MUST_END;
+    UNTIL(&a.f, a.f.told_count == 2);
+    assert_string_equal(buf_text(&a.f.told), "first=cancelled/0 retry=cancelled/1 ");
+    assert_false(file_has("ran", "x"));
+    assert_file("tries", "x\n");
+    assert_int_equal(hooks_stats(a.f.hooks).cancelled, 2);
+    fixture_clear(&a.f);
+}
+
+static void test_what_must_wait_keeps_its_tries_and_its_order(void **state)
+{
+    struct asking a = {.answer = HOOK_MUST_WAIT};
+
+    UNUSED(state);
+    fixture_init(&a.f, narrow);
+    run_asking(&a, "a", NULL, "echo a >> order");
+    run_asking(&a, "b", NULL, "echo b >> order");
+    UNTIL(&a.f, a.asked >= 6);
+    assert_int_equal(a.f.told_count, 0);
+    assert_int_equal(hooks_stats(a.f.hooks).queued, 2);
+    run_script(&a.f, "free", "echo free >> order"); /* nobody stands in its way */
+    UNTIL(&a.f, a.f.told_count == 1);
+    a.answer = HOOK_MAY_START;
+    UNTIL(&a.f, a.f.told_count == 3);
+    assert_string_equal(buf_text(&a.f.told), "free=done/1 a=done/1 b=done/1 ");
+    assert_file("order", "free\na\nb\n");
+    fixture_clear(&a.f);
+}
+
+static void test_what_must_wait_counts_in_the_queue(void **state)
+{
+    struct asking a = {.answer = HOOK_MUST_WAIT};
+
+    UNUSED(state);
+    fixture_init(&a.f, narrow);
+    for (const char *key = "a\0b\0c\0"; *key; key += 2)
+        run_asking(&a, key, NULL, "");
+    UNTIL(&a.f, a.f.told_count == 1);
+    hooks_cancel_key(a.f.hooks, "b");
+    UNTIL(&a.f, a.f.told_count == 2);
+    assert_string_equal(buf_text(&a.f.told), "a=dropped/0 b=cancelled/0 ");
+    assert_int_equal(hooks_stats(a.f.hooks).queued, 1);
+    fixture_clear(&a.f); /* tells the third */
+}
+
+static void test_one_of_a_lane_runs_at_a_time(void **state)
+{
+    static const char stubborn[] =
+        "(trap '' TERM; sh -c 'echo $PPID > pid; while :; do sleep 0.05; done') &\n"
+        "while [ ! -e pid ]; do sleep 0.01; done";
+    static const char second[] = "kill -0 $(cat pid) 2> /dev/null && echo both > both; true";
+    struct asking a = {.answer = HOOK_MAY_START};
+
+    UNUSED(state);
+    fixture_init(&a.f, narrow);
+    a.f.options.max_running = 4;
+    a.f.options.max_queued = 8;
+    hooks_configure(a.f.hooks, &a.f.options);
+    run_asking(&a, "first", "x", stubborn);
+    run_asking(&a, "second", "x", second);
+    run_asking(&a, "other", "y", "");
+    assert_int_equal(hooks_stats(a.f.hooks).running, 2);
+    assert_int_equal(hooks_stats(a.f.hooks).queued, 1);
+    UNTIL(&a.f, a.f.told_count == 3);
+    assert_int_equal(hooks_stats(a.f.hooks).done, 3);
+    assert_false(file_has("both", "both")); /* also not beside what the first has left */
+    fixture_clear(&a.f);
 }
 
 static void run_next(void *ctx, const struct hook_result *result)
@@ -263,8 +452,15 @@ int main(void)
         cmocka_unit_test(test_retry_that_is_due_waits_behind_the_others),
         cmocka_unit_test(test_pauses_double_up_to_the_longest),
         cmocka_unit_test(test_max_running_is_kept_and_may_be_raised),
-        cmocka_unit_test(test_cancel_forgets_what_waits_and_tries_nothing_again),
-        cmocka_unit_test(test_cancelled_while_it_runs_may_still_be_done),
+        cmocka_unit_test(test_forget_cancels_what_waits_and_tries_nothing_again),
+        cmocka_unit_test(test_forgotten_while_it_runs_may_still_be_done),
+        cmocka_unit_test(test_cancel_ends_the_group_of_what_runs),
+        cmocka_unit_test(test_cancel_counts_whatever_the_exit),
+        cmocka_unit_test(test_each_try_is_asked_about),
+        cmocka_unit_test(test_what_must_end_is_not_run),
+        cmocka_unit_test(test_what_must_wait_keeps_its_tries_and_its_order),
+        cmocka_unit_test(test_what_must_wait_counts_in_the_queue),
+        cmocka_unit_test(test_one_of_a_lane_runs_at_a_time),
         cmocka_unit_test(test_done_may_ask_for_more),
         cmocka_unit_test(test_free_tells_all_that_have_not_ended),
         cmocka_unit_test(test_many_hooks_leave_nothing_behind),

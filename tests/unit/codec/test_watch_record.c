@@ -336,14 +336,15 @@ static void test_times_of_every_size(void **state)
     static const struct {
         int64_t ms;
         const char *text;
+        bool is_read; /* no time of ours is before 1970, or behind the year 9999 */
     } rows[] = {
-        {1, "1970-01-01T00:00:00.001Z"},
-        {253402300799999, "9999-12-31T23:59:59.999Z"},
-        {253402300800000, "253402300800000"},
-        {-1, "-1"},
-        {INT64_MIN, "-9223372036854775808"},
-        {INT64_MAX - 1, "9223372036854775806"},
-        {INT64_MAX, "never"},
+        {1, "1970-01-01T00:00:00.001Z", true},
+        {253402300799999, "9999-12-31T23:59:59.999Z", true},
+        {253402300800000, "253402300800000", false},
+        {-1, "-1", false},
+        {INT64_MIN, "-9223372036854775808", false},
+        {INT64_MAX - 1, "9223372036854775806", false},
+        {INT64_MAX, "never", true},
     };
 
     (void)state;
@@ -355,8 +356,9 @@ static void test_times_of_every_size(void **state)
         alert_record_format(&text, &alert);
         (void)snprintf(expected, sizeof(expected), "status=pending since=%s value=0", rows[i].text);
         assert_string_equal(buf_text(&text), expected);
-        assert_true(read_alert(expected, &again));
-        assert_int_equal(again.since_ms, rows[i].ms);
+        assert_int_equal(read_alert(expected, &again), rows[i].is_read);
+        if (rows[i].is_read)
+            assert_int_equal(again.since_ms, rows[i].ms);
         buf_clear(&text);
     }
 }

@@ -122,9 +122,10 @@ static void test_unthrottle_waits_for_what_is_stronger(void **state)
                  "a.throttle.1=cancelled a.recover.3");
     /* Its alert was frozen; the instance that runs again has no samples so far. */
     watch_say(w, 3000, "a", "state=running");
-    assert_story(w, STORY_ACTS | STORY_ALERTS, "a-InstanceCrash a.recover.3=ok");
-    watch_say(w, 4000, "a", "queue_length=1");
-    assert_story(w, STORY_ACTS | STORY_ALERTS, "a-HighQueueLength unthrottled(a) a.unthrottle.4");
+    assert_story(w, STORY_ACTS | STORY_ALERTS, "a-InstanceCrash a.recover.3=ok a.throttle.4");
+    watch_say(w, 4000, "a", "queue_length=1 command_id=a.throttle.4 command_status=ok");
+    assert_story(w, STORY_ACTS | STORY_ALERTS,
+                 "a.throttle.4=ok a-HighQueueLength unthrottled(a) a.unthrottle.5");
 }
 
 static void test_two_alerts_that_throttle_are_one_throttle(void **state)
@@ -281,7 +282,7 @@ static void test_rule_may_ask_for_a_stop(void **state)
     watch_fixture_only_rule(w, "open_trades", ">", 5)->actions = ACTION_BIT(ACTION_STOP);
     watch_fixture_configure(w);
     watch_add(w, 1000, "a", "")->open_trades = 6;
-    watch_touch(&w->f.fleet, watch_find(w, "a"));
+    watch_touch(&w->f.fleet, watch_find(w, "a"), 1500);
     watch_tick(w, 2000);
     assert_story(w, STORY_ACTS | STORY_ALERTS | STORY_NOTICES, "a+Rule a.stop.1");
     assert_int_equal(watch_find(w, "a")->desired_state, STATE_STOPPED);

@@ -164,10 +164,10 @@ static void test_open_trades(void **state)
     watch_fixture_configure(w);
     a = watch_add(w, 1000, "a", "");
     a->open_trades = 3;
-    watch_touch(&w->f.fleet, a);
+    watch_touch(&w->f.fleet, a, 1500);
     watch_tick(w, 2000);
     a->open_trades = 2;
-    watch_touch(&w->f.fleet, a);
+    watch_touch(&w->f.fleet, a, 2500);
     watch_tick(w, 3000);
     assert_story(w, STORY_ALERTS, "a+Rule a-Rule");
 }
@@ -440,7 +440,7 @@ static void test_no_round_before_anything_was_read(void **state)
     watch_fixture_configure(w);
     a = watch_add(w, 1000, "a", "");
     a->open_trades = 3;
-    watch_touch(&w->f.fleet, a);
+    watch_touch(&w->f.fleet, a, 1500);
     fleet_on_timer(&w->f.fleet, 2000, 0, w->f.sink);
     assert_story(w, STORY_ALERTS, "");
     fleet_on_timer(&w->f.fleet, 2000, 2000, w->f.sink);
