@@ -218,14 +218,12 @@ void watch_reserve_numbers(struct fleet *fleet, struct instance *instance, uint6
 void watch_write_used_numbers(const struct fleet *fleet, struct sink *sink);
 /* All is loaded: what does not fit together any more is put right in the first round. */
 void watch_load_finish(struct fleet *fleet, int64_t now_ms);
-/* Writes all that is known of INSTANCE again; the caller has begun a group. And what is known of none. */
+/* Writes all that is known of INSTANCE again; the caller has begun a group. */
 void watch_write_back(struct fleet *fleet, struct instance *instance, struct sink *sink);
-void watch_write_back_shared(struct fleet *fleet, struct sink *sink);
 
-/* Takes what is watched of INSTANCE out, ahead of fleet_forget, for an instance that comes back (NULL: there
- * is nothing); puts it back once it is known again; frees what never came back (NULL is fine). */
+/* Takes what is watched of INSTANCE out, ahead of fleet_forget, to be kept aside (NULL: there is nothing);
+ * frees it (NULL is fine). */
 struct watched *watch_detach(struct fleet *fleet, struct instance *instance);
-void watch_attach(struct fleet *fleet, struct instance *instance, struct watched *watched, int64_t now_ms);
 void watched_discard(struct watched *watched);
 
 /* ---- for those who show it ---- */

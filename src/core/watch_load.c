@@ -147,19 +147,3 @@ void watch_write_back(struct fleet *fleet, struct instance *instance, struct sin
         sink->ops->watch_unset(sink->ctx, id);
     sink->ops->throttled_set(sink->ctx, id, watched && watched->record.is_throttled);
 }
-
-void watch_write_back_shared(struct fleet *fleet, struct sink *sink)
-{
-    const struct breaker *breaker = &fleet->watch->breaker;
-    const struct notice *notice;
-
-    if (fleet->watch->used_numbers > 0)
-        watch_write_used_numbers(fleet, sink);
-    for (uint32_t i = 0; i < breaker->group_count; i++) {
-        if (breaker->groups[i].used && breaker->groups[i].is_open)
-            sink->ops->breaker_set(sink->ctx, &breaker->groups[i]);
-    }
-    for (uint32_t i = 0; (notice = notices_next(&fleet->watch->notices, i));
-         i = notices_place_of(&fleet->watch->notices, notice) + 1)
-        sink->ops->notice_set(sink->ctx, notice);
-}

@@ -85,22 +85,6 @@ struct watched *watch_detach(struct fleet *fleet, struct instance *instance)
     return watched;
 }
 
-void watch_attach(struct fleet *fleet, struct instance *instance, struct watched *watched, int64_t now_ms)
-{
-    if (!watched)
-        return;
-    watched_discard(watch_detach(fleet, instance));
-    instance->watched = watched;
-    watched->due_ms = INT64_MAX;
-    watched->is_dirty = watched->wants_round = true;
-    if (watched->record.recovery.phase == RECOVERY_UNDER_WAY)
-        fleet->watch->under_way++;
-    fleet->watch->steps += watched->why.count;
-    breaker_add_victim(&fleet->watch->breaker, instance, watched->record.victim_of);
-    instance->health = instance_judge_health(fleet, instance);
-    watch_schedule(fleet, instance, now_ms);
-}
-
 void watched_discard(struct watched *watched)
 {
     if (!watched)

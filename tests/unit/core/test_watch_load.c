@@ -399,7 +399,6 @@ static void test_write_back_tells_all_of_it_again(void **state)
     restart(w, &fleets[0], 2000);
     watch_write_back(&w->f.fleet, watch_find(w, "a"), w->f.sink);
     watch_write_back(&w->f.fleet, watch_find(w, "b"), w->f.sink);
-    watch_write_back_shared(&w->f.fleet, w->f.sink);
     assert_int_equal(stored.alert_count, 2);
     assert_int_equal(stored.notice_count, 1);
     assert_recorded(&w->f.recorder,
