@@ -25,6 +25,7 @@ struct event_feed {
     struct loop_timer *retry, *reread, *tell;
     int64_t reread_ms, told_ms; /* monotonic: the last time */
     struct sse_list clients;
+    uint32_t untold; /* of these, in the present round */
 };
 
 void event_feed_init(struct event_feed *feed, struct daemon *d);

@@ -8,9 +8,10 @@
 #include "codec/json_text.h"
 #include "event_clients.h"
 
-#define CLIENTS_MAX 4096 /* the HTTP server has a bound of its own */
-#define FILL_BYTES  ((size_t)64 << 10)
-#define WAIT_BYTES  ((size_t)256 << 10)
+#define CLIENTS_MAX    4096 /* the HTTP server has a bound of its own */
+#define CLIENTS_A_TURN 32   /* told without a look at what else there is to do */
+#define FILL_BYTES     ((size_t)64 << 10)
+#define WAIT_BYTES     ((size_t)256 << 10)
 
 struct event_client {
     struct sse sse;
@@ -76,14 +77,19 @@ void event_clients_init(struct event_feed *feed)
     sse_list_init(&feed->clients, feed->d->loop, CLIENTS_MAX, WAIT_BYTES, feed_client);
 }
 
-void event_clients_tell(struct event_feed *feed)
+/* Those who were told go to the end of the list, so that the first are the next. */
+bool event_clients_tell(struct event_feed *feed)
 {
-    struct sse *next;
-    for (struct sse *sse = TAILQ_FIRST(&feed->clients.clients); sse; sse = next) {
-        next = TAILQ_NEXT(sse, link);
+    struct sse_list *list = &feed->clients;
+    struct sse *sse;
+    for (int i = 0; i < CLIENTS_A_TURN && feed->untold && (sse = TAILQ_FIRST(&list->clients)); i++) {
+        feed->untold--;
+        TAILQ_REMOVE(&list->clients, sse, link);
+        TAILQ_INSERT_TAIL(&list->clients, sse, link);
         if (sse_is_drained(sse))
             feed_client(sse);
     }
+    return feed->untold > 0 && !TAILQ_EMPTY(&list->clients);
 }
 
 /* Where a page, or a stream, begins. */

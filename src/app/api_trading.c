@@ -64,12 +64,13 @@ void api_get_signals(const struct api_call *call)
     }
     struct ledger_signal *signals = mem_new(limit + 1, sizeof *signals);
     struct buf out = BUF_INIT;
+    int64_t now_ms = daemon_now_ms(d); /* one for all */
     size_t count = ledger_list_open(d->ledger, &after, signals, limit + 1);
     buf_add_text(&out, "{\"signals\":[");
     for (size_t i = 0; i < count && i < limit; i++) {
         if (i)
             buf_add_char(&out, ',');
-        add_signal(&out, &signals[i], daemon_now_ms(d));
+        add_signal(&out, &signals[i], now_ms);
     }
     buf_add_char(&out, ']');
     if (count > limit)

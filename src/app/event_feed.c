@@ -45,8 +45,12 @@ static void on_reread(void *ctx)
 static void on_tell(void *ctx)
 {
     struct event_feed *feed = ctx;
+    if (event_clients_tell(feed)) {
+        loop_timer_set(feed->tell, 0);
+        return;
+    }
+    feed->untold = 0;
     feed->told_ms = loop_now_ms();
-    event_clients_tell(feed);
 }
 
 void event_feed_init(struct event_feed *feed, struct daemon *d)
@@ -136,7 +140,8 @@ static bool read_id(const redisReply *reply, struct stream_id *ret_id)
 
 static void tell_soon(struct event_feed *feed)
 {
-    if (loop_timer_is_set(feed->tell) || TAILQ_EMPTY(&feed->clients.clients))
+    feed->untold = feed->clients.count; /* those who were told in this round are, once more */
+    if (loop_timer_is_set(feed->tell) || !feed->untold)
         return;
     int64_t left_ms = feed->told_ms + TELL_MS - loop_now_ms();
     loop_timer_set(feed->tell, left_ms > 0 ? left_ms : 0);

@@ -86,7 +86,7 @@ def test_events_of_one_instance(daemon, bus):
 
 @pytest.mark.parametrize("query, word", [
     ("since=x", "since"), ("since=", "since"), ("since=-1", "since"), ("since=1-2-3", "since"),
-    ("since=18446744073709551616", "since"), ("since=1-%00", "since"), ("since=%ff", "since"),
+    ("since=18446744073709551616", "since"), ("since=%ff", "since"), ("since=1-%0a", "since"),
     ("instance=", "instance"), ("instance=a%20b", "instance"), ("instance=" + "x" * 65, "instance"),
     ("instance=a%0ab", "instance"), ("limit=0", "limit"), ("limit=1001", "limit"), ("limit=x", "limit"),
     ("after=1-0", "after"), ("since=1-0&since=2-0", "since"), ("x", "x"),
@@ -124,9 +124,14 @@ def test_a_position_that_is_not_known_is_told(daemon, bus):
                 assert client.wait(1)[0].event == "gap"
 
 
+@pytest.mark.no_invariants(reason="most of the events are made up")
 def test_only_the_newest_events_are_kept(daemon, bus):
+    bus.many(EVENTS, [{"event": "instance_stopped", "instance_id": "old", "reason": str(number)}
+                      for number in range(10100)])
     one = daemon()
-    make_events(bus, 5200)
+    assert walk(one, 1000) == stored(bus)[100:]
+    assert page(one, f"since={stored(bus)[50]['id']}")["gap"] is True
+    make_events(bus, 150)
     everything = stored(bus)
     assert len(everything) == 10400
     wait_until(lambda: page(one, "limit=1")["events"][0]["id"] == everything[400]["id"], "old events to leave")
@@ -134,11 +139,13 @@ def test_only_the_newest_events_are_kept(daemon, bus):
     assert page(one, f"limit=1&since={everything[398]['id']}")["gap"] is True
     assert page(one, f"limit=1&since={everything[399]['id']}") == {
         "events": [everything[400]], "gap": False, "next": everything[400]["id"]}
-    assert one.metrics().value("mt5stated_events_evicted_total") == 400
+    assert one.metrics().value("mt5stated_events_evicted_total") == 300
+    assert one.metrics().value("mt5stated_events_kept") == 10000
     one.restart()
     assert walk(one, 1000) == everything[400:]
 
 
+@pytest.mark.no_invariants(reason="some of the events are made up")
 def test_what_others_write_to_the_stream_harms_nobody(daemon, bus):
     one = daemon()
     evil = {"event": "x\ndata: {}\n\nid: 9", "instance_id": "a\nb", "seq": "1}", "reason": "\x00\x1f\u2028\"\\"}
@@ -173,7 +180,10 @@ def test_a_stream_tells_what_happens(daemon, bus):
         assert client.take().startswith("retry: ")
         assert told(messages) == stored(bus)[4:]
         assert all(message.event == message.data["event"] for message in messages)
-        on_channel = [json.loads(message["data"]) for message in iter(lambda: published.get_message(timeout=0.2), None)]
+        on_channel = []
+        while len(on_channel) < 40:
+            if message := published.get_message(timeout=1):
+                on_channel.append(json.loads(message["data"]))
         assert [message.data for message in messages] == on_channel
         assert [message.data["instance_id"] for message in chosen.wait(2)] == ["i1", "i1"]
 
@@ -208,13 +218,13 @@ def test_a_stream_resumes_where_it_was(daemon, bus, how):
 def test_more_than_waits_for_one_client_comes_whole(daemon, bus):
     """A backlog that is far above what is buffered for a client."""
     one = daemon()
-    make_events(bus, 3000)
+    make_events(bus, 1500)
     wanted = stored(bus)
     with Stream(one.listen, PATH + "?since=0") as client:
-        assert told(client.wait(6000)) == wanted
+        assert told(client.wait(3000)) == wanted
     with Stream(one.listen, PATH + "?since=0") as slow:
         make_events(bus, 500, "later")
-        assert told(slow.wait(7000)) == stored(bus)
+        assert told(slow.wait(4000)) == stored(bus)
 
 
 @pytest.mark.parametrize("kill", [False, True])
@@ -258,6 +268,7 @@ def test_another_daemon_goes_on_where_the_first_was(daemon, bus):
     assert seen == stored(bus)
 
 
+@pytest.mark.redis(aof=True)
 def test_streams_stay_while_redis_is_away(daemon, bus, redis_server):
     one = daemon()
     with Stream(one.listen, PATH) as client:
@@ -276,7 +287,7 @@ def test_streams_stay_while_redis_is_away(daemon, bus, redis_server):
         assert told(client.wait(100)) == stored(bus)[20:]
 
 
-@pytest.mark.expected(totals_lost=True) if False else pytest.mark.no_invariants(reason="Redis is wiped")
+@pytest.mark.no_invariants(reason="Redis is wiped")
 def test_a_redis_that_was_wiped_is_a_gap(daemon, bus):
     one = daemon()
     make_events(bus, 5)
@@ -375,7 +386,7 @@ def test_slow_and_dead_clients_cost_nobody_anything(daemon, bus, capsys):
         wait_until(lambda: one.metrics().value("mt5stated_http_streams") == 200, "all of them")
         slowest = {}
         for number in range(5):
-            make_events(bus, 500, f"a{number}-")
+            make_events(bus, 200, f"a{number}-")
             for path, ms in slowest_of(one, ("/metrics", "/-/healthy"), 20).items():
                 slowest[path] = max(slowest.get(path, 0), ms)
             for client in deaf[:20]:
@@ -386,14 +397,14 @@ def test_slow_and_dead_clients_cost_nobody_anything(daemon, bus, capsys):
             print("\n  slowest answers with 200 deaf clients: "
                   + ", ".join(f"{path} {ms:.1f} ms" for path, ms in slowest.items()))
         with Stream(one.listen, PATH + "?since=0") as client:
-            assert told(client.wait(5000)) == stored(bus)
+            assert told(client.wait(2000)) == stored(bus)
         wait_until(lambda: one.metrics().value("mt5stated_http_streams") <= 100, "those that went to be gone")
         assert one.metrics().value("mt5stated_http_connections") <= 102
         # Deaf as they were, the others have been told everything once they listen again.
-        odd = deaf[1 if len(deaf) % 2 == 0 else 0]
+        odd = deaf[1]    # from the first event on
         text = b""
         odd.settimeout(20)
-        while text.count(b"\nid: ") < 5000:
+        while text.count(b"id: ") < 2000:
             part = odd.recv(1 << 20)
             assert part, "the stream ended"
             text += part

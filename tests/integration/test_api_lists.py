@@ -162,30 +162,31 @@ def test_without_tokens_the_tap_names_the_key(daemon):
 def test_the_tap_shows_what_is_read(daemon, bus, tokens):
     one = daemon({"http.tokens": tokens, "signals.ttl_ms": 3600000})
     bus.register("before")
+    order = {"reports": 0, "signals": 1, "results": 2}
     with tap(one) as client, tap(one) as other:
         ids = [
             bus.report("mt5-1", broker_id="b1", state="Running", cpu_usage="12.50", unknown="x"),
             bus.report("mt5-1", cpu_usage="nonsense", last_error='a\n"b"\x00\u2028'),
+            bus.add("instance_reports", {b"instance_id": b"mt5-1", b"last_error": b"\xff" + b"y" * 9000}),
             bus.signal("s1", action="BUY", lots="1"),
             bus.add("trade_signals", {"nothing": "of ours"}),
             bus.result("r1", "s1", slippage="0.10", order="9"),
         ]
-        bus.client.xadd("instance_reports", {b"instance_id": b"mt5-1", b"last_error": b"\xff" + b"y" * 9000})
         bus.trade("t1", state="pending")
         bus.settle()
-        messages = sorted(client.wait(6), key=lambda message: message.data["id"])
-        assert [message.event for message in messages[:5]] == ["reports", "reports", "signals", "signals", "results"]
-        assert [message.data["id"] for message in messages[:5]] == ids
+        messages = sorted(client.wait(6), key=lambda message: order[message.event])    # as they are within a stream
+        assert [message.event for message in messages] == ["reports"] * 3 + ["signals"] * 2 + ["results"]
+        assert [message.data["id"] for message in messages] == ids
         assert all(message.data["stream"] == message.event and message.id is None for message in messages)
         assert messages[0].data["fields"] == {"instance_id": "mt5-1", "broker_id": "b1", "state": "Running",
                                               "cpu_usage": "12.50"}
         assert messages[1].data["fields"]["cpu_usage"] == "nonsense"
         assert messages[1].data["fields"]["last_error"] == 'a\n"b"\x00\u2028'
-        assert messages[2].data["fields"] == {"signal_id": "s1", "action": "BUY"}
-        assert messages[3].data["fields"] == {}
-        assert messages[4].data["fields"] == {"result_id": "r1", "signal_id": "s1", "status": "executed",
+        assert messages[2].data["fields"]["last_error"] == "\ufffd" + "y" * 4095
+        assert messages[3].data["fields"] == {"signal_id": "s1", "action": "BUY"}
+        assert messages[4].data["fields"] == {}
+        assert messages[5].data["fields"] == {"result_id": "r1", "signal_id": "s1", "status": "executed",
                                               "slippage": "0.10"}
-        assert messages[5].data["fields"]["last_error"] == "\ufffd" + "y" * 4095
         assert other.wait(6) and other.take() == client.take()
     bus.report("mt5-1", state="stopped")
     bus.settle()
