@@ -15,6 +15,7 @@
 #define BLOCK_BYTES   16384 /* asked for at a time */
 #define COMPACT_BYTES 65536 /* of what was taken, before the rest moves to the front */
 #define SILENCE_MS    30000
+#define SOCKET_BYTES  65536
 #define KEEP_BYTES    4096 /* of memory while idle */
 
 struct http_stream {
@@ -84,10 +85,14 @@ static ssize_t on_read(void *ctx, uint64_t position, char *out, size_t max)
 
 /* A peer whose machine is gone answers nothing. The system finds out, well behind our own deadline: it takes
  * a client that is merely slow for a dead one as well. */
-static void limit_silence(const struct http_connection *connection)
+static void limit_socket(const struct http_connection *connection)
 {
     unsigned limit_ms = (unsigned)connection->server->limits_ms[HTTP_STREAM_SENDING] + SILENCE_MS;
 
+    int send_bytes = SOCKET_BYTES;
+
+    /* What waits for a client waits with us, where it is bounded; the system would hold megabytes. */
+    (void)setsockopt(connection->fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof(send_bytes));
     /* On a unix socket there is no such peer. */
     (void)setsockopt(connection->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof(limit_ms));
 }
@@ -116,7 +121,7 @@ struct http_stream *http_stream_new(struct http_request *request, const char *co
     http_response_add_header(request->response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
     for (size_t i = 0; i < header_count; i++)
         http_response_add_header(request->response, headers[i].name, headers[i].value);
-    limit_silence(connection);
+    limit_socket(connection);
     connection->server->stats.streams++;
     request->stream = stream;
     request->is_answered = true;

@@ -9,7 +9,7 @@
 #include "event_clients.h"
 
 #define CLIENTS_MAX    4096 /* the HTTP server has a bound of its own */
-#define CLIENTS_A_TURN 32   /* told without a look at what else there is to do */
+#define CLIENTS_A_TURN 16   /* told without a look at what else there is to do */
 #define FILL_BYTES     ((size_t)64 << 10)
 #define WAIT_BYTES     ((size_t)256 << 10)
 

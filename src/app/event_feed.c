@@ -17,7 +17,7 @@
 #define FIELDS_MAX 16
 #define VALUE_MAX  1024
 /* Clients are told together, so that what it costs to tell many does not grow with the events. */
-#define TELL_MS 20
+#define TELL_MS 50
 
 struct question {
     struct event_feed *feed;
