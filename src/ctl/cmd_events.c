@@ -191,7 +191,7 @@ static bool add_new(struct ctl *ctl, const struct sse_event *event)
     bool is_known = cJSON_IsObject(root);
 
     if (is_known && ctl->options.json) {
-        (void)follow_add_line(&line, event, "");
+        (void)follow_add_json(&line, event, true);
         buf_add_char(&line, '\n');
         ctl_add_json(ctl, buf_slice(&line));
     } else if (is_known) {

@@ -226,8 +226,8 @@ int cmd_alerts(struct ctl *ctl)
 int cmd_signals(struct ctl *ctl)
 {
     static const struct table_column columns[] = {
-        {"SIGNAL", false, 0, 12}, {"ACTION", false, 0, 0}, {"INSTANCE", false, 3, 10},
-        {"STATUS", false, 2, 0},  {"AGE", true, 0, 0},     {"DEADLINE", true, 4, 0},
+        {"SIGNAL", false, 0, 12},  {"ACTION", false, 0, 0}, {"INSTANCE", false, 3, 10},
+        {"ACCEPTED", false, 2, 0}, {"AGE", true, 0, 0},     {"ENTRY", false, 4, 0},
     };
     struct table table = {.columns = columns, .column_count = ARRAY_LEN(columns)};
     cJSON *items;
@@ -242,9 +242,9 @@ int cmd_signals(struct ctl *ctl)
         show_cell(&table, signal, "signal_id");
         show_cell(&table, signal, "action");
         show_cell(&table, signal, "instance_id");
-        show_cell(&table, signal, "status");
+        show_cell(&table, signal, "accepted");
         show_ms_cell(&table, signal, "age_ms");
-        show_age_cell(ctl, &table, signal, "deadline");
+        show_cell(&table, signal, "entry_id");
     }
     print(ctl, &table, "no open signals");
     cJSON_Delete(items);

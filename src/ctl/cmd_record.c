@@ -52,38 +52,50 @@ static bool write_line(struct recording *recording, struct buf *line)
     return is_written;
 }
 
-/* The tap calls each entry by its kind; of events every name is one of its own. */
-static bool write_event(struct recording *recording, const struct sse_event *event, const char *first)
+/* A line in which something is missing: a reader must not take it for a time in which nothing came. */
+static bool write_gap(struct recording *recording, const char *stream)
 {
     struct buf line = BUF_INIT;
-    bool goes_on = !follow_add_line(&line, event, first) || write_line(recording, &line);
+    bool goes_on;
+
+    buf_add_format(&line, "{\"stream\":\"%s\",\"gap\":true}", stream);
+    goes_on = write_line(recording, &line);
+    buf_clear(&line);
+    return goes_on;
+}
+
+/* In the form in which the tap tells of the other streams. */
+static bool on_event(void *ctx, const struct sse_event *event)
+{
+    struct buf line = BUF_INIT;
+    bool goes_on = true;
+
+    if (slice_is(event->name, "gap"))
+        return write_gap(ctx, "events");
+    buf_add_text(&line, "{\"stream\":\"events\",\"id\":");
+    json_add_string(&line, event->id);
+    buf_add_text(&line, ",\"fields\":");
+    if (follow_add_json(&line, event, false)) {
+        buf_add_char(&line, '}');
+        goes_on = write_line(ctx, &line);
+    }
+    buf_clear(&line);
+    return goes_on;
+}
+
+static bool on_entry(void *ctx, const struct sse_event *event)
+{
+    struct buf line = BUF_INIT;
+    bool goes_on = !follow_add_json(&line, event, false) || write_line(ctx, &line);
 
     buf_clear(&line);
     return goes_on;
 }
 
-static bool on_event(void *ctx, const struct sse_event *event)
+/* The tap tells nothing twice: what was read meanwhile is not there. */
+static bool on_tap_return(void *ctx)
 {
-    return write_event(ctx, event,
-                       slice_is(event->name, "gap") ? "\"type\":\"gap\"," : "\"type\":\"event\",");
-}
-
-static bool on_entry(void *ctx, const struct sse_event *event)
-{
-    static const struct {
-        const char *name, *first;
-    } kinds[] = {
-        {"report", "\"type\":\"report\","},
-        {"signal", "\"type\":\"signal\","},
-        {"result", "\"type\":\"result\","},
-        {"gap", "\"type\":\"gap\","},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        if (slice_is(event->name, kinds[i].name))
-            return write_event(ctx, event, kinds[i].first);
-    }
-    return true;
+    return write_gap(ctx, "reports") && write_gap(ctx, "signals") && write_gap(ctx, "results");
 }
 
 int cmd_record(struct ctl *ctl)
@@ -91,7 +103,7 @@ int cmd_record(struct ctl *ctl)
     struct recording recording = {.ctl = ctl, .name = ctl->options.words[0]};
     struct follow follows[] = {
         {.path = "/api/v1/events", .sse = {.on_event = on_event, .ctx = &recording}},
-        {.path = "/api/v1/tap", .sse = {.on_event = on_entry, .ctx = &recording}},
+        {.path = "/api/v1/tap", .sse = {.on_event = on_entry, .ctx = &recording}, .on_return = on_tap_return},
     };
     int code;
 

@@ -63,8 +63,11 @@ static void note_up(struct channel *channel)
         return;
     channel->has_begun = channel->was_up = true;
     channel->delay_ms = RETRY_MIN_MS;
-    if (channel->is_lost)
+    if (channel->is_lost) {
         ctl_complain("connected again");
+        if (channel->follow->on_return)
+            channel->has_ended = !channel->follow->on_return(channel->follow->sse.ctx);
+    }
     channel->is_lost = false;
 }
 
@@ -79,7 +82,7 @@ static size_t on_data(char *data, size_t size, size_t count, void *ctx)
         return len;
     }
     note_up(channel);
-    if (sse_feed(&channel->follow->sse, slice_of(data, len)))
+    if (!channel->has_ended && sse_feed(&channel->follow->sse, slice_of(data, len)))
         return len;
     channel->has_ended = true;
     return 0;
@@ -279,20 +282,23 @@ int follow_run(struct ctl *ctl, struct follow *follows, size_t count)
 
 /* ---- what came ---- */
 
-bool follow_add_line(struct buf *out, const struct sse_event *event, const char *first)
+bool follow_add_json(struct buf *out, const struct sse_event *event, bool has_id)
 {
     struct errmsg why;
     cJSON *root = json_read(event->data, &why);
     bool is_object = cJSON_IsObject(root), is_empty = is_object && !root->child;
-    const char *brace = is_object ? memchr(event->data.data, '{', event->data.len) : NULL;
+    const char *at = is_object ? memchr(event->data.data, '{', event->data.len) : NULL;
 
     cJSON_Delete(root);
-    if (!brace)
+    if (!at)
         return false;
-    buf_add_format(out, "{%s\"id\":", first);
-    json_add_string(out, event->id);
-    buf_add_text(out, is_empty ? "" : ",");
-    for (brace++; brace < event->data.data + event->data.len; brace++)
-        buf_add_char(out, *brace == '\n' ? ' ' : *brace); /* outside of texts only */
+    buf_add_char(out, '{');
+    if (has_id) {
+        buf_add_text(out, "\"id\":");
+        json_add_string(out, event->id);
+        buf_add_text(out, is_empty ? "" : ",");
+    }
+    for (at++; at < event->data.data + event->data.len; at++)
+        buf_add_char(out, *at == '\n' ? ' ' : *at); /* outside of texts only */
     return true;
 }

@@ -67,7 +67,8 @@ static size_t total_width(const struct table *table, const struct layout *layout
     return total + (shown ? shown - 1 : 0) * GAP;
 }
 
-/* Cuts the widest of the columns that may be, by one, until WIDTH is met; false where that is not enough. */
+/* Cuts the widest of the columns that may be, the last of them, by one until WIDTH is met; false where that
+ * is not enough. */
 static bool cut_columns(const struct table *table, struct layout *layout, size_t width, bool is_last_resort)
 {
     while (total_width(table, layout) > width) {
@@ -79,7 +80,7 @@ static bool cut_columns(const struct table *table, struct layout *layout, size_t
             if (is_last_resort)
                 least = WIDTH_MIN;
             if (least > 0 && layout->width[c] > least &&
-                (widest == TABLE_COLUMNS_MAX || layout->width[c] > layout->width[widest]))
+                (widest == TABLE_COLUMNS_MAX || layout->width[c] >= layout->width[widest]))
                 widest = c;
         }
         if (widest == TABLE_COLUMNS_MAX)
