@@ -130,6 +130,19 @@ static struct stream_id first_position(const struct api_call *call, const struct
     return position;
 }
 
+/* An id without data is no event, and where a client comes back to: one that was cut off before anything had
+ * happened misses nothing either. False where the client is gone. */
+static bool send_position(struct event_client *client)
+{
+    struct buf out = BUF_INIT;
+    buf_add_text(&out, "id: ");
+    add_id(&out, client->after);
+    buf_add_text(&out, "\n\n");
+    bool is_there = sse_send(&client->sse, buf_slice(&out));
+    buf_clear(&out);
+    return is_there;
+}
+
 static void open_stream(const struct api_call *call, const struct query *query)
 {
     struct event_feed *feed = &call->server->d->event_feed;
@@ -145,7 +158,8 @@ static void open_stream(const struct api_call *call, const struct query *query)
     client->feed = feed;
     client->after = first_position(call, query);
     ident_set(&client->instance_id, query->instance_id);
-    feed_client(&client->sse);
+    if (send_position(client))
+        feed_client(&client->sse);
 }
 
 /* Appends up to LIMIT events behind AFTER; true where there are more, *RET_LAST is then the last of these. */

@@ -60,56 +60,70 @@ static enum paint paint_of_event(struct slice name)
     return PAINT_NONE;
 }
 
-/* Adds TEXT and what it lacks of WIDTH, and two spaces. */
-static void add_field(const struct ctl *ctl, struct buf *out, enum paint paint, struct slice text,
-                      size_t width)
+static void pad(struct buf *out, size_t start, size_t width)
 {
-    struct buf shown = BUF_INIT;
-    size_t used;
+    size_t used = text_width(slice_of(out->data + start, out->len - start));
 
-    text_add_shown(&shown, text.len ? text : slice_text("-"));
-    used = text_width(buf_slice(&shown));
-    terminal_add(&ctl->terminal, out, paint, buf_slice(&shown));
-    text_add_spaces(out, (used < width ? width - used : 0) + 2);
-    buf_clear(&shown);
+    text_add_spaces(out, used < width ? width - used : 0);
 }
 
 /* On a terminal the time of the day is enough where the day is this one. */
 static void add_time(const struct ctl *ctl, struct buf *out, const cJSON *event)
 {
-    struct buf text = BUF_INIT;
     int64_t at_ms;
 
     if (ctl->terminal.is_terminal && json_time(event, "at", &at_ms))
-        time_add_clock(&text, at_ms, client_now_ms(&ctl->client), false);
+        time_add_clock(out, at_ms, client_now_ms(&ctl->client), false);
     else
-        buf_add_slice(&text, json_text(event, "at"));
-    add_field(ctl, out, PAINT_FAINT, buf_slice(&text), 0);
-    buf_clear(&text);
+        text_add_shown(out, json_text(event, "at"));
+    buf_add_text(out, "  ");
+}
+
+/* Behind the name of the event: the instance, where that is short in a column of its own, and the details. */
+static void add_rest(const struct ctl *ctl, struct buf *out, const cJSON *event, size_t margin,
+                     bool is_narrow)
+{
+    struct buf rest = BUF_INIT, details = BUF_INIT;
+    struct slice id = json_text(event, "instance_id");
+    bool is_column = !is_narrow && id.len <= INSTANCE_WIDTH;
+
+    text_add_shown(&rest, id.len ? id : slice_text("-"));
+    pad(&rest, 0, is_narrow ? 0 : INSTANCE_WIDTH);
+    buf_add_text(&rest, "  ");
+    add_details(&details, event);
+    text_add_shown(&rest, buf_slice(&details));
+    while (rest.data[rest.len - 1] == ' ')
+        rest.len--;
+    text_add_wrapped(out, buf_slice(&rest), margin, margin + (is_column ? INSTANCE_WIDTH + 2 : 0),
+                     ctl->terminal.width);
+    buf_add_char(out, '\n');
+    buf_clear(&details);
+    buf_clear(&rest);
 }
 
 static void add_event(struct ctl *ctl, const cJSON *event)
 {
-    struct slice name = json_text(event, "event");
     bool is_narrow = ctl->terminal.is_terminal && ctl->terminal.width < NARROW;
-    size_t margin = sizeof("10:15:30 ") + (is_narrow ? 0 : EVENT_WIDTH + 2 + INSTANCE_WIDTH + 2);
-    struct buf plain = BUF_INIT, shown = BUF_INIT;
+    struct buf time = BUF_INIT, name = BUF_INIT;
+    size_t margin;
 
-    add_time(ctl, &ctl->out, event);
-    add_field(ctl, &ctl->out, paint_of_event(name), name, is_narrow ? 0 : EVENT_WIDTH);
-    add_field(ctl, &ctl->out, PAINT_STRONG, json_text(event, "instance_id"), is_narrow ? 0 : INSTANCE_WIDTH);
-    add_details(&plain, event);
-    text_add_shown(&shown, buf_slice(&plain));
-    if (is_narrow && shown.len > 0) {
+    add_time(ctl, &time, event);
+    text_add_shown(&name, json_text(event, "event"));
+    terminal_add(&ctl->terminal, &ctl->out, PAINT_FAINT, buf_slice(&time));
+    terminal_add(&ctl->terminal, &ctl->out, paint_of_event(buf_slice(&name)), buf_slice(&name));
+    margin = text_width(buf_slice(&time));
+    if (is_narrow) {
         buf_add_char(&ctl->out, '\n');
         text_add_spaces(&ctl->out, margin);
+    } else {
+        size_t used = text_width(buf_slice(&name));
+
+        text_add_spaces(&ctl->out, (used < EVENT_WIDTH ? EVENT_WIDTH - used : 0) + 2);
+        margin += (used < EVENT_WIDTH ? EVENT_WIDTH : used) + 2;
     }
-    text_add_wrapped(&ctl->out, buf_slice(&shown), margin, margin, ctl->terminal.width);
-    while (ctl->out.data[ctl->out.len - 1] == ' ')
-        ctl->out.len--;
-    buf_add_char(&ctl->out, '\n');
-    buf_clear(&plain);
-    buf_clear(&shown);
+    add_rest(ctl, &ctl->out, event, margin, is_narrow);
+    buf_clear(&time);
+    buf_clear(&name);
 }
 
 /* ---- which ---- */
@@ -178,7 +192,8 @@ static int show_kept(struct ctl *ctl)
 
 struct watching {
     struct ctl *ctl;
-    uint64_t left; /* to be shown; 0: without end */
+    uint64_t left;  /* to be shown; 0: without end */
+    bool has_begun; /* one was shown */
     bool is_done;
 };
 
@@ -207,9 +222,11 @@ static bool on_event(void *ctx, const struct sse_event *event)
     struct watching *watching = ctx;
 
     if (slice_is(event->name, "gap")) {
-        ctl_complain("events are missing here: the daemon does not keep them any more");
+        if (watching->has_begun) /* else it only says that not all that was asked for is kept */
+            ctl_complain("events are missing here: the daemon does not keep them any more");
         return true;
     }
+    watching->has_begun = true;
     if (add_new(watching->ctl, event))
         watching->is_done = watching->left > 0 && --watching->left == 0;
     return ctl_flush(watching->ctl) == CTL_DONE && !watching->is_done;

@@ -23,7 +23,7 @@ void ctl_complain(const char *format, ...)
 
 int ctl_flush(struct ctl *ctl)
 {
-    bool is_written = fwrite(ctl->out.data, 1, ctl->out.len, stdout) == ctl->out.len;
+    bool is_written = ctl->out.len == 0 || fwrite(ctl->out.data, 1, ctl->out.len, stdout) == ctl->out.len;
 
     is_written = fflush(stdout) == 0 && is_written;
     if (!is_written && errno != EPIPE) /* whoever read it has seen enough */
