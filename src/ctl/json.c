@@ -16,6 +16,18 @@ static void replace_nuls(char *text, size_t len)
     }
 }
 
+/* cJSON skips any control as white space, and a byte order mark. */
+static bool is_plain(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+
+        if (c < 0x20 && c != '\t' && c != '\n' && c != '\r')
+            return false;
+    }
+    return text.len > 0 && text.data[0] != '\xef';
+}
+
 cJSON *json_read(struct slice text, struct errmsg *why)
 {
     struct buf copy = BUF_INIT;
@@ -24,7 +36,7 @@ cJSON *json_read(struct slice text, struct errmsg *why)
 
     buf_add_slice(&copy, text);
     replace_nuls(copy.data, copy.len);
-    if (copy.len > 0 && !memchr(copy.data, '\0', copy.len))
+    if (is_plain(text))
         root = cJSON_ParseWithLengthOpts(buf_text(&copy), copy.len + 1, &end, true);
     if (!root)
         errmsg_set(why, "no JSON");

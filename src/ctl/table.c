@@ -40,7 +40,7 @@ static struct slice cell_text(const struct table *table, size_t cell)
 
 static size_t row_count(const struct table *table)
 {
-    return table->cell_count / table->column_count;
+    return table->column_count ? table->cell_count / table->column_count : 0;
 }
 
 static void measure(const struct table *table, struct layout *layout)

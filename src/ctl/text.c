@@ -91,7 +91,6 @@ void text_add_shown(struct buf *out, struct slice text)
     buf_clear(&mended);
 }
 
-/* Outside of a text a control can only be white space. */
 static void add_json_escape(struct buf *out, uint32_t c)
 {
     if (c > 0xffff)
@@ -108,7 +107,9 @@ void text_add_shown_json(struct buf *out, struct slice json)
     for (size_t i = 0; i < mended.len; i += len) {
         uint32_t c = decode(mended.data + i, &len);
 
-        if ((is_control(c) && c != '\n' && c != '\t') || is_mark(c))
+        if (c == '\r') /* white space, but a terminal would write over the line */
+            buf_add_char(out, ' ');
+        else if ((is_control(c) && c != '\n' && c != '\t') || is_mark(c))
             add_json_escape(out, c);
         else
             buf_add(out, mended.data + i, len);
@@ -181,11 +182,11 @@ void text_add_wrapped(struct buf *out, struct slice text, size_t first, size_t i
 {
     size_t at = first;
 
-    for (;;) {
+    while (text.len > 0) {
         size_t room = width > at + 8 ? width - at : 8; /* in a narrower one everything is a line */
         size_t len = width ? fit(text, room) : text.len;
 
-        if (len == 0 && text.len > 0) /* one character that is wider than all */
+        if (len == 0) /* one character that is wider than all */
             (void)decode(text.data, &len);
         len = line_end(text, len);
         buf_add(out, text.data, width ? without_spaces(text, len) : len);

@@ -17,6 +17,8 @@ static void test_json_read_takes_whole_json_only(void **state)
         SLICE("{}{}"),
         SLICE("[1,]"),
         SLICE("{}\0"),
+        SLICE("\x03{}"),
+        SLICE("\xef\xbb\xbf{}"),
         SLICE("{\"a\":\"\\u00\"}"),
     };
     struct errmsg why;

@@ -28,6 +28,7 @@ static void test_text_add_shown_makes_controls_visible(void **state)
         {SLICE("\xc2\x9b"
                "31m"),
          "\\u009b31m"},
+        /* NOLINTNEXTLINE(misc-misleading-bidirectional) */
         {SLICE("\xe2\x80\xaegnp"), "\\u202egnp"},
         {SLICE("a\xe2\x80\xa8z"), "a\\u2028z"},
         {SLICE("\xf3\xa0\x81\x81"), "\\U000e0041"},
