@@ -1,5 +1,5 @@
-/* What the daemon answers, taken apart by cJSON. cJSON skips controls, ignores the case of names, ends texts at
- * an escaped NUL and keeps numbers as doubles: controls are refused here, names are compared exactly, an
+/* What the daemon answers, taken apart by cJSON. cJSON skips controls, ignores the case of names, ends texts
+ * at an escaped NUL and keeps numbers as doubles: controls are refused here, names are compared exactly, an
  * escaped NUL becomes U+FFFD, and what is handed on as JSON is never written by cJSON but copied from what
  * came. Texts may hold any bytes. */
 #pragma once
