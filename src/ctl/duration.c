@@ -101,11 +101,13 @@ void duration_add_relative(struct buf *out, int64_t at_ms, int64_t now_ms)
         buf_add_text(out, "now");
         return;
     }
-    if (age_ms < 0)
-        buf_add_text(out, "in ");
-    add_parts(out, age_ms < 0 ? -age_ms : age_ms, 1);
-    if (age_ms > 0)
+    if (age_ms > 0) {
+        add_parts(out, age_ms, 1);
         buf_add_text(out, " ago");
+    } else {
+        buf_add_text(out, "in ");
+        add_parts(out, -age_ms + S_MS - 1, 2); /* what began a moment ago still lasts for all its time */
+    }
 }
 
 void time_add_clock(struct buf *out, int64_t at_ms, int64_t now_ms, bool is_short)

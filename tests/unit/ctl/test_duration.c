@@ -69,6 +69,10 @@ static void test_duration_add_relative_looks_both_ways(void **state)
     assert_added(&out, "1 min ago");
     duration_add_relative(&out, 1900000, 100000);
     assert_added(&out, "in 30 min");
+    duration_add_relative(&out, 1899900, 100000);
+    assert_added(&out, "in 30 min");
+    duration_add_relative(&out, 7100000, 100000);
+    assert_added(&out, "in 1 h 56 min");
 }
 
 static void test_time_add_clock_names_another_day(void **state)
