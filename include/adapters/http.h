@@ -10,7 +10,11 @@
  * (431), what could be read as two requests (400: Content-Length with Transfer-Encoding, two of either, a
  * transfer coding other than chunked, a header name that is no token, two Hosts), a target with a broken
  * escape (400). A connection is closed when a request is not complete request_ms after its first byte, when
- * nothing has come for idle_ms, and when an answer is not taken within send_ms. */
+ * nothing has come for idle_ms, and when an answer is not taken within send_ms.
+ *
+ * A stream is an answer without an end: what is handed over is sent when the client takes it. While
+ * everything has been taken its connection may stay for ever; while something waits, some of it must be taken
+ * every send_ms. Streams are fewer than connections, so that some are left for others. */
 #pragma once
 
 #include "util/buf.h"
@@ -30,6 +34,7 @@ struct loop;
 struct http_server;
 struct http_request;
 struct http_body;
+struct http_stream;
 
 /* Bits, so that a route can name all that it takes. */
 enum http_method {
@@ -79,6 +84,8 @@ struct http_stats {
     uint64_t expired;      /* connections closed at a deadline */
     uint64_t cancelled;    /* requests whose client went away before the answer */
     uint64_t out_of_files; /* connections closed at once because no file descriptor was left */
+    uint64_t streams;      /* open now */
+    uint64_t streams_slow; /* closed because the client did not take what was sent */
 };
 struct http_stats http_server_stats(const struct http_server *server);
 
@@ -101,6 +108,10 @@ bool http_request_is_local(const struct http_request *request);
  * thousandths, 0 for not at all. A wildcard counts where NAME is not listed. Parameters other than q are
  * ignored. An empty header wants nothing. */
 int http_accept_weight(struct slice header, const char *name);
+
+/* True where an Accept header asks for NAME by its name, not by a wildcard, and wants it at least as much as
+ * OTHER. */
+bool http_accept_prefers(struct slice header, const char *name, const char *other);
 
 struct http_header {
     const char *name, *value;
@@ -134,3 +145,25 @@ struct http_body *http_body_ref(struct http_body *body);
 /* FREED is called once, when the last reference is gone: the answers have been sent, or will never be. */
 void http_body_watch(struct http_body *body, void (*freed)(void *ctx), void *ctx);
 void http_body_unref(struct http_body *body);
+
+/* Called from the loop; inside, http_stream_send and http_stream_close may be called. */
+struct http_stream_events {
+    /* Everything was taken: more may be sent. Also called once at the beginning. */
+    void (*drained)(void *ctx, struct http_stream *stream);
+    /* The client is gone or takes nothing, or the server is being freed: STREAM must not be used any more. */
+    void (*closed)(void *ctx, struct http_stream *stream);
+};
+
+/* Answers REQUEST with 200 and a body that stays open; only inside the handler. Not more than MAX_BYTES wait
+ * for the client. NULL where there are too many streams: then it is still to be answered. HEAD gets the
+ * headers and is `closed` at once. HEADERS are copied. */
+struct http_stream *http_stream_new(struct http_request *request, const char *content_type,
+                                    const struct http_header *headers, size_t header_count, size_t max_bytes,
+                                    const struct http_stream_events *events, void *ctx);
+/* Sends BYTES (copied). False where that would be more than may wait: the stream is then given up, without a
+ * call of `closed`, and must not be used any more. */
+bool http_stream_send(struct http_stream *stream, struct slice bytes);
+/* True where nothing waits for the client. */
+bool http_stream_is_drained(const struct http_stream *stream);
+/* Ends the body once what was sent is taken. STREAM must not be used any more; `closed` is not called. */
+void http_stream_close(struct http_stream *stream);

@@ -31,6 +31,16 @@ void api_get_alerts(const struct api_call *call);
 #define API_INSTANCES_ARGS "state health broker limit after"
 #define API_ALERTS_ARGS    "limit after"
 
+/* Signals and trades (api_trading.c). */
+void api_get_signals(const struct api_call *call);
+void api_get_trade(const struct api_call *call);
+#define API_SIGNALS_ARGS "limit after"
+
+/* Events (api_events.c, app/event_feed.h), and what is read as it comes (app/tap.h). */
+void api_get_events(const struct api_call *call);
+#define API_EVENTS_ARGS "instance since limit"
+void api_get_tap(const struct api_call *call);
+
 /* Changing (api_change.c): answered once what was changed is stored. */
 void api_post_command(const struct api_call *call);
 void api_put_maintenance(const struct api_call *call);
@@ -47,6 +57,12 @@ void api_answer_json(struct http_request *request, int status, struct buf *body)
 void api_answer_empty(struct http_request *request, int status);
 /* A problem with a detail. */
 void api_refuse(struct http_request *request, int status, const char *format, ...) PRINTF_LIKE(3, 4);
+/* False where nothing is known yet, or not any more, and it has been answered (503). */
+bool api_check_state(const struct api_call *call);
+/* The query argument NAME; empty where it is not there. */
+struct slice api_arg(const struct api_call *call, const char *name);
+/* The query argument limit, or what holds without it; false where it is none, and has been answered (400). */
+bool api_read_limit(const struct api_call *call, size_t *ret_limit);
 /* The instance of the path; NULL where it is not known, and has been answered (404). */
 struct instance *api_find_instance(const struct api_call *call);
 

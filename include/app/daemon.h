@@ -5,6 +5,7 @@
 #pragma once
 
 #include "app/commit.h"
+#include "app/event_feed.h"
 #include "app/follow.h"
 #include "app/guarding.h"
 #include "app/hook_calls.h"
@@ -15,6 +16,7 @@
 #include "app/reconcile.h"
 #include "app/redis_clock.h"
 #include "app/server.h"
+#include "app/tap.h"
 #include "app/trade_io.h"
 #include "app/webhooks.h"
 #include "config/config.h"
@@ -60,6 +62,8 @@ struct daemon {
     struct guarding guarding;
     struct hook_calls hook_calls;
     struct webhooks webhooks;
+    struct event_feed event_feed;
+    struct tap tap;
     struct server server;
 
     bool window_is_open[WINDOWS_MAX]; /* as it was logged */

@@ -166,5 +166,23 @@ struct ledger_view {
 };
 void ledger_view(const struct ledger *ledger, struct ledger_view *ret_view);
 
+/* Where in the list of open signals: the entry, and whose it is, which only makes it quicker to find. */
+struct ledger_place {
+    struct stream_id entry;
+    struct slice signal_id; /* may be empty */
+};
+
+struct ledger_signal {
+    struct ledger_place place;
+    struct slice action;
+    struct slice instance_id; /* the addressee; empty where it is not known */
+    bool is_accepted;
+};
+
+/* Writes up to MAX open signals behind AFTER to RET_SIGNALS, the oldest entry first, and returns how many.
+ * Borrowed until the ledger changes. */
+size_t ledger_list_open(const struct ledger *ledger, const struct ledger_place *after,
+                        struct ledger_signal *ret_signals, size_t max);
+
 /* True where SIGNAL_ID is open. */
 bool ledger_is_open(const struct ledger *ledger, struct slice signal_id);

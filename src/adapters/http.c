@@ -17,6 +17,8 @@
 
 #define CONNECTION_MEMORY_BYTES 65536 /* beyond it the library itself answers 431 */
 #define MESSAGE_MAX             256
+#define LAST_RUNS               3 /* of an answer: resumed, read, written */
+#define STREAMLESS_SHARE        8 /* of that many connections one is not for streams */
 
 /* The library's complaints are about clients, for whom they cannot be quiet enough. */
 static void PRINTF_LIKE(2, 0) on_mhd_message(void *ctx, const char *format, va_list args)
@@ -100,12 +102,14 @@ static struct http_server *server_alloc(struct loop *loop, const struct http_opt
     server->handler = options->handler;
     server->ctx = options->ctx;
     server->max_connections = options->max_connections;
+    server->max_streams = options->max_connections - options->max_connections / STREAMLESS_SHARE;
     server->listen_fd = server->reserve_fd = -1;
     server->run_soon = loop_timer_new(loop, on_run_soon, server);
     server->deadline = loop_timer_new(loop, on_deadline, server);
     server->limits_ms[HTTP_WAITING] = options->idle_ms ? options->idle_ms : HTTP_IDLE_MS;
     server->limits_ms[HTTP_READING] = options->request_ms ? options->request_ms : HTTP_REQUEST_MS;
     server->limits_ms[HTTP_SENDING] = options->send_ms ? options->send_ms : HTTP_SEND_MS;
+    server->limits_ms[HTTP_STREAM_SENDING] = server->limits_ms[HTTP_SENDING];
     for (int state = 0; state < HTTP_STATES; state++)
         TAILQ_INIT(&server->lists[state]);
     return server;
@@ -138,11 +142,15 @@ static void cancel_all(struct http_server *server)
 {
     struct http_connection *connection;
 
-    (void)MHD_run(server->daemon); /* what was answered may still go */
+    for (int i = 0; i < LAST_RUNS; i++)
+        (void)MHD_run(server->daemon); /* what was answered may still go */
     while ((connection = TAILQ_FIRST(&server->lists[HTTP_HANDLING]))) {
         http_request_cancel(connection->request);
         http_connection_shut(connection);
     }
+    while ((connection = TAILQ_FIRST(&server->lists[HTTP_STREAMING])) ||
+           (connection = TAILQ_FIRST(&server->lists[HTTP_STREAM_SENDING])))
+        http_stream_cancel(connection->request->stream);
 }
 
 void http_server_free(struct http_server *server)

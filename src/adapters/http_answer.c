@@ -76,7 +76,7 @@ static struct MHD_Response *response_of(const struct http_answer *answer)
     return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 }
 
-static void add_header(struct MHD_Response *response, const char *name, const char *value)
+void http_response_add_header(struct MHD_Response *response, const char *name, const char *value)
 {
     enum MHD_Result added = MHD_add_response_header(response, name, value);
 
@@ -93,11 +93,11 @@ void http_request_answer(struct http_request *request, const struct http_answer 
     request->response = response;
     request->status = (unsigned)answer->status;
     if (response && answer->content_type)
-        add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
+        http_response_add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
     for (size_t i = 0; response && i < answer->header_count; i++)
-        add_header(response, answer->headers[i].name, answer->headers[i].value);
+        http_response_add_header(response, answer->headers[i].name, answer->headers[i].value);
     if (response && request->close_after)
-        add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+        http_response_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (request->is_suspended)
         http_request_wake(request);
 }

@@ -59,6 +59,7 @@ void http_deadlines_check(struct http_server *server)
                 break;
             }
             server->stats.expired++;
+            server->stats.streams_slow += state == HTTP_STREAM_SENDING;
             http_connection_shut(first);
         }
     }
@@ -91,7 +92,10 @@ static void on_connection_readable(evutil_socket_t fd, short events, void *ctx)
     } else if (connection->state == HTTP_HANDLING && connection->request->is_suspended && has_ended(fd)) {
         http_request_cancel(connection->request);
         http_connection_shut(connection);
-    } else if (connection->state == HTTP_HANDLING || connection->state == HTTP_SENDING) {
+    } else if (connection->request && connection->request->stream && has_ended(fd)) {
+        if (connection->state != HTTP_CLOSING)
+            http_stream_cancel(connection->request->stream);
+    } else if (connection->state != HTTP_READING && connection->state != HTTP_CLOSING) {
         connection->has_more |= has_bytes(fd);
     }
 }

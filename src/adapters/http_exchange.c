@@ -50,7 +50,7 @@ static enum MHD_Result send_answer(struct http_request *request)
 {
     struct http_connection *connection = request->connection;
 
-    http_connection_enter(connection, HTTP_SENDING);
+    http_connection_enter(connection, request->stream ? HTTP_STREAM_SENDING : HTTP_SENDING);
     return MHD_queue_response(connection->mhd, request->status, request->response);
 }
 
@@ -138,6 +138,7 @@ void http_on_completed(void *ctx, struct MHD_Connection *mhd, void **context,
     *context = NULL;
     connection = request->connection;
     connection->request = NULL;
+    http_stream_free(request->stream);
     if (request->response)
         MHD_destroy_response(request->response);
     buf_clear(&request->body);

@@ -15,11 +15,13 @@ struct loop_timer;
 struct http_connection;
 
 enum http_state {
-    HTTP_WAITING,  /* for the first byte of a request */
-    HTTP_READING,  /* from that byte until the request is whole */
-    HTTP_HANDLING, /* the application has it */
-    HTTP_SENDING,  /* until the answer has gone */
-    HTTP_CLOSING,  /* shut down; libmicrohttpd will notice */
+    HTTP_WAITING,        /* for the first byte of a request */
+    HTTP_READING,        /* from that byte until the request is whole */
+    HTTP_HANDLING,       /* the application has it */
+    HTTP_SENDING,        /* until the answer has gone */
+    HTTP_STREAMING,      /* a stream of which everything was taken; suspended */
+    HTTP_STREAM_SENDING, /* one with something to take, since some was taken last */
+    HTTP_CLOSING,        /* shut down; libmicrohttpd will notice */
     HTTP_STATES
 };
 
@@ -53,7 +55,7 @@ struct http_server {
     uint64_t unix_dev, unix_ino; /* what we made there */
     struct event *acceptable;
     struct loop_timer *accept_pause;
-    size_t max_connections;
+    size_t max_connections, max_streams;
 
     struct event *mhd_ready;     /* libmicrohttpd's epoll descriptor */
     struct event *run;           /* activated to run it in this turn, behind what else is ready */
@@ -93,6 +95,7 @@ struct http_request {
     void *cancel_ctx;
     struct MHD_Response *response; /* NULL with is_answered: there was no memory for it */
     unsigned status;
+    struct http_stream *stream; /* NULL where the answer is none */
 };
 
 /* http.c */
@@ -127,6 +130,15 @@ void http_on_completed(void *ctx, struct MHD_Connection *mhd, void **context,
 void http_request_wake(struct http_request *request);
 /* The client of a suspended request is gone. */
 void http_request_cancel(struct http_request *request);
+
+/* http_stream.c */
+/* The client is gone: tells the application, unless that has let go itself, and ends the connection. */
+void http_stream_cancel(struct http_stream *stream);
+/* The request is over. NULL is fine. */
+void http_stream_free(struct http_stream *stream);
+
+/* http_answer.c */
+void http_response_add_header(struct MHD_Response *response, const char *name, const char *value);
 
 /* http_target.c: the request target and the headers that decide where a request ends. */
 bool http_target_parse(struct http_request *request, const char *target);

@@ -124,3 +124,14 @@ int http_accept_weight(struct slice header, const char *name)
     }
     return weight;
 }
+
+bool http_accept_prefers(struct slice header, const char *name, const char *other)
+{
+    size_t len = strlen(name);
+    bool is_named = false;
+
+    for (size_t i = 0; i + len <= header.len && !is_named; i++)
+        is_named = slice_is_nocase(slice_of(header.data + i, len), name);
+    return is_named && http_accept_weight(header, name) > 0 &&
+           http_accept_weight(header, name) >= http_accept_weight(header, other);
+}

@@ -3,12 +3,16 @@
 
 #include "adapters/http.h"
 #include "app/daemon.h"
+#include "app/page.h"
 #include "app/route.h"
+#include "util/number.h"
 #include "util/utf8.h"
 #include <stdarg.h>
 #include <stdio.h>
 
 #define JSON_CONTENT_TYPE "application/json"
+
+#define LIMIT_DEFAULT 100
 
 /* What is shown of a name that a client has sent. */
 #define NAME_SHOWN_MAX 64
@@ -38,6 +42,36 @@ void api_refuse(struct http_request *request, int status, const char *format, ..
     (void)vsnprintf(detail, sizeof detail, format, args); /* what does not fit is left out */
     va_end(args);
     http_request_answer_problem(request, status, detail);
+}
+
+bool api_check_state(const struct api_call *call)
+{
+    const struct lead *lead = &call->server->d->lead;
+    const char *unready = lead_unready(lead);
+    if (lead->has_state)
+        return true;
+    api_refuse(call->request, 503, "nothing is known yet: %s", unready ? unready : "loading");
+    return false;
+}
+
+struct slice api_arg(const struct api_call *call, const char *name)
+{
+    struct slice value = slice_of("", 0);
+    (void)http_request_arg(call->request, name, &value);
+    return value;
+}
+
+bool api_read_limit(const struct api_call *call, size_t *ret_limit)
+{
+    struct slice text;
+    uint64_t limit = LIMIT_DEFAULT;
+    if (http_request_arg(call->request, "limit", &text) &&
+        (!number_parse_u64(text, PAGE_LIMIT_MAX, &limit) || limit == 0)) {
+        api_refuse(call->request, 400, "limit: not a number from 1 to %d", PAGE_LIMIT_MAX);
+        return false;
+    }
+    *ret_limit = (size_t)limit;
+    return true;
 }
 
 struct instance *api_find_instance(const struct api_call *call)

@@ -9,23 +9,9 @@
 #include "codec/json_text.h"
 #include "codec/watch_json.h"
 #include "core/watch.h"
-#include "util/number.h"
-
-#define LIMIT_DEFAULT 100
 
 /* Between the two parts of an alert's key; in no id. */
 #define ALERT_MARK ':'
-
-/* What core holds is nothing, or half of it, until it was loaded. */
-static bool check_state(const struct api_call *call)
-{
-    const struct lead *lead = &call->server->d->lead;
-    const char *unready = lead_unready(lead);
-    if (lead->has_state)
-        return true;
-    api_refuse(call->request, 503, "nothing is known yet: %s", unready ? unready : "loading");
-    return false;
-}
 
 static void add_bool(struct buf *out, const char *name, bool value)
 {
@@ -103,7 +89,7 @@ void api_get_instance(const struct api_call *call)
 {
     const struct daemon *d = call->server->d;
     struct buf out = BUF_INIT;
-    const struct instance *instance = check_state(call) ? api_find_instance(call) : NULL;
+    const struct instance *instance = api_check_state(call) ? api_find_instance(call) : NULL;
     if (!instance)
         return;
     instance_json_add(&out, &d->fleet, instance, daemon_now_ms(d));
@@ -114,33 +100,12 @@ void api_get_instance(const struct api_call *call)
 void api_get_why(const struct api_call *call)
 {
     struct buf out = BUF_INIT;
-    const struct instance *instance = check_state(call) ? api_find_instance(call) : NULL;
+    const struct instance *instance = api_check_state(call) ? api_find_instance(call) : NULL;
     if (!instance)
         return;
     why_json_add(&out, ident_slice(&instance->id), instance->watched ? &instance->watched->why : NULL);
     buf_add_char(&out, '\n');
     api_answer_json(call->request, 200, &out);
-}
-
-/* The argument NAME; empty where it is not there. */
-static struct slice arg_of(const struct api_call *call, const char *name)
-{
-    struct slice value = slice_of("", 0);
-    (void)http_request_arg(call->request, name, &value);
-    return value;
-}
-
-static bool read_limit(const struct api_call *call, size_t fallback, size_t *ret_limit)
-{
-    struct slice text;
-    uint64_t limit = fallback;
-    if (http_request_arg(call->request, "limit", &text) &&
-        (!number_parse_u64(text, PAGE_LIMIT_MAX, &limit) || limit == 0)) {
-        api_refuse(call->request, 400, "limit: not a number from 1 to %d", PAGE_LIMIT_MAX);
-        return false;
-    }
-    *ret_limit = (size_t)limit;
-    return true;
 }
 
 /* What a list of instances is asked for; what was not asked for is true of every one. */
@@ -155,7 +120,7 @@ struct filter {
 
 static bool read_filter(const struct api_call *call, struct filter *ret_filter)
 {
-    struct filter filter = {.broker = arg_of(call, "broker"), .after = arg_of(call, "after")};
+    struct filter filter = {.broker = api_arg(call, "broker"), .after = api_arg(call, "after")};
     struct slice state, health;
     filter.has_state = http_request_arg(call->request, "state", &state);
     filter.has_health = http_request_arg(call->request, "health", &health);
@@ -167,7 +132,7 @@ static bool read_filter(const struct api_call *call, struct filter *ret_filter)
         api_refuse(call->request, 400, "broker: not an id");
     else if (filter.after.len && !ident_is_valid(filter.after, IDENT_MAX))
         api_refuse(call->request, 400, "after: not an instance_id");
-    else if (read_limit(call, LIMIT_DEFAULT, &filter.limit)) {
+    else if (api_read_limit(call, &filter.limit)) {
         *ret_filter = filter;
         return true;
     }
@@ -207,7 +172,7 @@ void api_get_instances(const struct api_call *call)
     struct filter filter;
     struct page page;
     struct buf out = BUF_INIT;
-    if (!check_state(call) || !read_filter(call, &filter))
+    if (!api_check_state(call) || !read_filter(call, &filter))
         return;
     page_init(&page, filter.limit, (struct page_key){filter.after, none});
     const struct instance *instance = fleet_next(&d->fleet, 0);
@@ -279,9 +244,9 @@ void api_get_alerts(const struct api_call *call)
     size_t limit;
     struct page page;
     struct buf out = BUF_INIT;
-    if (!check_state(call) || !read_limit(call, LIMIT_DEFAULT, &limit))
+    if (!api_check_state(call) || !api_read_limit(call, &limit))
         return;
-    if (!split_alert_key(arg_of(call, "after"), &after)) {
+    if (!split_alert_key(api_arg(call, "after"), &after)) {
         api_refuse(call->request, 400, "after: not what next said");
         return;
     }

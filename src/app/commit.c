@@ -142,11 +142,13 @@ static void forget_hook(struct commit *c, const struct batch_event *event)
 static void announce(struct commit *c)
 {
     const struct batch *b = c->sent;
+    uint64_t events = 0;
     for (uint32_t i = 0; i < b->event_count; i++) {
         const struct batch_event *event = &b->events[i];
         if (event->cut)
             continue;
         c->d->event_counts[event->kind]++;
+        events++;
         struct log_field fields[EVENT_FIELDS_MAX];
         size_t count = 0;
         for (uint32_t f = 0; f < event->fields; f++) {
@@ -160,6 +162,7 @@ static void announce(struct commit *c)
         if (event->kind == EVENT_COMMAND_COMPLETED)
             forget_hook(c, event);
     }
+    event_feed_on_stored(&c->d->event_feed, events);
     for (uint32_t i = 0; i < b->command_count; i++)
         if (!b->commands[i].cut)
             hook_calls_command(&c->d->hook_calls, b, &b->commands[i]);

@@ -131,6 +131,8 @@ void daemon_forget(struct daemon *d)
     ingest_reset(&d->ingest);
     hook_calls_reset(&d->hook_calls);
     commit_reset(&d->commit, 0);
+    event_feed_reset(&d->event_feed);
+    tap_close(&d->tap);
     d->state_number++;
 }
 
@@ -279,6 +281,9 @@ static void apply_config(struct daemon *d, struct config *config)
     guarding_configure(&d->guarding);
     hook_calls_configure(&d->hook_calls);
     webhooks_configure(&d->webhooks);
+    /* Whoever may still listen comes back by himself. */
+    sse_list_close(&d->event_feed.clients);
+    tap_close(&d->tap);
     memset(d->window_is_open, 0, sizeof d->window_is_open);
     if (old != d->boot_config)
         config_free(old);
@@ -431,6 +436,8 @@ struct daemon *daemon_new(const struct config_source *source, struct config *con
     poll_init(&d->poll, d);
     guarding_init(&d->guarding, d);
     hook_calls_init(&d->hook_calls, d);
+    event_feed_init(&d->event_feed, d);
+    tap_init(&d->tap, d);
     d->stop_timer = loop_timer_new(loop, on_stop_timer, d);
     d->delay_timer = loop_timer_new(loop, on_delay, d);
 
@@ -460,6 +467,8 @@ void daemon_free(struct daemon *d)
 {
     if (!d)
         return;
+    sse_list_clear(&d->event_feed.clients);
+    tap_clear(&d->tap);
     server_clear(&d->server);
     hook_calls_clear(&d->hook_calls);
     webhooks_clear(&d->webhooks);
@@ -477,6 +486,7 @@ void daemon_free(struct daemon *d)
     trade_io_clear(&d->trade_io);
     ingest_clear(&d->ingest);
     commit_clear(&d->commit);
+    event_feed_clear(&d->event_feed);
     load_clear(&d->load);
     lead_clear(&d->lead);
     trade_book_clear(&d->trades);

@@ -218,6 +218,8 @@ static void on_entry(void *ctx, const struct entry *entry)
     s->read = entry->id;
     s->entries++;
     guarding_look(&in->d->guarding); /* this may be the first thing after a stall */
+    if (tap_is_open(&in->d->tap))
+        tap_on_entry(&in->d->tap, entry);
     switch (entry->stream) {
     case STREAM_REPORTS:
         take_report(in, entry);

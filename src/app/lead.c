@@ -87,6 +87,7 @@ static void become_active(struct lead *lead)
         hook_calls_resume(&lead->d->hook_calls);
         webhooks_start(&lead->d->webhooks);
     }
+    event_feed_go_on(&lead->d->event_feed);
     commit_resume(&lead->d->commit);
     ingest_go_on(&lead->d->ingest);
     follow_go_on(&lead->d->follow);

@@ -357,10 +357,11 @@ static void finish_rescan(struct load *load)
 }
 
 static void (*const all_steps[])(struct load *load) = {
-    read_shared,  load_watch,   make_groups,  read_sets,    scan,        look,   look_trades,
-    load_journal, load_signals, load_results, load_reports, load_trades, finish, NULL,
+    read_shared,  load_watch,   make_groups,  read_sets,   scan,        look,   look_trades, load_journal,
+    load_signals, load_results, load_reports, load_trades, load_events, finish, NULL,
 };
-static void (*const rescan_steps[])(struct load *load) = {make_groups, load_signals, finish_rescan, NULL};
+static void (*const rescan_steps[])(struct load *load) = {make_groups, load_signals, load_events,
+                                                          finish_rescan, NULL};
 
 /* Begins the steps from the present one on; one that asks for nothing is over at once. */
 static void run(struct load *load)

@@ -57,3 +57,6 @@ void load_signals(struct load *load);
 void load_results(struct load *load);
 void load_reports(struct load *load);
 void load_trades(struct load *load);
+
+/* load_events.c: the newest events. */
+void load_events(struct load *load);

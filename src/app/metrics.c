@@ -46,24 +46,12 @@ static unsigned kind_number(struct metrics_kind kind)
     return (kind.format == PROM_OPENMETRICS ? 1U : 0U) + (kind.is_gzipped ? 2U : 0U);
 }
 
-/* A wildcard wants everything; only who names OpenMetrics knows what to do with it. */
-static bool names_openmetrics(struct slice accept)
-{
-    size_t len = strlen(OPENMETRICS_TYPE);
-
-    for (size_t i = 0; i + len <= accept.len; i++) {
-        if (slice_is_nocase(slice_of(accept.data + i, len), OPENMETRICS_TYPE))
-            return true;
-    }
-    return false;
-}
-
 struct metrics_kind metrics_negotiate(struct slice accept, struct slice accept_encoding, bool is_local)
 {
-    int openmetrics = names_openmetrics(accept) ? http_accept_weight(accept, OPENMETRICS_TYPE) : 0;
     struct metrics_kind kind = {.format = PROM_TEXT};
 
-    if (openmetrics > 0 && openmetrics >= http_accept_weight(accept, TEXT_TYPE))
+    /* A wildcard wants everything; only who names OpenMetrics knows what to do with it. */
+    if (http_accept_prefers(accept, OPENMETRICS_TYPE, TEXT_TYPE))
         kind.format = PROM_OPENMETRICS;
     kind.is_gzipped = !is_local && http_accept_weight(accept_encoding, "gzip") > 0;
     return kind;

@@ -66,6 +66,14 @@ static double value_of(const struct scrape *s, enum scalar scalar)
         return (double)log_dropped_lines(d->log);
     case SCALAR_CONNECTIONS:
         return (double)http_server_stats(d->server.http).connections;
+    case SCALAR_STREAMS:
+        return (double)http_server_stats(d->server.http).streams;
+    case SCALAR_STREAMS_SLOW:
+        return (double)http_server_stats(d->server.http).streams_slow;
+    case SCALAR_EVENTS_KEPT:
+        return d->event_feed.ring.count;
+    case SCALAR_EVENTS_EVICTED:
+        return (double)(d->event_feed.left + d->event_feed.ring.left);
     case SCALAR_SCRAPES:
         return (double)d->server.metrics.scrapes;
     case SCALAR_SCRAPES_REFUSED:

@@ -30,6 +30,8 @@ static const char landing_page[] =
     "<li><a href=\"/api/v1/status\">/api/v1/status</a>: the fleet in a few numbers</li>\n"
     "<li><a href=\"/api/v1/instances\">/api/v1/instances</a>: every instance, as JSON</li>\n"
     "<li><a href=\"/api/v1/alerts\">/api/v1/alerts</a>: what is wrong, as JSON</li>\n"
+    "<li><a href=\"/api/v1/events\">/api/v1/events</a>: what has happened, as JSON, or as it happens</li>\n"
+    "<li><a href=\"/api/v1/signals\">/api/v1/signals</a>: the signals that are open, as JSON</li>\n"
     "</ul>\n"
     "</body>\n"
     "</html>\n";
@@ -83,6 +85,10 @@ static const struct route {
     {"/metrics", HTTP_GET, false, ACCESS_TO_READ, NULL, on_metrics},
     {"/api/v1/status", HTTP_GET, false, ACCESS_TO_READ, "", api_get_status},
     {"/api/v1/alerts", HTTP_GET, false, ACCESS_TO_READ, API_ALERTS_ARGS, api_get_alerts},
+    {"/api/v1/events", HTTP_GET, false, ACCESS_TO_READ, API_EVENTS_ARGS, api_get_events},
+    {"/api/v1/signals", HTTP_GET, false, ACCESS_TO_READ, API_SIGNALS_ARGS, api_get_signals},
+    {"/api/v1/trades/{id}", HTTP_GET, false, ACCESS_TO_READ, "", api_get_trade},
+    {"/api/v1/tap", HTTP_GET, false, ACCESS_TO_CHANGE, "", api_get_tap},
     {INSTANCES, HTTP_GET, false, ACCESS_TO_READ, API_INSTANCES_ARGS, api_get_instances},
     {INSTANCE, HTTP_GET, false, ACCESS_TO_READ, "", api_get_instance},
     {INSTANCE, HTTP_DELETE, false, ACCESS_TO_CHANGE, "", api_delete_instance},

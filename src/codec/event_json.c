@@ -1,5 +1,6 @@
 #include "codec/event_json.h"
 #include "codec/json_text.h"
+#include "util/number.h"
 
 void event_json_add(struct buf *out, const struct slice *names, const struct slice *values, size_t count)
 {
@@ -9,8 +10,9 @@ void event_json_add(struct buf *out, const struct slice *names, const struct sli
             buf_add_char(out, ',');
         json_add_string(out, names[i]);
         buf_add_char(out, ':');
-        if (slice_is(names[i], "seq"))
-            buf_add_slice(out, values[i]);
+        uint64_t seq;
+        if (slice_is(names[i], "seq") && number_parse_u64(values[i], UINT64_MAX, &seq))
+            buf_add_u64(out, seq);
         else
             json_add_string(out, values[i]);
     }

@@ -41,6 +41,31 @@ static void test_event_json_of_a_transition(void **state)
                 "\"reason\":\"heartbeat lost for 30 s\",\"correlation_id\":\"timer-1742638530123-4\"}");
 }
 
+/* Events are read back from a stream to which others may write. */
+static void test_event_json_seq_is_a_number_or_text(void **state)
+{
+    static const struct {
+        const char *seq, *expected;
+    } rows[] = {
+        {"18446744073709551615", "{\"seq\":18446744073709551615}"},
+        {"007", "{\"seq\":7}"},
+        {"", "{\"seq\":\"\"}"},
+        {"-1", "{\"seq\":\"-1\"}"},
+        {"1}", "{\"seq\":\"1}\"}"},
+        {"18446744073709551616", "{\"seq\":\"18446744073709551616\"}"},
+    };
+
+    UNUSED(state);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct slice name = slice_text("seq"), value = slice_text(rows[i].seq);
+        struct buf out = BUF_INIT;
+
+        event_json_add(&out, &name, &value, 1);
+        assert_string_equal(buf_text(&out), rows[i].expected);
+        buf_clear(&out);
+    }
+}
+
 static void test_event_json_leaves_out_what_does_not_apply(void **state)
 {
     struct event event = {
@@ -83,6 +108,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_event_json_of_a_transition),
+        cmocka_unit_test(test_event_json_seq_is_a_number_or_text),
         cmocka_unit_test(test_event_json_leaves_out_what_does_not_apply),
         cmocka_unit_test(test_event_json_has_the_largest_seq_as_a_number),
         cmocka_unit_test(test_event_json_escapes_values),

@@ -1,0 +1,45 @@
+/* The events that are told over HTTP (SPEC §8.1): a copy of the newest part of the stream instance_events,
+ * under the IDs that they have there (docs/decisions/0010-events-over-http.md).
+ *
+ * Read at start and at each loading; afterwards what has come is read behind each stored batch that holds
+ * events. Where fewer are found than were stored (the stream was trimmed below them, deleted or made anew)
+ * all of it is read again. So nothing is shown that is not in the stream, and nothing twice. */
+#pragma once
+
+#include "app/event_ring.h"
+#include "app/sse.h"
+
+struct daemon;
+struct redisReply;
+
+struct event_feed {
+    struct daemon *d;
+    struct event_ring ring;
+    struct event_ring fresh;   /* becomes it once it has been read */
+    struct stream_id fresh_to; /* where its next page ends */
+    uint64_t generation;       /* answers to an earlier question are ignored */
+    bool is_asking;
+    bool is_behind;    /* something was stored since it was asked, or it could not be */
+    uint64_t expected; /* events that are stored and have not been found */
+    uint64_t left;     /* events that left the ring for newer ones */
+    struct loop_timer *retry, *reread, *tell;
+    int64_t reread_ms, told_ms; /* monotonic: the last time */
+    struct sse_list clients;
+    uint32_t untold; /* of these, in the present round */
+};
+
+void event_feed_init(struct event_feed *feed, struct daemon *d);
+void event_feed_clear(struct event_feed *feed);
+/* Forgets everything and ends every stream: another daemon may be active. */
+void event_feed_reset(struct event_feed *feed);
+
+/* A batch with COUNT events is stored. */
+void event_feed_on_stored(struct event_feed *feed, uint64_t count);
+/* The link is up again. */
+void event_feed_go_on(struct event_feed *feed);
+
+/* Reading all of it, newest first: pages of EVENT_FEED_PAGE entries up to fresh_to (XREVRANGE) are handed to
+ * take_page while that answers true. What was read then takes the place of what there was. */
+#define EVENT_FEED_PAGE 1000
+void event_feed_begin_reading(struct event_feed *feed);
+bool event_feed_take_page(struct event_feed *feed, const struct redisReply *reply);
