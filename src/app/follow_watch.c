@@ -81,12 +81,9 @@ static void on_record(void *ctx, void *object)
     if (reply && reply->type == REDIS_REPLY_STRING)
         stored->has_record = watch_record_parse(ident_slice(&reading->id), slice_of(reply->str, reply->len),
                                                 &stored->scratch, &stored->record);
-    if (!reply)
-        finish(reading, false);
-    else if (reading->d->fleet.watch->options.rules.count == 0)
-        finish(reading, true);
-    else if (!ask_alerts(reading))
-        finish(reading, false);
+    bool has_rules = reading->d->fleet.watch->options.rules.count > 0;
+    if (!reply || !has_rules || !ask_alerts(reading))
+        finish(reading, reply && !has_rules);
 }
 
 bool stored_watch_read(struct daemon *d, struct slice id)

@@ -25,12 +25,12 @@ static void test_event_name_of_each_kind(void **state)
 
 static void assert_fields(const struct event *event, const char *const expected[][2], size_t expected_count)
 {
-    struct slice field_names[EVENT_FIELDS_MAX], values[EVENT_FIELDS_MAX];
+    struct slice field_names[EVENT_FIELDS_MAX] = {{0}}, values[EVENT_FIELDS_MAX] = {{0}};
     char scratch[EVENT_SCRATCH_SIZE];
     size_t count = event_fields(event, field_names, values, scratch);
 
     assert_int_equal(count, expected_count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < expected_count; i++) {
         assert_true(slice_is(field_names[i], expected[i][0]));
         assert_true(slice_is(values[i], expected[i][1]));
     }

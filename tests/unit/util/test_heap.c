@@ -14,7 +14,7 @@
 
 struct items {
     int64_t key[ITEMS];
-    uint32_t place[ITEMS];
+    uint32_t *place;
     struct heap heap;
 };
 
@@ -27,14 +27,15 @@ static int64_t key_of(const void *owner, uint32_t index)
 
 static uint32_t *place_of(const void *owner, uint32_t index)
 {
-    struct items *items = (struct items *)(uintptr_t)owner;
+    const struct items *items = owner;
 
     return &items->place[index];
 }
 
 static int setup(void **state)
 {
-    static struct items items;
+    static uint32_t places[ITEMS];
+    static struct items items = {.place = places};
 
     for (size_t i = 0; i < ITEMS; i++)
         items.place[i] = HEAP_NONE;
