@@ -6,7 +6,8 @@
     daemon         makes daemons: daemon(), daemon({"signals.ttl_ms": 300}), daemon(ready=False, tcp=True)
     expected       an Expected, for what the test does to the account on purpose
     sim            sim(signals=100, drain=True) starts mt5sim, see mt5.sim
-    prometheus     prometheus(daemon) makes a real Prometheus that scrapes a daemon made with tcp=True
+    prometheus     prometheus(daemon) makes a real Prometheus that scrapes a daemon made with tcp=True;
+                   with rules=[path, ...] it evaluates them
     alertmanager   alertmanager(), or alertmanager(webhook=url), makes a real Alertmanager
     receiver       receiver(), or receiver(behaviour), makes a receiver of webhooks, see mt5.receiver
     hook           hook() makes a program for hooks, see mt5.hook
@@ -134,8 +135,8 @@ def sim(folder, redis_server, logs):
 def prometheus(folder, logs):
     made = []
 
-    def make(daemon):
-        made.append(Prometheus(make_folder(folder, f"prometheus-{len(made) + 1}"), daemon.listen))
+    def make(daemon, rules=()):
+        made.append(Prometheus(make_folder(folder, f"prometheus-{len(made) + 1}"), daemon.listen, rules))
         logs.append((f"Prometheus {len(made)}", made[-1].log))
         return made[-1]
 
