@@ -83,7 +83,7 @@ def daemon(request, folder, redis_server, logs, expected):
     def make(config=None, *, ready=True, start=True, tcp=False, args=(), env=None):
         """config: dotted keys over the tests' defaults. With start=False nothing runs until .start()."""
         own = make_folder(folder, f"daemon-{len(made) + 1}")
-        defaults = default_config(own, redis_server.url, tcp)
+        defaults = default_config(own, redis_server, tcp)
         made.append(Daemon(own, {**defaults, **(config or {})}, args, env))
         logs.append((f"mt5stated {len(made)}", made[-1].log))
         return made[-1].start(ready) if start else made[-1]
