@@ -53,6 +53,18 @@ def test_without_a_password_nobody_gets_in(redis_server):
         redis_py.Redis(unix_socket_path=str(redis_server.socket)).ping()
 
 
+def test_what_was_stored_is_there_after_a_crash_of_the_server(daemon, redis_server, people, bus):
+    """Redis 7.0 executes the transactions of its append-only file with the rights of the user default, and leaves out what
+    that one may not do. It is off here, but has to have them."""
+    daemon(FAST)
+    live_through(people, bus)
+    before = bus.totals(), bus.members("running"), bus.client.hgetall("mt5stated:meta")["applied_seq"]
+    redis_server.restart(kill=True)
+    assert "NOPERM" not in redis_server.log()
+    assert (bus.totals(), bus.members("running")) == before[:2]
+    assert int(bus.client.hget("mt5stated:meta", "applied_seq")) >= int(before[2])
+
+
 # ---- the main path ----
 
 FAST = {"signals.ttl_ms": 400, "recovery.timeout_ms": 2000, "recovery.backoff_ms": [0], "instances.max": 50,

@@ -121,7 +121,10 @@ def sim(folder, redis_server, logs):
     made = []
 
     def start(**options):
-        made.append(Sim(make_folder(folder, f"sim-{len(made) + 1}"), redis_server.url, **options))
+        own = make_folder(folder, f"sim-{len(made) + 1}")
+        if redis_server.shipped:
+            options = {**redis_server.harness_login(own), **options}
+        made.append(Sim(own, redis_server.url, **options))
         logs.append((f"mt5sim {len(made)}", made[-1].log))
         return made[-1]
 

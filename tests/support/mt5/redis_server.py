@@ -73,6 +73,12 @@ class RedisServer:
         options = {"decode_responses": True, "encoding_errors": "surrogateescape", "socket_timeout": 30, **options}
         return redis.Redis(unix_socket_path=str(self.socket), username=name, password=password, **options)
 
+    def harness_login(self, folder):
+        """The user of the harness as options of mt5sim, for a server whose default user is off."""
+        name, password = HARNESS
+        (folder / "redis-password").write_text(password)
+        return {"redis_username": name, "redis_password_file": folder / "redis-password"}
+
     def client_as(self, user, password=SHIPPED_PASSWORD):
         """A client that may do what this user may."""
         return redis.Redis(unix_socket_path=str(self.socket), username=user, password=password,
