@@ -24,12 +24,13 @@ class RedisServer:
     the server's own will do), users (ACL lines such as
     "user mt5 on >secret ~* &* +@all"), clock (its wall clock is a mt5.clock.Clock: server.clock), shipped (with
     config/redis/mt5stated.conf and users.acl: the daemon is then given its user of these, all of which have
-    SHIPPED_PASSWORD). MT5_TEST_SHIPPED_REDIS=1 makes every server that is not asked for users of its own a shipped one.
+    SHIPPED_PASSWORD). With MT5_TEST_SHIPPED_REDIS=1 in the environment every server is a shipped one that is not asked
+    for users of its own or for shipped=False, which is for what these users are not made for.
 
     The harness has an ACL user of its own, so a test may shut the default user out."""
 
     def __init__(self, folder, aof=False, tcp=False, tls=False, tls_clients=False, users=(), clock=False,
-                 shipped=False):
+                 shipped=None):
         self.folder = folder
         self.socket = folder / "redis.sock"
         self.log_path = folder / "redis.log"
@@ -41,7 +42,7 @@ class RedisServer:
         self._tls_clients = tls_clients
         self.clock = Clock(folder) if clock else None
         self._users_file = folder / "users.acl"
-        self.shipped = shipped or bool(os.environ.get("MT5_TEST_SHIPPED_REDIS") and not users)
+        self.shipped = bool(os.environ.get("MT5_TEST_SHIPPED_REDIS") and not users) if shipped is None else shipped
         if self.shipped:
             users = [line.replace(" on ", f" on >{SHIPPED_PASSWORD} ", 1)
                      for line in (SHIPPED / "users.acl").read_text().splitlines()]
@@ -141,7 +142,8 @@ class RedisServer:
             client.save()
 
     def _argv(self):
-        argv = ["redis-server", *([SHIPPED / "mt5stated.conf"] if self.shipped else []), "--port", self.tcp_port, "--bind", "127.0.0.1", "127.0.0.2", "--dir", self.folder,
+        argv = ["redis-server", *([SHIPPED / "mt5stated.conf"] if self.shipped else []),
+                "--port", self.tcp_port, "--bind", "127.0.0.1", "127.0.0.2", "--dir", self.folder,
                 "--unixsocket", self.socket, "--unixsocketperm", "700", "--save", "",
                 "--maxmemory-policy", "noeviction", "--aclfile", self._users_file,
                 "--appendonly", "yes" if self.aof else "no", "--appendfsync", "always"]
