@@ -29,10 +29,12 @@ struct loop_signal;
 struct log;
 struct redis_link;
 struct redis_stream;
+struct systemd;
 
 struct daemon {
     struct loop *loop;
     struct log *log;
+    struct systemd *systemd;
     struct config_source source;
     struct config *config;
     struct config *boot_config; /* the first one: links and names keep pointing into it */

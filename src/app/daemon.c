@@ -2,6 +2,7 @@
 #include "adapters/log.h"
 #include "adapters/loop.h"
 #include "adapters/redis_link.h"
+#include "adapters/systemd.h"
 #include "util/alloc.h"
 #include <assert.h>
 #include <errno.h>
@@ -220,6 +221,8 @@ static void on_delay(void *ctx)
     loop_timer_set(d->delay_timer, DELAY_MS);
     tell_windows(d);
     lead_tell_readiness(&d->lead);
+    const char *unready = lead_unready(&d->lead);
+    systemd_tell_status(d->systemd, unready ? unready : "ready");
 }
 
 static void stop_loop(void *ctx)
@@ -253,6 +256,7 @@ static void on_stop_signal(void *ctx)
     d->stopping = true;
     d->stop_by_ms = loop_now_ms() + STOP_MS;
     log_write(d->log, LOG_INFO_LEVEL, "stopping", NULL, 0);
+    systemd_tell_stopping(d->systemd);
     loop_timer_set(d->stop_timer, 0);
 }
 
@@ -300,6 +304,7 @@ static void apply_config(struct daemon *d, struct config *config)
 bool daemon_reload(struct daemon *d, struct buf *problems)
 {
     struct reload reload = {d, problems};
+    systemd_tell_reloading(d->systemd);
     struct config *config = config_load(&d->source, on_problem, &reload);
     const char *frozen = config ? config_find_frozen_change(d->config, config) : NULL;
     d->reload_ok = config && !frozen;
@@ -317,6 +322,7 @@ bool daemon_reload(struct daemon *d, struct buf *problems)
         d->reload_at_s = loop_wall_ms() / 1000;
         log_write(d->log, LOG_INFO_LEVEL, "configuration reloaded", NULL, 0);
     }
+    systemd_tell_reloaded(d->systemd);
     return d->reload_ok;
 }
 
@@ -415,6 +421,7 @@ struct daemon *daemon_new(const struct config_source *source, struct config *con
     d->config = d->boot_config = config;
     d->log = log;
     d->loop = loop;
+    d->systemd = systemd_new(loop, log);
     d->started_wall_ms = loop_wall_ms();
     d->reload_ok = true;
     d->reload_at_s = d->started_wall_ms / 1000;
@@ -495,6 +502,7 @@ void daemon_free(struct daemon *d)
     if (d->config != d->boot_config)
         config_free(d->config);
     config_free(d->boot_config);
+    systemd_free(d->systemd);
     free(d);
 }
 
@@ -505,6 +513,7 @@ int daemon_run(struct daemon *d)
     redis_link_start(d->link);
     ingest_start(&d->ingest);
     follow_start(&d->follow);
+    systemd_start(d->systemd);
     d->delay_due_us = loop_now_us() + DELAY_MS * 1000;
     loop_timer_set(d->delay_timer, DELAY_MS);
     int r = loop_run(d->loop);

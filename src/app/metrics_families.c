@@ -142,6 +142,8 @@ const struct family total_families[] = {
      metrics_write_scalar, SCALAR_FAILED_OPERATIONS},
     {"mt5stated_reconcile_repairs_total", PROM_COUNTER,
      "Differences between Redis and what is known that were put right", metrics_write_repairs, 0},
+    {"mt5stated_ready", PROM_GAUGE, "1 while the state can be relied on, as /-/ready says",
+     metrics_write_scalar, SCALAR_READY},
     {"mt5stated_leader", PROM_GAUGE, "1 while this daemon holds the lease", metrics_write_scalar,
      SCALAR_LEADER},
 

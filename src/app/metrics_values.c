@@ -50,6 +50,8 @@ static double value_of(const struct scrape *s, enum scalar scalar)
         return redis_link_is_up(d->link);
     case SCALAR_RECONNECTS:
         return count_reconnects(s);
+    case SCALAR_READY:
+        return lead_unready(&d->lead) ? 0 : 1;
     case SCALAR_LEADER:
         return holds_lease(&d->lead);
     case SCALAR_RELOAD_OK:

@@ -3,6 +3,7 @@
 #include "adapters/loop.h"
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
+#include "app/refusal.h"
 #include "codec/keys.h"
 #include "codec/resp.h"
 #include "codec/scripts.h"
@@ -68,6 +69,7 @@ static void on_info(void *ctx, void *object)
     struct poll *p = ctx;
     const redisReply *reply = object;
     p->asking = false;
+    refusal_tell(p->d, "INFO", reply);
     if (!reply || reply->type != REDIS_REPLY_STRING)
         return;
     p->info_known = 0;

@@ -4,6 +4,7 @@
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
 #include "app/displace.h"
+#include "app/refusal.h"
 #include "codec/keys.h"
 #include "util/alloc.h"
 #include "util/number.h"
@@ -211,6 +212,7 @@ static void on_totals(void *ctx, void *object)
     struct reconcile *r = ctx;
     const redisReply *reply = object;
     size_t right = 0;
+    refusal_tell(r->d, "HGETALL", reply);
     if (!r->looking || !reply || reply->type != REDIS_REPLY_ARRAY)
         return;
     for (size_t i = 0; i + 1 < reply->elements; i += 2) {
@@ -233,6 +235,7 @@ static void on_journal_exists(void *ctx, void *object)
     const redisReply *reply = object;
     struct ledger_view view;
     ledger_view(r->d->ledger, &view);
+    refusal_tell(r->d, "EXISTS", reply);
     if (r->looking && reply && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0 &&
         view.open + view.ended_remembered + view.early_waiting > 0 && ledger_count_stored(r->d->ledger) > 0)
         mend_key(r, KEY_JOURNAL);
@@ -278,6 +281,7 @@ static void on_throttled(void *ctx, void *object)
     struct reconcile *r = ctx;
     const redisReply *reply = object;
     const struct fleet *fleet = &r->d->fleet;
+    refusal_tell(r->d, "SMEMBERS", reply);
     if (!r->looking || !reply)
         return;
     if (reply->type != REDIS_REPLY_ARRAY) {
@@ -368,6 +372,7 @@ static void on_members(void *ctx, void *object)
     struct gather *g = ctx;
     struct reconcile *r = g->r;
     const redisReply *reply = object;
+    refusal_tell(r->d, g->state ? "SMEMBERS" : "ZRANGE", reply);
     if (g->generation == r->generation) {
         if (reply && reply->type == REDIS_REPLY_ARRAY) {
             for (size_t i = 0; i < reply->elements; i++) {
@@ -404,6 +409,7 @@ static void on_scanned(void *ctx, void *object)
     const redisReply *reply = object;
     bool current = g->generation == r->generation;
     free(g);
+    refusal_tell(r->d, "SCAN", reply);
     if (!current)
         return;
     if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {

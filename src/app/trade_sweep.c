@@ -3,6 +3,7 @@
 #include "adapters/log.h"
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
+#include "app/refusal.h"
 #include "codec/keys.h"
 #include "util/alloc.h"
 #include "util/number.h"
@@ -41,6 +42,7 @@ static void on_ttl(void *ctx, void *object)
     struct daemon *d = swept->io->d;
     const redisReply *reply = object;
     struct slice id = ident_slice(&swept->id);
+    refusal_tell(d, "TTL", reply);
     const struct trade *trade = trade_book_find(&d->trades, id);
     /* What was touched since it was asked for is left to the next pass. */
     bool touched = trade && trade->batch >= swept->batch;
@@ -65,6 +67,7 @@ static void on_due(void *ctx, void *object)
 {
     struct trade_io *io = ctx;
     const redisReply *reply = object;
+    refusal_tell(io->d, "ZRANGEBYSCORE", reply);
     if (!reply || reply->type != REDIS_REPLY_ARRAY)
         return;
     io->sweep_again = reply->elements == SWEEP_MAX;

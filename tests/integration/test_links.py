@@ -57,6 +57,7 @@ def test_over_tcp_by_name(daemon, redis_server, bus):
     assert is_worked(bus, "1")
 
 
+@pytest.mark.redis(shipped=False)
 def test_another_database(daemon, redis_server, bus):
     daemon({"redis.url": redis_server.url.replace("db=0", "db=5")})
     with redis_server.client(db=5) as client:

@@ -124,7 +124,7 @@ def test_a_reader_that_stalls_does_not_stall_the_daemon(redis_server, folder, bu
     """Standard error is a pipe that nobody reads."""
     read_end, write_end = os.pipe()
     fcntl.fcntl(write_end, 1031, size)   # F_SETPIPE_SZ
-    config = {**default_config(folder, redis_server.url), "log.level": "debug"}
+    config = {**default_config(folder, redis_server), "log.level": "debug"}
     path = folder / "config.json"
     path.write_text(json.dumps(nest(config)))
     child = subprocess.Popen([binary("MT5STATED", "mt5stated"), "-c", path], stderr=write_end, stdin=subprocess.DEVNULL,
@@ -169,7 +169,7 @@ def test_a_reader_that_stalls_does_not_stall_the_daemon(redis_server, folder, bu
 def test_a_log_that_is_closed_does_not_end_the_daemon(redis_server, folder, bus):
     read_end, write_end = os.pipe()
     path = folder / "config.json"
-    path.write_text(json.dumps(nest(default_config(folder, redis_server.url))))
+    path.write_text(json.dumps(nest(default_config(folder, redis_server))))
     child = subprocess.Popen([binary("MT5STATED", "mt5stated"), "-c", path], stderr=write_end, stdin=subprocess.DEVNULL,
                              env={**os.environ, **SANITIZER_ENV})
     os.close(write_end)

@@ -38,7 +38,7 @@ def test_redis_server_users_survive_a_restart(redis_server):
         redis_py.Redis(unix_socket_path=str(redis_server.socket)).ping()
 
 
-@pytest.mark.redis(tls=True, tcp=True)
+@pytest.mark.redis(tls=True, tcp=True, shipped=False)
 def test_redis_server_speaks_tls_with_a_name_that_verifies(redis_server):
     client = redis_py.Redis.from_url(redis_server.tls_url, ssl_ca_certs=str(redis_server.ca_file),
                                      ssl_check_hostname=True)

@@ -260,7 +260,7 @@ def test_trades_that_may_not_be_looked_up_are_waited_for_calmly(limited, redis_s
 # ---- the process ----
 
 def test_started_without_standard_streams(redis_server, folder, bus):
-    config = {**default_config(folder, redis_server.url), **SLOW}
+    config = {**default_config(folder, redis_server), **SLOW}
     path = folder / "config.json"
     path.write_text(json.dumps(nest(config)))
     found = folder / "sanitizer"

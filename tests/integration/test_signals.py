@@ -434,6 +434,7 @@ def test_an_accepted_signal_that_somebody_removed_is_lost(daemon, bus):
     bus.wait_total("lost:buy", 1)
 
 
+@pytest.mark.redis(shipped=False)
 def test_streams_may_have_other_names(daemon, bus, expected):
     expected.skip = {check.__name__ for check in CHECKS}   # they look at the usual ones
     daemon({"streams.signals": "sig", "streams.results": "res", "streams.reports": "rep", "streams.trades": "tra",

@@ -52,6 +52,9 @@ local needed = {
     ['!position'] = function(key)
         return redis.acl_check_cmd('XGROUP', 'SETID', key, 'g', '0') and redis.acl_check_cmd('XGROUP', 'CREATE', key, 'g', '0')
     end,
+    DEL = function(key)
+        return redis.acl_check_cmd('DEL', key) -- any further argument would be a key too
+    end,
     ['!trim'] = function(key)
         return redis.acl_check_cmd('XINFO', 'STREAM', key) and redis.acl_check_cmd('XTRIM', key, 'MINID', '0')
     end,

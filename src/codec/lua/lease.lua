@@ -5,6 +5,11 @@
 -- who is known to be dead, or empty. Answers {1 where we hold it, holder, epoch, applied_seq, beat, seconds,
 -- microseconds}.
 
+-- Without it the beat would stand still, and a rollback go unseen.
+if not redis.acl_check_cmd('HINCRBY', KEYS[2], 'beat', '1') then
+    return redis.error_reply('NOPERM this user may not do HINCRBY ' .. KEYS[2])
+end
+
 local holder = redis.call('GET', KEYS[1]) or ''
 local ours = 0
 -- Ours always ends by itself: one that does not is nobody's.

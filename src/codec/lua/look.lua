@@ -3,6 +3,12 @@
 -- the four sets by state, the load index, the hash of seqs. For each id answers {id, type and content of instance:id, of
 -- instance_metrics:id, of instance_health:id, membership as four digits, score or '', seq or ''}.
 
+-- A foreign type among KEYS is no error here; a right that is missing would look the same.
+if not (redis.acl_check_cmd('SISMEMBER', KEYS[1], 'i') and redis.acl_check_cmd('ZSCORE', KEYS[5], 'i')
+        and redis.acl_check_cmd('HGET', KEYS[6], 'i')) then
+    return redis.error_reply('NOPERM this user may not do SISMEMBER, ZSCORE or HGET')
+end
+
 local answer = {}
 for i = 1, #ARGV do
     local id = ARGV[i]

@@ -10,6 +10,7 @@ from mt5 import http as mt5_http
 from mt5.metrics import Metrics
 from mt5.ports import port_free
 from mt5.process import Process
+from mt5.redis_server import SHIPPED_PASSWORD
 from mt5.wait import wait_until
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -157,10 +158,16 @@ class DaemonEnded(Exception):
     """The daemon is not there any more, so there is nothing to wait for."""
 
 
-def default_config(folder, redis_url, tcp=False):
+def default_config(folder, redis_server, tcp=False):
     """The least a test's daemon needs: its Redis, an address of its own, quick reconnects."""
+    user = {}
+    if redis_server.shipped:
+        password = folder / "redis-password"
+        password.write_text(SHIPPED_PASSWORD + "\n")
+        user = {"redis.username": "mt5stated", "redis.password_file": str(password)}
     return {
-        "redis.url": redis_url,
+        **user,
+        "redis.url": redis_server.url,
         "redis.reconnect_max_ms": 200,
         "http.listen": f"127.0.0.1:{port_free()}" if tcp else f"unix:{folder / 'http.sock'}",
         "log.format": "logfmt",

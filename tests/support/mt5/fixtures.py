@@ -6,7 +6,8 @@
     daemon         makes daemons: daemon(), daemon({"signals.ttl_ms": 300}), daemon(ready=False, tcp=True)
     expected       an Expected, for what the test does to the account on purpose
     sim            sim(signals=100, drain=True) starts mt5sim, see mt5.sim
-    prometheus     prometheus(daemon) makes a real Prometheus that scrapes a daemon made with tcp=True
+    prometheus     prometheus(daemon) makes a real Prometheus that scrapes a daemon made with tcp=True;
+                   with rules=[path, ...] it evaluates them
     alertmanager   alertmanager(), or alertmanager(webhook=url), makes a real Alertmanager
     receiver       receiver(), or receiver(behaviour), makes a receiver of webhooks, see mt5.receiver
     hook           hook() makes a program for hooks, see mt5.hook
@@ -82,7 +83,7 @@ def daemon(request, folder, redis_server, logs, expected):
     def make(config=None, *, ready=True, start=True, tcp=False, args=(), env=None):
         """config: dotted keys over the tests' defaults. With start=False nothing runs until .start()."""
         own = make_folder(folder, f"daemon-{len(made) + 1}")
-        defaults = default_config(own, redis_server.url, tcp)
+        defaults = default_config(own, redis_server, tcp)
         made.append(Daemon(own, {**defaults, **(config or {})}, args, env))
         logs.append((f"mt5stated {len(made)}", made[-1].log))
         return made[-1].start(ready) if start else made[-1]
@@ -120,7 +121,10 @@ def sim(folder, redis_server, logs):
     made = []
 
     def start(**options):
-        made.append(Sim(make_folder(folder, f"sim-{len(made) + 1}"), redis_server.url, **options))
+        own = make_folder(folder, f"sim-{len(made) + 1}")
+        if redis_server.shipped:
+            options = {**redis_server.harness_login(own), **options}
+        made.append(Sim(own, redis_server.url, **options))
         logs.append((f"mt5sim {len(made)}", made[-1].log))
         return made[-1]
 
@@ -134,8 +138,8 @@ def sim(folder, redis_server, logs):
 def prometheus(folder, logs):
     made = []
 
-    def make(daemon):
-        made.append(Prometheus(make_folder(folder, f"prometheus-{len(made) + 1}"), daemon.listen))
+    def make(daemon, rules=()):
+        made.append(Prometheus(make_folder(folder, f"prometheus-{len(made) + 1}"), daemon.listen, rules))
         logs.append((f"Prometheus {len(made)}", made[-1].log))
         return made[-1]
 

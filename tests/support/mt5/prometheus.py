@@ -13,6 +13,8 @@ CONFIG = """
 global:
   scrape_interval: 200ms
   scrape_timeout: 200ms
+  evaluation_interval: 200ms
+rule_files: {rules}
 scrape_configs:
   - job_name: mt5stated
     static_configs:
@@ -36,12 +38,12 @@ def promtool_check(text):
 
 
 class Prometheus:
-    """A server of the test's own that scrapes one target, "127.0.0.1:port"."""
+    """A server of the test's own that scrapes one target, "127.0.0.1:port", and evaluates the rules of these files."""
 
-    def __init__(self, folder, target):
+    def __init__(self, folder, target, rules=()):
         self.listen = f"127.0.0.1:{port_free()}"
         config = folder / "prometheus.yml"
-        config.write_text(CONFIG.format(target=target))
+        config.write_text(CONFIG.format(target=target, rules=json.dumps([str(path) for path in rules])))
         self._process = Process(
             ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
              f"--web.listen-address={self.listen}", "--enable-feature=exemplar-storage"],
@@ -63,6 +65,15 @@ class Prometheus:
         """What it says of the target: health, lastError and so on."""
         answer = json.loads(mt5_http.request(self.listen, "/api/v1/targets").body)
         return answer["data"]["activeTargets"][0]
+
+    def rules(self):
+        """What it says of each alert rule: name, query, health, lastError, state and so on."""
+        answer = json.loads(mt5_http.request(self.listen, "/api/v1/rules").body)
+        return [rule for group in answer["data"]["groups"] for rule in group["rules"]]
+
+    def firing(self):
+        """The names of the alert rules that fire."""
+        return {rule["name"] for rule in self.rules() if rule["state"] == "firing"}
 
     def log(self):
         return self._process.log()

@@ -1,5 +1,7 @@
 """A redis-server of the test's own, on a unix socket in a folder of its own."""
 
+import os
+import pathlib
 import subprocess
 
 import redis
@@ -11,16 +13,24 @@ from mt5.wait import wait_until
 
 HARNESS = ("harness", "harness-secret")
 
+# The configuration and the users that come with the daemon.
+SHIPPED = pathlib.Path(__file__).parents[3] / "config" / "redis"
+SHIPPED_PASSWORD = "shipped-secret"
+
 
 class RedisServer:
     """Options: aof (an append-only file, written at once, so that a restart finds all that was answered),
     tcp and tls (a port on 127.0.0.1 besides the socket), tls_clients (clients need a certificate of the CA too;
     the server's own will do), users (ACL lines such as
-    "user mt5 on >secret ~* &* +@all"), clock (its wall clock is a mt5.clock.Clock: server.clock).
+    "user mt5 on >secret ~* &* +@all"), clock (its wall clock is a mt5.clock.Clock: server.clock), shipped (with
+    config/redis/mt5stated.conf and users.acl: the daemon is then given its user of these, all of which have
+    SHIPPED_PASSWORD). With MT5_TEST_SHIPPED_REDIS=1 in the environment every server is a shipped one that is not asked
+    for users of its own or for shipped=False, which is for what these users are not made for.
 
     The harness has an ACL user of its own, so a test may shut the default user out."""
 
-    def __init__(self, folder, aof=False, tcp=False, tls=False, tls_clients=False, users=(), clock=False):
+    def __init__(self, folder, aof=False, tcp=False, tls=False, tls_clients=False, users=(), clock=False,
+                 shipped=None):
         self.folder = folder
         self.socket = folder / "redis.sock"
         self.log_path = folder / "redis.log"
@@ -32,6 +42,10 @@ class RedisServer:
         self._tls_clients = tls_clients
         self.clock = Clock(folder) if clock else None
         self._users_file = folder / "users.acl"
+        self.shipped = bool(os.environ.get("MT5_TEST_SHIPPED_REDIS") and not users) if shipped is None else shipped
+        if self.shipped:
+            users = [line.replace(" on ", f" on >{SHIPPED_PASSWORD} ", 1)
+                     for line in (SHIPPED / "users.acl").read_text().splitlines()]
         name, password = HARNESS
         self._users_file.write_text("\n".join(
             [f"user {name} on >{password} ~* &* +@all", *users, ""]))
@@ -59,6 +73,17 @@ class RedisServer:
         name, password = HARNESS
         options = {"decode_responses": True, "encoding_errors": "surrogateescape", "socket_timeout": 30, **options}
         return redis.Redis(unix_socket_path=str(self.socket), username=name, password=password, **options)
+
+    def harness_login(self, folder):
+        """The user of the harness as options of mt5sim, for a server whose default user is off."""
+        name, password = HARNESS
+        (folder / "redis-password").write_text(password)
+        return {"redis_username": name, "redis_password_file": folder / "redis-password"}
+
+    def client_as(self, user, password=SHIPPED_PASSWORD):
+        """A client that may do what this user may."""
+        return redis.Redis(unix_socket_path=str(self.socket), username=user, password=password,
+                           decode_responses=True, socket_timeout=30)
 
     def start(self, ready=True, options=()):
         """Starts it over the data that is there; with ready it waits until it answers."""
@@ -117,7 +142,8 @@ class RedisServer:
             client.save()
 
     def _argv(self):
-        argv = ["redis-server", "--port", self.tcp_port, "--bind", "127.0.0.1", "127.0.0.2", "--dir", self.folder,
+        argv = ["redis-server", *([SHIPPED / "mt5stated.conf"] if self.shipped else []),
+                "--port", self.tcp_port, "--bind", "127.0.0.1", "127.0.0.2", "--dir", self.folder,
                 "--unixsocket", self.socket, "--unixsocketperm", "700", "--save", "",
                 "--maxmemory-policy", "noeviction", "--aclfile", self._users_file,
                 "--appendonly", "yes" if self.aof else "no", "--appendfsync", "always"]
