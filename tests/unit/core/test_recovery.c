@@ -312,6 +312,68 @@ static void test_operator_arms_with_start_and_recover_only(void **state)
     }
 }
 
+static void test_one_that_runs_again_is_not_stopped_by_what_was_given_before(void **state)
+{
+    struct watch_fixture *w = *state;
+    const struct instance *a;
+
+    w->options.recovery.max_attempts = 1;
+    watch_fixture_configure(w);
+    a = crash(w);
+    watch_say(w, 2500, "a", "command_id=a.recover.1 command_status=failed");
+    assert_true(a->watched->record.command.is_open); /* the stop, which nobody has answered */
+    recording_sink_reset(&w->f.recorder);
+    watch_say(w, 3000, "a", "state=running");
+    assert_false(a->watched->record.command.is_open);
+    assert_int_equal(a->desired_state, STATE_RUNNING);
+    assert_int_equal(recording_sink_count(&w->f.recorder, "command cancel"), 1);
+    assert_null(watch_alert(w, "a", "RecoveryFailure"));
+}
+
+static void test_one_that_was_stopped_is_armed_by_its_second_start(void **state)
+{
+    static const char *const states[] = {"state=restarting", "state=crashed", "state=restarting",
+                                         "state=running"};
+    struct watch_fixture *w = *state;
+    const struct instance *a;
+
+    give_up(w);
+    a = watch_find(w, "a");
+    for (size_t i = 0; i < ARRAY_LEN(states); i++)
+        watch_say(w, 50000 + 1000 * (int64_t)i, "a", states[i]);
+    assert_false(a->watched->record.recovery.is_disarmed);
+    assert_null(watch_alert(w, "a", "RecoveryFailure"));
+}
+
+static void test_one_given_up_that_crashes_later_is_stopped_then(void **state)
+{
+    struct watch_fixture *w = *state;
+    struct instance *a;
+
+    w->options.recovery.max_attempts = 1;
+    watch_fixture_configure(w);
+    a = crash(w);
+    watch_run(w, 2000);
+    watch_say(w, 3000, "a", "state=restarting");
+    watch_run(w, 40000);
+    assert_true(a->watched->record.recovery.is_disarmed);
+    assert_int_equal(a->state, STATE_RESTARTING);
+    watch_say(w, 90000, "a", "state=crashed");
+    watch_run(w, 90001);
+    assert_int_equal(a->state, STATE_STOPPED);
+}
+
+static void test_failure_goes_on_with_a_higher_limit(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    give_up(w);
+    w->options.recovery.max_attempts = 9;
+    watch_fixture_configure(w);
+    watch_tick(w, 3000);
+    assert_non_null(watch_alert(w, "a", "RecoveryFailure"));
+}
+
 static void test_running_after_stopped_arms_and_keeps_the_attempts(void **state)
 {
     static const char *const ways[][2] = {{"state=running", "cpu_usage=1"},
@@ -432,6 +494,13 @@ static void test_hook_answers_for_a_silent_agent_only(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_one_that_runs_again_is_not_stopped_by_what_was_given_before,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_that_was_stopped_is_armed_by_its_second_start, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_one_given_up_that_crashes_later_is_stopped_then, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_failure_goes_on_with_a_higher_limit, setup, teardown),
         cmocka_unit_test(test_crash_is_recovered_once_it_runs_whatever_the_agent_says),
         cmocka_unit_test_setup_teardown(test_answer_alone_does_not_recover_a_crash, setup, teardown),
         cmocka_unit_test_setup_teardown(test_crash_is_recovered_once_its_alert_has_cleared, setup, teardown),
