@@ -1,0 +1,240 @@
+"""What the page shows is what Redis holds."""
+
+import json
+
+from mt5.status_page import number
+from mt5.wait import wait_until
+
+TROUBLE = {"rules.HighQueueLength.threshold": 10, "rules.HighLoadAverage.threshold": 1.5,
+           "rules.HighLoadAverage.for_ms": 3600000, "recovery.timeout_ms": 60000, "signals.ttl_ms": 1000,
+           "signals.execution_ttl_ms": 1000, "streams.reports_max_len": 100, "guard.stall_ms": 60000}
+STATES = ("running", "stopped", "crashed", "restarting")
+# What changes by itself, and is compared by other means or not at all.
+MOVING = {"last_updated_at", "uptime_seconds"}
+
+
+def by_api(one, path):
+    response = one.get("/api/v1/" + path)
+    assert response.status == 200, response.text
+    return json.loads(response.text)
+
+
+def run_fleet(fleet, sim, bus):
+    """A fleet with a bit of everything, after it has come to rest: every signal has ended."""
+    one = fleet(TROUBLE)
+    sim(instances=9, brokers=3, hosts=2, signals=300, signals_per_sec=300, trades_per_sec=20, fail_share=0.1,
+        partial_share=0.1, accepted_share=0.2, unanswered_share=0.05, duplicate_share=0.05, followup_share=0.05,
+        duplicate_result_share=0.05, malformed_share=0.02, drain=True).finish()
+    for state in STATES:
+        bus.report(f"now-{state}", broker_id="broker-9", host_id="host-9", state=state, launch_mode="manual")
+    bus.report("mt5-1", queue_length=50, load_average=1.75, last_error="spread too wide: 12 > 10")
+    bus.settle()
+    wait_until(lambda: by_api(one, "status")["signals_open"] == 0, "every signal to have ended")
+    return one
+
+
+def test_the_fleet_is_what_redis_holds(fleet, sim, bus, page):
+    one = run_fleet(fleet, sim, bus)
+    shown = page(one)
+    ids = {key.partition(":")[2] for key in bus.client.scan_iter("instance:*", count=1000, _type="hash")}
+    assert len(ids) == 13
+
+    def same():
+        tiles = shown.tiles()
+        assert set(tiles) == ids
+        assert {name: tile["state"] for name, tile in tiles.items()} == {name: bus.state(name) for name in ids}
+        assert {name: tile["health"] for name, tile in tiles.items()} == {
+            name: bus.health(name)["health_status"] for name in ids}
+        for state in STATES:
+            assert {name for name, tile in tiles.items() if tile["state"] == state} == bus.members(state)
+            assert shown.counts()[state] == bus.client.scard(f"instance:state:{state}")
+        for name, tile in tiles.items():
+            assert tile["group"] == bus.instance(name)["broker_id"]
+            assert (tile.get("throttled") not in (None, "", "false")) == bool(
+                bus.client.sismember("instance:index:throttled", name))
+            assert name in tile["text"]
+        return True
+    shown.wait(same, "what Redis holds")
+    assert {bus.state(name) for name in ids} == set(STATES)
+
+
+def test_alerts_are_those_that_are_stored(fleet, sim, bus, page):
+    one = run_fleet(fleet, sim, bus)
+    shown = page(one)
+
+    def same():
+        alerts = by_api(one, "alerts?limit=1000")["alerts"]
+        assert sorted(shown.alerts()) == sorted(
+            (alert["instance_id"], alert["alert"], alert["status"], alert["severity"]) for alert in alerts)
+        stored = {(name, alert) for name, alert, status in stored_alerts(bus) if status != "inactive"}
+        assert {(name, alert) for name, alert, *_ in shown.alerts()} == stored
+        return len(alerts) >= 3
+    shown.wait(same, "the alerts")
+    statuses = {status for _, _, status, _ in shown.alerts()}
+    assert statuses == {"pending", "firing"}
+    for row in shown.rows("#alerts .alert[data-status=firing]"):
+        [alert] = [alert for alert in by_api(one, "alerts?limit=1000")["alerts"]
+                   if (alert["instance_id"], alert["alert"]) == (row["instance"], row["alert"])]
+        assert alert.get("doing", "") in row["text"]
+
+
+def stored_alerts(bus):
+    """(instance, alert, status) of each in mt5stated:watch's neighbours, by what Redis alone knows: events."""
+    found = {}
+    for event in bus.entries("instance_events"):
+        if event["event"] in ("alert_firing", "alert_resolved"):
+            found[event["instance_id"], event["alert"]] = event["event"] == "alert_firing"
+    for (name, alert), is_firing in found.items():
+        yield name, alert, "firing" if is_firing else "inactive"
+    yield "mt5-1", "HighLoadAverage", "pending"     # which is no event
+
+
+def test_totals_and_streams_are_those_of_redis(fleet, sim, bus, page):
+    one = run_fleet(fleet, sim, bus)
+    shown = page(one)
+
+    def same():
+        totals = {name: 0 for name in ("received", "processed", "failed", "dropped", "lost")}
+        for key, value in bus.totals().items():
+            if key.partition(":")[0] in totals:
+                totals[key.partition(":")[0]] += value
+        told = shown.totals()
+        assert {name: number(told[name]) for name in totals} == totals
+        assert totals["received"] == 300 and totals["dropped"] > 0
+        assert number(told["open"]) == 0
+        return True
+    shown.wait(same, "the totals")
+
+    def same_streams():
+        rows = {row["stream"]: row["text"] for row in shown.rows("#streams tr[data-stream]")}
+        assert {"instance_reports", "trade_signals", "trade_results", "trade_updates"} <= set(rows)
+        for stream, text in rows.items():
+            words = text.replace(stream, "").split()
+            assert str(bus.client.xlen(stream)) in [word.replace(",", "") for word in words], (stream, text)
+        return True
+    shown.wait(same_streams, "the streams")
+    server = shown.redis()
+    assert server, "nothing of Redis"
+
+
+def test_open_signals_are_counted_with_the_age_of_the_oldest(fleet, bus, page):
+    one = fleet({"signals.ttl_ms": 3600000, "signals.execution_ttl_ms": 3600000})
+    shown = page(one)
+    bus.many("trade_signals", [{"signal_id": f"s{number}", "action": "buy"} for number in range(7)])
+    bus.settle()
+    shown.wait(lambda: number(shown.totals()["open"]) == 7, "seven open ones")
+    assert shown.totals()["oldest"] not in ("", "-", "–")
+    bus.many("trade_results", [{"result_id": f"r{number}", "signal_id": f"s{number}", "status": "executed"}
+                               for number in range(5)])
+    shown.wait(lambda: number(shown.totals()["open"]) == 2 == bus.client.xlen("trade_signals"), "two open ones")
+    shown.wait(lambda: number(shown.totals()["processed"]) == 5, "five processed ones")
+    for plot in ("flow", "open", "latency"):
+        shown.wait(lambda: shown.js(    # noqa: B023
+            "return document.querySelectorAll(`[data-plot=${arguments[0]}] svg path, [data-plot=${arguments[0]}] path,"
+            "[data-plot=${arguments[0]}] polyline`).length", plot) > 0, f"the plot {plot}")     # noqa: B023
+
+
+def test_an_instance_is_shown_as_its_hashes_are(fleet, bus, page):
+    one = fleet({"observe_only": True})
+    fields = {"state": "Running", "launch_mode": "manual", "active_connections": 3, "cpu_usage": 12.5, "memory_usage": 1500.25,
+              "network_usage": 4321.5, "disk_usage": 123456.75, "memory_limit": 4000, "network_latency": 7.125,
+              "queue_length": 12, "load_average": 0.75, "socket_connections": 2, "restart_count": 4,
+              "health_status": "warning", "last_error": "error 10004: requote", "uptime_seconds": 86400}
+    bus.register("mt5-1", host_id="host-1", **fields)
+    bus.register("bare")
+    bus.report("mt5-1", state="stopped")
+    bus.settle()
+    shown = page(one)
+    shown.go_instance("mt5-1")
+
+    def same():
+        seen = {**shown.fields(), **shown.metrics()}
+        stored = {**bus.instance("mt5-1"), **bus.metrics("mt5-1"), **bus.health("mt5-1")}
+        missing = {name for name in stored if name not in seen}
+        assert not missing, missing
+        different = {name: (seen[name], value) for name, value in stored.items()
+                     if name not in MOVING and not is_same(seen[name], value)}
+        assert not different, different
+        return True
+    shown.wait(same, "its hashes")
+
+    # What was never reported is not there, rather than a zero.
+    shown.go_instance("bare")
+    for name in ("cpu_usage", "queue_length"):
+        shown.wait(lambda: not any(char.isdigit() for char in shown.metrics().get(name, "")), f"no {name}")   # noqa: B023
+    assert bus.metrics("bare").get("cpu_usage") is None
+
+
+def is_same(seen, value):
+    try:
+        return float(seen) == float(value)
+    except ValueError:
+        return seen == value
+
+
+def test_the_chain_of_causes_is_told_in_its_order(fleet, bus, page):
+    one = fleet({"recovery.timeout_ms": 60000})
+    bus.register("mt5-1")
+    bus.report("mt5-1", state="crashed", last_error="gone")
+    [command] = wait_until(lambda: bus.entries("instance_commands"), "the command")
+    bus.report("mt5-1", command_id=command["command_id"], command_status="ok", state="running")
+    bus.wait_event(event="instance_recovered", instance_id="mt5-1")
+    bus.settle()
+    shown = page(one)
+    shown.go_instance("mt5-1")
+
+    def same():
+        steps = by_api(one, "instances/mt5-1/why")["why"]
+        rows = shown.why()
+        assert [row["kind"] for row in rows] == [step["step"] for step in steps]
+        for row, step in zip(rows, steps):
+            for key in ("alert", "command_id"):
+                assert step.get(key, "") in row["text"], (step, row)
+        return len(steps) >= 4
+    shown.wait(same, "the chain")
+
+    # And while it goes on.
+    count = len(shown.why())
+    bus.report("mt5-1", state="crashed")
+    shown.wait(lambda: len(shown.why()) > count and same(), "what followed")
+    assert shown.was_not_reloaded()
+
+
+def test_events_of_an_instance_are_those_of_the_stream(fleet, bus, page):
+    one = fleet({"observe_only": True})
+    bus.register("mt5-1")
+    bus.register("mt5-2")
+    for state in ("stopped", "running", "crashed"):
+        bus.report("mt5-1", state=state)
+        bus.report("mt5-2", state=state)
+    bus.settle()
+    shown = page(one)
+    shown.go_instance("mt5-1")
+
+    def same():
+        stored = [(event["event"], event["seq"]) for event in bus.events(instance_id="mt5-1")]
+        rows = [(row["event"], row["seq"]) for row in shown.events()]
+        assert sorted(rows, key=lambda row: int(row[1])) == stored
+        order = [int(seq) for _, seq in rows]
+        assert order in (sorted(order), sorted(order, reverse=True))
+        return len(rows) >= 6
+    shown.wait(same, "its events")
+    bus.report("mt5-1", state="running")
+    bus.settle()
+    shown.wait(same, "its events as they come")
+    shown.go("#/events")
+
+    def all_of_them():
+        stored = [(event["event"], event["seq"], event["instance_id"]) for event in bus.events()]
+        rows = [(row["event"], row["seq"], row.get("instance")) for row in shown.events()]
+        assert sorted(row[:2] for row in rows) == sorted(row[:2] for row in stored)
+        return True
+    shown.wait(all_of_them, "all events")
+
+
+def test_an_instance_that_is_not_there_is_said_not_to_be(fleet, bus, page):
+    bus.client.ping()
+    shown = page(fleet(), "#/instance/nobody")
+    shown.wait(lambda: "nobody" in shown.text("main") and "no instance" in shown.text("main"), "that there is none")
+    shown.go("#/nowhere")
+    shown.wait(lambda: shown.is_shown("#fleet") or "nowhere" in shown.text("main"), "something")
