@@ -132,28 +132,35 @@ def test_the_token_is_forgotten_with_the_tab_or_before(acting):
 
 # ---- doing ----
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_is_asked_once_more_and_given_once(acting, bus, command):
+def test_what_is_called_off_is_not_done(acting, bus):
     shown = acting()
-    shown.click(f"[data-command={command}]")
-    shown.wait_open("#confirm")
-    words = shown.text("#confirm")
-    assert "mt5-1" in words and command in words.lower(), words
-    shown.click("#confirm-no")
-    shown.wait_closed("#confirm")
-    shown.click(f"[data-command={command}]")
-    shown.wait_open("#confirm")
-    shown.escape()
-    shown.wait_closed("#confirm")
+    for chosen in ACTIONS:
+        for call_off in (lambda: shown.click("#confirm-no"), shown.escape):
+            shown.click(chosen)
+            shown.wait_open("#confirm")
+            assert "mt5-1" in shown.text("#confirm")
+            call_off()
+            shown.wait_closed("#confirm")
     fence(bus)
-    assert commands(bus) == [] and changes(shown) == []
+    assert commands(bus) == [] and changes(shown) == [] and not bus.events(event="maintenance_changed")
+    assert bus.instance("mt5-1")
 
-    shown.click(f"[data-command={command}]")
-    confirm(shown, 'weekly "update" <b>')
-    shown.wait_closed("#confirm")
-    assert commands(bus) == [("mt5-1", command, 'weekly "update" <b>')]
-    assert len(changes(shown)) == 1
-    shown.wait(lambda: any(row["event"] == "command_issued" for row in shown.events()), "the event")
+
+def test_each_command_is_given_once_it_is_confirmed(acting, bus):
+    shown = acting()
+    reason = 'weekly "update" <b>'
+    for number, command in enumerate(COMMANDS, 1):
+        shown.click(f"[data-command={command}]")
+        shown.wait_open("#confirm")
+        assert command in shown.text("#confirm").lower()
+        confirm(shown, reason)
+        shown.wait_closed("#confirm")
+        given = bus.entries("instance_commands")
+        assert (given[-1]["instance_id"], given[-1]["command"], given[-1]["reason"]) == ("mt5-1", command, reason)
+        assert len(given) == len(changes(shown)) == number
+        shown.wait(lambda: sum(row["event"] == "command_issued" for row in shown.events()) == number, "it")     # noqa: B023
+        bus.report("mt5-1", command_id=given[-1]["command_id"], command_status="ok")
+        bus.wait_event(event="command_completed", command_id=given[-1]["command_id"])
     assert shown.was_not_reloaded()
 
 
