@@ -1,7 +1,7 @@
 """The fixtures of the browser tests, besides those of tests/support/mt5/fixtures.py.
 
     browser   a Browser, one for all tests of a process
-    fleet     fleet(config) starts a daemon on a port, with a token of each role (TOKENS)
+    fleet     fleet(config) starts a daemon on a port, with a token of each role (mt5.tokens)
     page      page(daemon) opens its page: a StatusPage
 
 After each test the console must have said nothing: no exception, nothing that the Content-Security-Policy refused.
@@ -15,10 +15,9 @@ import pytest
 
 from mt5.browser import Browser
 from mt5.status_page import StatusPage
+from mt5.tokens import write_tokens
 
 KEPT = pathlib.Path(__file__).parents[2] / "build" / "log" / "browser"
-
-TOKENS = {"read": "reader-secret-0123", "report": "reporter-secret-01", "admin": "admin-secret-01234"}
 
 # A silence is no crash, and what is tried is tried at once.
 QUIET = {"instances.heartbeat_timeout_ms": 0, "recovery.backoff_ms": [0], "ha.lease_ms": 300}
@@ -33,11 +32,7 @@ def browser():
 
 @pytest.fixture
 def fleet(daemon, folder):
-    rows = []
-    for role, secret in TOKENS.items():
-        path = folder / f"token-{role}"
-        path.write_text(secret)
-        rows.append({"name": f"the-{role}", "role": role, "file": str(path)})
+    rows = write_tokens(folder)
 
     def make(config=None, **options):
         return daemon({**QUIET, "http.tokens": rows, **(config or {})}, tcp=True, **options)

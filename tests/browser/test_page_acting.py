@@ -6,9 +6,8 @@ import pytest
 
 from mt5 import http as mt5_http
 from mt5.browser import Keys, webdriver
+from mt5.tokens import TOKENS
 from mt5.wait import wait_until
-
-from conftest import TOKENS
 
 COMMANDS = ("start", "stop", "restart", "recover")
 ACTIONS = [*(f"[data-command={name}]" for name in COMMANDS), "[data-action=maintenance-on]", "[data-action=remove]"]

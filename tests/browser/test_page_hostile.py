@@ -9,8 +9,7 @@ import pytest
 
 from mt5.forger import Forger
 from mt5.invariants import EVENTS
-
-from conftest import TOKENS
+from mt5.tokens import TOKENS
 
 TEXTS = [
     "<script>window.pwned = 1</script>", "<img src=x onerror=window.pwned=1>", "\"><svg onload=window.pwned=1>",

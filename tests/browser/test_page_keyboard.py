@@ -3,8 +3,7 @@
 import pytest
 
 from mt5.browser import Keys
-
-from conftest import TOKENS
+from mt5.tokens import TOKENS
 
 ALL_FOCUSABLE = """
 return [...document.querySelectorAll(

@@ -3,9 +3,8 @@
 import json
 
 from mt5 import http as mt5_http
+from mt5.tokens import TOKENS
 from mt5.wait import wait_until
-
-from conftest import TOKENS
 
 ALERTS = {"rules.HighQueueLength.threshold": 10, "observe_only": True}
 

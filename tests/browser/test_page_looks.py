@@ -5,8 +5,7 @@ import itertools
 import pytest
 
 from mt5 import colour
-
-from conftest import TOKENS
+from mt5.tokens import TOKENS
 
 STATES = ("running", "stopped", "crashed", "restarting")
 ROUTES = ("#/", "#/instance/crashed-1", "#/events")

@@ -7,9 +7,8 @@ import pytest
 
 from mt5 import http as mt5_http
 from mt5.ports import port_free
+from mt5.tokens import TOKENS
 from mt5.wait import wait_until
-
-from conftest import TOKENS
 
 CSP = {"default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "img-src": "'self'", "connect-src": "'self'",
        "base-uri": "'none'", "form-action": "'none'", "frame-ancestors": "'none'"}
