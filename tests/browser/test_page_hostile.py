@@ -64,7 +64,7 @@ def test_free_text_is_text(fleet, bus, page):
         name = f"t{number}"
         stored = bus.health(name)["last_error"]
         shown.go_instance(name)
-        shown.wait(lambda: as_shown(shown.fields().get("last_error", "")) == as_shown(stored), stored)      # noqa: B023
+        shown.wait(lambda: as_shown(shown.field_text("last_error") or "") == as_shown(stored), stored)      # noqa: B023
     assert_nothing_ran(shown)
 
 

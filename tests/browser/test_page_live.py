@@ -76,7 +76,7 @@ def test_an_alert_says_how_old_it_is_and_what_is_done(fleet, bus, page):
     def told():
         [row] = shown.rows("#alerts .alert")
         assert (row["alert"], row["status"], row["severity"]) == ("InstanceCrash", "firing", "critical")
-        assert doing in row["text"] and "mt5-1" in row["text"]
+        assert "mt5-1" in row["text"] and shown.doing() == {("mt5-1", "InstanceCrash"): doing}
         return any(char.isdigit() for char in row["text"].replace("mt5-1", ""))
     shown.wait(told, "the alert, its age and what is done")
 

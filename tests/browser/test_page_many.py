@@ -3,6 +3,14 @@
 COUNT = 1000
 
 
+def wait_swept(shown):
+    """Until every page of the list was asked for twice more."""
+    def pages():
+        return sum("/api/v1/instances?" in url and "after=" not in url for _, url in shown.browser.requests())
+    begun = pages()
+    shown.wait(lambda: pages() >= begun + 2, "that it has asked for all of them")
+
+
 def test_a_thousand_instances(fleet, bus, page):
     one = fleet({"observe_only": True})
     rows = [{"instance_id": f"mt5-{number}", "broker_id": f"broker-{number % 7}", "host_id": f"host-{number % 40}",
@@ -27,6 +35,17 @@ def test_a_thousand_instances(fleet, bus, page):
     wanted.update({"mt5-777": "restarting", "new-one": "running"})
     shown.wait(lambda: shown.states() == wanted, "hundreds of changes at once")
     shown.wait(lambda: shown.counts()["stopped"] == bus.client.scard("instance:state:stopped"), "the counts")
+
+    # While all of it is read anew, nothing goes from the screen.
+    shown.js("""window.fewest = 1e9;
+                new MutationObserver(() => { window.fewest = Math.min(window.fewest,
+                    document.querySelectorAll('#fleet a.tile').length); }).observe(document.body, {childList: true, subtree: true})""")
+    one.restart()
+    shown.wait_live()
+    bus.report("mt5-1", state="crashed")
+    shown.wait(lambda: shown.tile("mt5-1")["state"] == "crashed", "what has changed since")
+    wait_swept(shown)
+    assert shown.js("return window.fewest") >= COUNT + 1
 
     shown.group_by("host")
     shown.wait(lambda: len(shown.groups()) == 41 and len(shown.tiles()) == COUNT + 1, "the hosts")

@@ -140,6 +140,12 @@ class StatusPage:
         return [(row.get("instance"), row["alert"], row["status"], row["severity"])
                 for row in self.rows("#alerts .alert")]
 
+    def doing(self):
+        """What is done about each alert, by (instance, alert)."""
+        return {(row["instance"], row["alert"]): row["doing"] for row in self.js("""
+            return [...document.querySelectorAll('#alerts .alert')].map(one => ({
+                ...one.dataset, doing: one.querySelector('[data-doing]')?.dataset.doing ?? null}))""")}
+
     def totals(self):
         return self.js(READ_FIELDS, "#signals [data-total]", "total")
 
@@ -158,10 +164,15 @@ class StatusPage:
     def metrics(self):
         return self.js(READ_FIELDS, "#instance [data-metric]", "metric")
 
+    def field_text(self, name):
+        """What one reads where a field is shown."""
+        return self.js("return document.querySelector(`#instance [data-field=${arguments[0]}]`)?.textContent ?? null", name)
+
     def why(self):
         return self.rows("#why li[data-kind]")
 
     def events(self):
+        """Newest first."""
         return self.rows("#events li[data-event]")
 
     # ---- acting ----
