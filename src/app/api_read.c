@@ -66,19 +66,23 @@ void api_get_status(const struct api_call *call)
     buf_add_text(&out, "{\"version\":\"" MT5_VERSION "\",");
     buf_add_format(&out, "\"uptime_seconds\":%lld,",
                    (long long)((loop_wall_ms() - d->started_wall_ms) / 1000));
+    buf_add_format(&out, "\"now_ms\":%lld,", (long long)daemon_now_ms(d));
     add_bool(&out, "ready", !unready);
     buf_add_text(&out, "\"unready\":");
     if (unready)
         json_add_string(&out, slice_text(unready));
     else
         buf_add_text(&out, "null");
-    buf_add_char(&out, ',');
+    buf_add_format(&out, ",\"readiness_since_ms\":%lld,", (long long)d->lead.told_ms);
     add_bool(&out, "redis_up", redis_link_is_up(d->link));
     add_bool(&out, "leader", lead_is_active(&d->lead));
     add_bool(&out, "observe_only", d->config->observe_only);
     add_states(&out, &d->fleet);
     buf_add_format(&out, "\"signals_open\":%llu,\"trades_open\":%u,", (unsigned long long)ledger.open,
                    d->trades.open_count);
+    api_add_signals(&out, &ledger, daemon_now_ms(d));
+    api_add_streams(&out, d);
+    api_add_redis(&out, d);
     add_alert_counts(&out, &d->fleet);
     add_bool(&out, "guard_active", d->fleet.watch->is_held);
     add_breaker(&out, &d->fleet.watch->breaker);
