@@ -17,11 +17,12 @@ return [...document.querySelectorAll(
 
 @pytest.fixture
 def shown(fleet, bus, page):
+    daemon = fleet({"observe_only": True})
     for number in range(6):
         bus.register(f"mt5-{number}", broker_id=f"broker-{number // 3}", host_id=f"host-{number % 2}")
     bus.report("mt5-5", state="crashed", last_error="all is lost")
     bus.settle()
-    one = page(fleet({"observe_only": True}))
+    one = page(daemon)
     one.wait(lambda: len(one.tiles()) == 6 and one.tile("mt5-5")["state"] == "crashed", "the fleet")
     return one
 

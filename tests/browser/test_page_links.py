@@ -63,7 +63,7 @@ def test_every_route_heals(fleet, bus, page, route):
     bus.settle()
     shown.wait_live()
     if "instance" in route:
-        shown.wait(lambda: shown.fields()["state"].startswith("stopped"), "the state")
+        shown.wait(lambda: shown.fields().get("state", "").startswith("stopped"), "the state")
     shown.wait(lambda: any(row.get("event") == "instance_stopped" for row in shown.events()), "the event")
     assert shown.was_not_reloaded()
 
@@ -161,7 +161,7 @@ def test_more_events_than_are_kept_leave_the_page_right(fleet, bus, page, route)
     if route == "#/":
         wait_states(shown, mt5_1="restarting", mt5_2="stopped")
     else:
-        shown.wait(lambda: shown.fields()["state"].startswith("restarting"), "the state")
+        shown.wait(lambda: shown.fields().get("state", "").startswith("restarting"), "the state")
     bus.report("mt5-1", state="stopped")
     shown.go("#/")
     wait_states(shown, mt5_1="stopped", mt5_2="stopped")

@@ -96,6 +96,7 @@ def test_maintenance_and_throttling_are_seen_on_the_tile(fleet, bus, page):
     bus.register("mt5-1")
     bus.register("mt5-2")
     shown = page(one)
+    shown.wait(lambda: len(shown.tiles()) == 2, "both")
     plain = shown.tile("mt5-2")
     bus.report("mt5-1", queue_length=50)
     admin(one, "PUT", "mt5-2/maintenance", {"reason": "new build"})
@@ -129,8 +130,9 @@ def grouped(rows, key):
 
 
 def test_the_fleet_is_grouped_as_one_likes(fleet, bus, page):
+    one = fleet({"observe_only": True})
     rows = make_fleet(bus)
-    shown = page(fleet({"observe_only": True}))
+    shown = page(one)
     shown.wait(lambda: shown.groups() == grouped(rows, "broker_id"), "groups by broker")
     shown.group_by("host")
 
@@ -166,8 +168,9 @@ FILTERS = [
 
 
 def test_a_filter_leaves_what_fits(fleet, bus, page):
+    one = fleet({"observe_only": True})
     rows = make_fleet(bus)
-    shown = page(fleet({"observe_only": True}))
+    shown = page(one)
     shown.wait(lambda: len(shown.tiles()) == len(rows), "all")
     for text, chosen in FILTERS:
         shown.filter(text)
@@ -179,8 +182,9 @@ def test_a_filter_leaves_what_fits(fleet, bus, page):
 
 
 def test_a_filter_goes_on_while_the_fleet_changes(fleet, bus, page):
+    one = fleet({"observe_only": True})
     make_fleet(bus)
-    shown = page(fleet({"observe_only": True}))
+    shown = page(one)
     shown.filter("state:stopped")
     shown.wait(lambda: set(shown.tiles()) == {"i00", "i05", "i10", "i15"}, "those")
     bus.report("i08", state="stopped")

@@ -33,11 +33,11 @@ return found;
 
 READ_LOOK = """
 const tile = document.querySelector(`a.tile[data-id="${arguments[0]}"]`), style = getComputedStyle(tile);
-const parts = [tile, ...tile.querySelectorAll('*')];
+const parts = [tile, ...tile.querySelectorAll('*')].filter(one => one.checkVisibility());
 const signs = parts.flatMap(one => ['::before', '::after'].map(which => getComputedStyle(one, which).content)
     .filter(text => text !== 'none' && text !== 'normal'));
 const shapes = parts.map(one => { const its = getComputedStyle(one);
-    return [its.borderStyle, its.borderRadius, its.clipPath, its.backgroundImage, its.maskImage, one.getAttribute('d')].join(); });
+    return [its.borderStyle, its.borderRadius, its.clipPath, its.backgroundImage, its.maskImage, one.getAttribute('d'), one.getAttribute('href')].join(); });
 return {background: style.backgroundColor, border: style.borderLeftColor,
         colours: parts.map(one => getComputedStyle(one)).flatMap(its => [its.backgroundColor, its.borderLeftColor, its.color]),
         text: tile.innerText.replace(arguments[0], ''), signs, shapes: shapes.join('|')};

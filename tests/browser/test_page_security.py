@@ -1,12 +1,11 @@
 """What the page may load and who may see it (SPEC 8.1)."""
 
 import re
-import socket
 
 import pytest
 
 from mt5 import http as mt5_http
-from mt5.ports import port_free
+from mt5.ports import own_address, port_free
 from mt5.tokens import TOKENS
 from mt5.wait import wait_until
 
@@ -81,16 +80,6 @@ def test_the_policy_holds(fleet, page):
     wait_until(lambda: len([line for line in shown.browser.console() if "Content Security Policy" in line["message"]]) >= 3,
                "the browser to say so")
     shown.browser.forgive()
-
-
-def own_address():
-    """The machine's own on its network; where it has none, one that listens on everything does as well."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))     # nothing is sent
-            return probe.getsockname()[0]
-        except OSError:
-            return "127.0.0.1"
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def run_fleet(fleet, sim, bus):
     one = fleet(TROUBLE)
     sim(instances=9, brokers=3, hosts=2, signals=300, signals_per_sec=300, trades_per_sec=20, fail_share=0.1,
         partial_share=0.1, accepted_share=0.2, unanswered_share=0.05, duplicate_share=0.05, followup_share=0.05,
-        duplicate_result_share=0.05, malformed_share=0.02, drain=True).finish()
+        malformed_share=0.02, drain=True).finish()
     for state in STATES:
         bus.report(f"now-{state}", broker_id="broker-9", host_id="host-9", state=state, launch_mode="manual")
     bus.report("mt5-1", queue_length=50, load_average=1.75, last_error="spread too wide: 12 > 10")

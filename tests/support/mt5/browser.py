@@ -12,6 +12,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from mt5.ports import own_address
 from mt5.wait import wait_until
 
 DRIVER = "/usr/bin/chromedriver"
@@ -23,7 +24,7 @@ OPTIONS = [
     # Hidden tabs and windows behind others are not slowed down.
     "--disable-background-timer-throttling", "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+    f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE {own_address()}",
 ]
 
 # What a console says that a page cannot help: an answer that was no success, a link that ended.

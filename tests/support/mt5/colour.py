@@ -15,9 +15,11 @@ WHITE = (0.95047, 1.0, 1.08883)
 
 
 def parse(text):
-    """"rgb(1, 2, 3)" or "rgba(1, 2, 3, 0.5)" as four numbers of 0 to 1."""
-    numbers = [float(part) for part in re.findall(r"[\d.]+", text)]
-    red, green, blue = (part / 255 for part in numbers[:3])
+    """A computed colour, "rgb(1, 2, 3)", "rgba(1, 2, 3, 0.5)" or "color(srgb 0.1 0.2 0.3 / 0.5)", as four numbers of 0 to 1."""
+    kind, _, rest = text.partition("(")
+    assert kind in ("rgb", "rgba") or text.startswith("color(srgb "), text
+    numbers = [float(part) for part in re.findall(r"[\d.]+(?:e-?\d+)?", rest)]
+    red, green, blue = (part / (255 if kind != "color" else 1) for part in numbers[:3])
     return red, green, blue, numbers[3] if len(numbers) > 3 else 1.0
 
 
