@@ -16,7 +16,7 @@ function details(event) {
   if (event.from && event.to) parts.push(`${event.from} → ${event.to}`);
   else if (event.to) parts.push(event.to);
   if (event.alert) parts.push(event.alert);
-  if (event.value !== undefined) parts.push(event.threshold === undefined ? String(event.value) : `${event.value}, limit ${event.threshold}`);
+  if (event.value !== undefined) parts.push(event.threshold === undefined || isNaN(event.value) ? String(event.value) : `${event.value}, limit ${event.threshold}`);
   if (event.command_id) parts.push(event.command_id);
   if (event.signal_id) parts.push("signal " + event.signal_id);
   if (event.reason) parts.push(event.reason);
@@ -28,12 +28,16 @@ const timeOf = (event) => {
   return Number.isFinite(ms) && ms > 0 ? ms : parseTime(event.at);
 };
 
+const instanceOf = (event) => (event.instance_id
+  ? h("a", { class: "event-instance", href: instanceLink(event.instance_id), text: event.instance_id })
+  : h("span", { class: "event-instance" }));
+
 export function eventElement(event, withInstance, withAge) {
   const at = timeOf(event);
   return h("li", { data: { event: event.event ?? "", seq: event.seq ?? "", tone: toneOf(event.event), id: event.id } },
     h("span", { class: "event-time" }, withAge ? ageElement(at) : timeElement(at)),
     h("span", { class: "event-name", text: event.event, title: event.correlation_id ? "because of " + event.correlation_id : "" }),
-    withInstance && event.instance_id ? h("a", { class: "event-instance", href: instanceLink(event.instance_id), text: event.instance_id }) : null,
+    withInstance ? instanceOf(event) : null,
     h("span", { class: "event-details", text: details(event) }));
 }
 

@@ -132,16 +132,21 @@ export function timeElement(ms) {
   return h("time", { datetime: new Date(ms).toISOString(), title: utc(ms), text: clock(ms) });
 }
 
+function agePhrase(ms, suffix) {
+  const text = age(now() - ms);
+  return text === "now" ? text : text + suffix;
+}
+
 /* How long ago a point in time is; ticks. */
 export function ageElement(ms, suffix = "") {
   if (!Number.isFinite(ms)) return h("span", { text: "–" });
   return h("time", {
     class: "age", datetime: new Date(ms).toISOString(), title: utc(ms),
-    data: { at: ms, suffix }, text: age(now() - ms) + suffix,
+    data: { at: ms, suffix }, text: agePhrase(ms, suffix),
   });
 }
 
 export function tickAges() {
   for (const element of document.querySelectorAll("time.age"))
-    setText(element, age(now() - Number(element.dataset.at)) + element.dataset.suffix);
+    setText(element, agePhrase(Number(element.dataset.at), element.dataset.suffix));
 }

@@ -124,7 +124,10 @@ export function instanceView(root) {
     const text = JSON.stringify(answer.why);
     if (text === whyText) return;
     whyText = text;
-    drawWhy(find("#why"), answer.why);
+    const list = find("#why");
+    const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 24;
+    drawWhy(list, answer.why);
+    if (isAtEnd) list.scrollTop = list.scrollHeight; // the newest is what is looked for
     find("#why-empty").hidden = answer.why.length > 0;
   }
 

@@ -8,11 +8,11 @@ const HEIGHT = 100;
 const STEP_MS = 3000; // what is drawn as one point
 const GAP_MS = 3500; // further apart no line is drawn
 
-/* 1, 2 or 5 times a power of ten, not below VALUE. */
+/* A round number not below VALUE, and not far above it. */
 export function niceCeiling(value) {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value * 0.999999) ?? 10 * power;
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= value * 0.999999) ?? 10 * power;
 }
 
 /* Samples by STEP_MS: [{at, values}], values by series, null where a series has none. */
@@ -80,7 +80,7 @@ export class Plot {
 
   build(title) {
     this.lines = this.series.map((line) => svg("path", { class: "line " + line.class }));
-    this.cursor = svg("line", { class: "cursor", y1: 0, y2: HEIGHT, x1: -10, x2: -10 });
+    this.cursor = svg("line", { class: "cursor", y1: 0, y2: HEIGHT, visibility: "hidden" });
     const grid = [0, 0.5, 1].map((share) => svg("line", { class: "rule", x1: 0, x2: WIDTH, y1: HEIGHT * share, y2: HEIGHT * share }));
     this.image = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": title },
       ...grid, ...this.lines, this.cursor);
@@ -144,7 +144,9 @@ export class Plot {
       setText(this.values[i], value === null || value === undefined ? "–" : (line.right ? this.formatRight : this.format)(value));
     });
     setText(this.when, this.hover !== null && shown ? clock(shown.at) : "now");
-    const x = this.hover !== null && shown ? this.x(shown.at) : -10;
+    const isPointing = this.hover !== null && shown;
+    const x = isPointing ? this.x(shown.at) : 0;
+    this.cursor.setAttribute("visibility", isPointing ? "visible" : "hidden");
     this.cursor.setAttribute("x1", x);
     this.cursor.setAttribute("x2", x);
   }

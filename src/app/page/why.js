@@ -70,6 +70,7 @@ export function doingSentence(doing) {
   if (doing === "nothing") return "Nothing needs to be done, or nobody is told to.";
   const held = /^nothing: (\w+)$/.exec(doing);
   if (held) return "Nothing is done: " + lookUp(HOLDS, held[1]) + ".";
+  if (doing.startsWith("nothing: ")) return "Nothing is done: " + doing.slice(9) + ".";
   const text = doing[0].toUpperCase() + doing.slice(1);
   return text.endsWith(".") ? text : text + ".";
 }
@@ -79,7 +80,7 @@ const shownValue = (value) => (typeof value === "number" ? String(Number(value.t
 /* `92.1, limit 80`; empty where there is nothing to tell. */
 export function valueText(one) {
   if (one.value === undefined || one.value === null) return "";
-  if (one.threshold === undefined || one.value === one.threshold) return shownValue(one.value);
+  if (one.threshold === undefined || typeof one.value === "string") return shownValue(one.value);
   return `${shownValue(one.value)}, limit ${shownValue(one.threshold)}`;
 }
 
