@@ -20,7 +20,7 @@ from mt5.tokens import write_tokens
 KEPT = pathlib.Path(__file__).parents[2] / "build" / "log" / "browser"
 
 # A silence is no crash, and what is tried is tried at once.
-QUIET = {"instances.heartbeat_timeout_ms": 0, "recovery.backoff_ms": [0], "ha.lease_ms": 300}
+QUIET = {"instances.heartbeat_timeout_ms": 0, "recovery.backoff_ms": [0]}
 
 
 @pytest.fixture(scope="session")

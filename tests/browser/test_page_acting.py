@@ -50,9 +50,7 @@ def commands(bus):
 def confirm(shown, reason=None):
     shown.wait_open("#confirm")
     if reason is not None:
-        field = shown.browser.find("#confirm-reason")
-        field.clear()
-        field.send_keys(reason)
+        shown.write("#confirm-reason", reason)
     shown.click("#confirm-yes")
 
 

@@ -122,7 +122,7 @@ def test_events_of_others_are_text(fleet, bus, page):
     links = shown.js("return [...document.querySelectorAll('#events a[href*=instance]')].map(one => one.getAttribute('href'))")
     for link in links:
         assert link.startswith("#/instance/"), link
-    for link in links[:4]:
+    for link in [link for link in links if link != "#/instance/mt5-1"][:4]:
         shown.go(link)
         shown.wait(lambda: "no instance" in shown.text("main"), "that there is none")
         assert_nothing_ran(shown)
@@ -189,7 +189,7 @@ def test_ids_that_cannot_be_are_text_too(forged, bus, page):
         assert href == "#/instance/" + urllib.parse.quote(name, safe="!'()*-._~"), href
         shown.js("""[...document.querySelectorAll('a.tile')].find(one => one.dataset.id === arguments[0]).click()""", name)
         shown.wait(lambda: shown.instance_id() == name, name)       # noqa: B023
-        shown.wait(lambda: shown.fields().get("broker_id") == as_shown(name), "its fields")     # noqa: B023
+        shown.wait(lambda: as_shown(shown.field_text("broker_id") or "") == as_shown(name), "its fields")     # noqa: B023
     assert_nothing_ran(shown)
     shown.go("#/events")
     shown.wait(lambda: len(shown.events()) >= len(evil), "the events")

@@ -18,8 +18,8 @@ return [...document.querySelectorAll(
 @pytest.fixture
 def shown(fleet, bus, page):
     daemon = fleet({"observe_only": True})
-    for number in range(6):
-        bus.register(f"mt5-{number}", broker_id=f"broker-{number // 3}", host_id=f"host-{number % 2}")
+    bus.many("instance_reports", [{"instance_id": f"mt5-{number}", "broker_id": f"broker-{number // 3}",
+                                   "host_id": f"host-{number % 2}", "state": "running"} for number in range(6)])
     bus.report("mt5-5", state="crashed", last_error="all is lost")
     bus.settle()
     one = page(daemon)

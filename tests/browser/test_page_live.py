@@ -41,7 +41,7 @@ def test_instances_come_and_go(fleet, bus, page):
     shown.wait(lambda: shown.groups() == {"broker-1": {"mt5-1"}, "broker-2": {"mt5-2"}}, "the second in its group")
     admin(one, "DELETE", "mt5-1")
     shown.wait(lambda: shown.groups() == {"broker-2": {"mt5-2"}}, "the second alone")
-    assert shown.counts()["running"] == 1
+    shown.wait(lambda: shown.counts()["running"] == 1, "the count")
     bus.register("mt5-1", state="stopped", broker_id="broker-2")
     shown.wait(lambda: shown.groups() == {"broker-2": {"mt5-1", "mt5-2"}}, "the first, in another group")
     assert shown.was_not_reloaded()
@@ -74,7 +74,9 @@ def test_an_alert_says_how_old_it_is_and_what_is_done(fleet, bus, page):
     shown = page(one)
 
     def told():
-        [row] = shown.rows("#alerts .alert")
+        rows = shown.rows("#alerts .alert")
+        assert len(rows) == 1
+        row = rows[0]
         assert (row["alert"], row["status"], row["severity"]) == ("InstanceCrash", "firing", "critical")
         assert "mt5-1" in row["text"] and shown.doing() == {("mt5-1", "InstanceCrash"): doing}
         return any(char.isdigit() for char in row["text"].replace("mt5-1", ""))

@@ -37,7 +37,7 @@ const parts = [tile, ...tile.querySelectorAll('*')].filter(one => one.checkVisib
 const signs = parts.flatMap(one => ['::before', '::after'].map(which => getComputedStyle(one, which).content)
     .filter(text => text !== 'none' && text !== 'normal'));
 const shapes = parts.map(one => { const its = getComputedStyle(one);
-    return [its.borderStyle, its.borderRadius, its.clipPath, its.backgroundImage, its.maskImage, one.getAttribute('d'), one.getAttribute('href')].join(); });
+    return [its.borderStyle, its.borderRadius, its.clipPath, its.backgroundImage, its.maskImage, one.getAttribute('d'), one.closest('svg') && one.getAttribute('href')].join(); });
 return {background: style.backgroundColor, border: style.borderLeftColor,
         colours: parts.map(one => getComputedStyle(one)).flatMap(its => [its.backgroundColor, its.borderLeftColor, its.color]),
         text: tile.innerText.replace(arguments[0], ''), signs, shapes: shapes.join('|')};

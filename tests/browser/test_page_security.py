@@ -84,22 +84,38 @@ def test_the_policy_holds(fleet, page):
 
 @pytest.fixture
 def remote(fleet, bus):
+    """A daemon that listens on every address, and is called by one that is not of loopback."""
     port = port_free()
     one = fleet({"http.listen": f"0.0.0.0:{port}"}, ready=False)
     one.wait_serving()
     wait_until(lambda: mt5_http.request(one.listen, "/-/ready", headers={
         "Authorization": "Bearer " + TOKENS["read"]}).status == 200, "it to be ready")
     bus.register("mt5-1")
-    return f"{own_address()}:{port}"
+    return one
+
+
+def address(one):
+    return f"{own_address()}:{one.listen.rpartition(':')[2]}"
+
+
+def sign_in(browser, one, role):
+    """What the user types into the browser's own dialog, which cannot be reached from here."""
+    browser.driver.get(f"http://someone:{TOKENS[role]}@{address(one)}/page/style.css")
+
+
+def forgive_header(browser):
+    """The one thing that a browser has to say there: that a header of ours does nothing without TLS."""
+    assert all("Cross-Origin-Opener-Policy header has been ignored" in line for line in browser.faults())
+    browser.forgive()
 
 
 def test_elsewhere_a_browser_is_asked_who_it_is(remote, browser):
     browser.new_tab()
     for path in ("/", "/page/style.css"):
-        response = mt5_http.request(remote, path)
+        response = mt5_http.request(address(remote), path)
         assert response.status == 401
         assert "Basic" in str(response.headers.get_all("WWW-Authenticate")), path
-    browser.driver.get(f"http://{remote}/")
+    browser.driver.get(f"http://{address(remote)}/")
     assert browser.find_all("#fleet") == []
     assert "mt5-1" not in browser.driver.page_source
     browser.new_tab()
@@ -107,10 +123,8 @@ def test_elsewhere_a_browser_is_asked_who_it_is(remote, browser):
 
 @pytest.mark.parametrize("role", ["read", "admin"])
 def test_elsewhere_a_token_is_a_password(remote, browser, page, bus, role):
-    # What the user types into the browser's own dialog, which cannot be reached from here.
-    browser.driver.get(f"http://someone:{TOKENS[role]}@{remote}/-/healthy")
-    browser.driver.get(f"http://someone:{TOKENS[role]}@{remote}/-/ready")
-    shown = page(remote)
+    sign_in(browser, remote, role)
+    shown = page(address(remote))
     shown.wait(lambda: shown.states() == {"mt5-1": "running"}, "the fleet")
     bus.report("mt5-1", state="stopped")
     shown.wait(lambda: shown.states() == {"mt5-1": "stopped"}, "a change")
@@ -122,11 +136,22 @@ def test_elsewhere_a_token_is_a_password(remote, browser, page, bus, role):
     shown.click("#confirm-yes")
     shown.wait_closed("#confirm")
     assert [entry["command"] for entry in bus.entries("instance_commands")] == ["start"]
+    forgive_header(browser)
+
+
+def test_elsewhere_a_token_that_is_withdrawn_is_told(remote, browser, page, folder):
+    sign_in(browser, remote, "read")
+    shown = page(address(remote))
+    (folder / "token-read").write_text("another-secret-0123")
+    remote.reload()
+    shown.wait(lambda: shown.link() == "lost" and "token" in (shown.banner() or ""), "that a token is needed")
+    assert shown.is_stale()
+    forgive_header(browser)
 
 
 def test_elsewhere_a_report_token_shows_nothing(remote, browser):
     browser.new_tab()
-    browser.driver.get(f"http://someone:{TOKENS['report']}@{remote}/")
+    browser.driver.get(f"http://someone:{TOKENS['report']}@{address(remote)}/")
     assert browser.find_all("#fleet") == []
     browser.new_tab()
 
@@ -136,7 +161,7 @@ def test_what_basic_credentials_are_good_for(remote):
     import base64       # pylint: disable=import-outside-toplevel
     for secret, status in ((TOKENS["read"], 200), (TOKENS["admin"], 200), (TOKENS["report"], 403), ("nonsense", 401)):
         basic = "Basic " + base64.b64encode(f"x:{secret}".encode()).decode()
-        assert mt5_http.request(remote, "/", headers={"Authorization": basic}).status == status
+        assert mt5_http.request(address(remote), "/", headers={"Authorization": basic}).status == status
     basic = "Basic " + base64.b64encode(f"x:{TOKENS['admin']}".encode()).decode()
-    assert mt5_http.request(remote, "/api/v1/instances/mt5-1/commands", "POST", {"Authorization": basic},
+    assert mt5_http.request(address(remote), "/api/v1/instances/mt5-1/commands", "POST", {"Authorization": basic},
                             '{"command":"stop"}').status in (401, 403)
