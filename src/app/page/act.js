@@ -55,7 +55,8 @@ function askToken(error) {
 
 /* ---- what can be done ---- */
 
-const openTrades = (one) => (one.open_trades ? `It has ${plural(one.open_trades, "open trade")}.` : null);
+/* `It has 2 open trades` and what that means; null where it has none. */
+const openTrades = (one, meaning = "") => (one.open_trades ? `It has ${plural(one.open_trades, "open trade")}${meaning}.` : null);
 
 function recoveryNote(one) {
   const gaveUp = one.alerts.some((alert) => alert.alert === "RecoveryFailure");
@@ -71,12 +72,12 @@ const COMMANDS = {
   stop: {
     title: "Stop", verb: "Stop it", danger: true,
     what: (one) => `The agent of ${one.instance_id} is told to stop its terminal, and it is wanted stopped from then on.`,
-    notes: (one) => [openTrades(one) && openTrades(one) + " Nobody watches over them while it is stopped.", one.state === "stopped" ? "It is stopped already." : null],
+    notes: (one) => [openTrades(one, ", which nobody watches over while it is stopped"), one.state === "stopped" ? "It is stopped already." : null],
   },
   restart: {
     title: "Restart", verb: "Restart it", danger: true,
     what: (one) => `The agent of ${one.instance_id} is told to restart its terminal.`,
-    notes: (one) => [openTrades(one) && openTrades(one) + " Nobody watches over them until it runs again."],
+    notes: (one) => [openTrades(one, ", which nobody watches over until it runs again")],
   },
   recover: {
     title: "Recover", verb: "Recover it",

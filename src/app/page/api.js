@@ -23,11 +23,12 @@ async function problemOf(response) {
   return new Problem(response.status, String(detail));
 }
 
+/* Absolute: an address that was opened with a password in it cannot be asked relative to. */
 async function request(path, options, timeout) {
   const given = new AbortController();
   const timer = setTimeout(() => given.abort(), timeout);
   try {
-    const response = await fetch(path, { cache: "no-store", redirect: "error", signal: given.signal, ...options });
+    const response = await fetch(location.origin + path, { cache: "no-store", redirect: "error", signal: given.signal, ...options });
     if (!response.ok) throw await problemOf(response);
     const text = await response.text();
     return text ? JSON.parse(text) : null;
@@ -60,7 +61,7 @@ export async function follow(from, { onOpen, onMessage }, controller) {
   const headers = { Accept: "text/event-stream" };
   if (from) headers["Last-Event-ID"] = from;
   try {
-    const response = await fetch("/api/v1/events", { cache: "no-store", headers, signal: controller.signal });
+    const response = await fetch(location.origin + "/api/v1/events", { cache: "no-store", headers, signal: controller.signal });
     if (!response.ok) throw await problemOf(response);
     onOpen();
     const parse = parser(onMessage);

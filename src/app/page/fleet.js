@@ -261,6 +261,12 @@ function showNotices(root) {
   root.replaceChildren(...rows.map(([kind, text]) => h("p", { class: "notice", data: { notice: kind }, text })));
 }
 
+function emptyText(count) {
+  if (count) return "None is like that.";
+  if (state.fleetKnown) return "No instance has reported yet.";
+  return state.status && !state.status.ready ? `Nothing is known: ${state.status.unready}.` : "Loading…";
+}
+
 /* ---- the view ---- */
 
 export function fleetView(root) {
@@ -270,7 +276,7 @@ export function fleetView(root) {
   const tiles = new Tiles(find("#fleet"), (shown, count) => {
     setText(find("#fleet-shown"), shown === count ? "" : `${shown} of ${count}`);
     empty.hidden = shown > 0;
-    setText(empty, !state.fleetKnown ? "Loading…" : count ? "None is like that." : "No instance has reported yet.");
+    setText(empty, emptyText(count));
   });
   const setFilter = (text) => {
     filter.value = text;
@@ -288,6 +294,7 @@ export function fleetView(root) {
   on("status", () => {
     showCounts();
     showNotices(find("#notices"));
+    if (!state.fleetKnown) tiles.summarize();
   });
   alertsPanel(root);
   signalsPanel(root);

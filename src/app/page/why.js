@@ -40,6 +40,8 @@ const DECISIONS = {
   restart: "It is to be restarted",
   armed: "Recovery is armed again",
   "give up": "Recovery is given up",
+  "maintenance on": "Maintenance begins",
+  "maintenance off": "Maintenance ends",
 };
 
 const ALERTS = { firing: "fires", resolved: "is resolved", inactive: "is over before it fired" };
