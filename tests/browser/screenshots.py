@@ -9,11 +9,13 @@ import subprocess
 import sys
 import tempfile
 
+from mt5 import http as mt5_http
 from mt5.browser import Browser
 from mt5.daemon import Daemon, default_config
 from mt5.redis_server import RedisServer
 from mt5.sim import Sim
 from mt5.status_page import StatusPage
+from mt5.tokens import TOKENS, write_tokens
 from mt5.wait import wait_until
 
 CONFIG = {
@@ -44,6 +46,7 @@ class Studio:
         return wait_until(condition, what, deadline_s=LONG_S)
 
     def take(self, name):
+        self.page.wait(self.is_settled, "the same in its numbers and its tiles")
         self.page.js("document.activeElement.blur()")
         self.browser.js("return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         path = self.folder / f"{name}.png"
@@ -52,6 +55,16 @@ class Studio:
         subprocess.run(["pngquant", "--force", "--skip-if-larger", "--strip", "--ext", ".png", "--speed", "1", "256", path],
                        check=False)
         print(f"{path}: {path.stat().st_size // 1024} KiB")
+
+    def is_settled(self):
+        states = list(self.page.states().values())
+        counts = self.page.counts()
+        return all(states.count(state) == counts[state] for state in ("running", "stopped", "crashed", "restarting"))
+
+    def set_maintenance(self, instance_id, **body):
+        answer = mt5_http.request(self.daemon.listen, f"/api/v1/instances/{instance_id}/maintenance", "PUT",
+                                  {"Authorization": "Bearer " + TOKENS["admin"]}, json.dumps(body))
+        assert answer.status == 200, answer.text
 
     def alerts(self):
         return self.get("alerts?limit=1000")["alerts"]
@@ -71,6 +84,8 @@ class Studio:
         return max(told, key=told.get) if told else None
 
     def fleet(self):
+        self.wait(lambda: "mt5-7" in self.page.tiles(), "the fleet")
+        self.set_maintenance("mt5-7", reason="new terminal build", seconds=3600)
         self.wait(self.is_lively, "a fleet with something to see")
         self.page.wait(lambda: self.page.alerts(), "alerts")
         self.take("fleet")
@@ -107,8 +122,9 @@ def main():
         folder = pathlib.Path(name)
         for part in ("redis", "daemon", "sim"):
             (folder / part).mkdir()
+        tokens = {"http.tokens": write_tokens(folder)}
         server = RedisServer(folder / "redis")
-        daemon = Daemon(folder / "daemon", {**default_config(folder / "daemon", server, tcp=True), **CONFIG}).start()
+        daemon = Daemon(folder / "daemon", {**default_config(folder / "daemon", server, tcp=True), **CONFIG, **tokens}).start()
         sim = Sim(folder / "sim", server.url, **FLEET)
         browser = Browser()
         try:
