@@ -31,6 +31,11 @@ while (walker.nextNode()) {
 return found;
 """
 
+MOVING = """
+return document.getAnimations().filter(one => one.playState === 'running' &&
+                                              one.effect.getComputedTiming().iterations !== Infinity).length;
+"""
+
 READ_LOOK = """
 const tile = document.querySelector(`a.tile[data-id="${arguments[0]}"]`), style = getComputedStyle(tile);
 const parts = [tile, ...tile.querySelectorAll('*')].filter(one => one.checkVisibility());
@@ -86,6 +91,7 @@ def flatten(colours):
 
 
 def too_faint(shown):
+    shown.wait(lambda: shown.js(MOVING) == 0, "colours that have come to rest")
     for piece in shown.js(READ_TEXTS):
         behind = [colour.parse(text) for text in piece["behind"]]
         front = colour.parse(piece["colour"])
