@@ -30,7 +30,7 @@ export function alertElement(alert, withInstance = true) {
     h("div", { class: "alert-more" },
       h("span", { class: "alert-severity", text: alert.severity ?? "" }),
       h("span", { class: "alert-value", text: valueText(alert) }),
-      alert.doing ? h("span", { class: "alert-doing", data: { doing: alert.doing }, text: doingSentence(alert.doing) }) : null));
+      alert.doing ? h("span", { class: "alert-doing", data: { doing: alert.doing }, text: doingSentence(alert.doing, alert.throttled) }) : null));
 }
 
 /* Draws LIST into ROOT; what has not changed stays as it is. */
@@ -68,7 +68,7 @@ export function alertsPanel(root) {
       setText(empty, "Loading…");
       return;
     }
-    const alerts = [...state.alerts].sort(inOrder);
+    const alerts = state.alerts.map((alert) => ({ ...alert, throttled: state.instances.get(alert.instance_id)?.throttled })).sort(inOrder);
     drawAlerts(list, alerts.slice(0, SHOWN_MAX), true);
     const firing = alerts.filter((alert) => alert.status === "firing").length;
     const more = state.alertsMore || alerts.length > SHOWN_MAX;
