@@ -1,12 +1,12 @@
-/* Alerts with their age and what is being done about them; those that fire first, the critical ones before the
- * others, the oldest first. */
-import { ageElement, h, instanceLink, parseTime, plural, setText } from "./format.js";
+/* Alerts with their age and what is being done about them; those of whole groups first, then those that fire,
+ * the critical ones before the others, the oldest first. */
+import { ageElement, groupName, h, instanceLink, parseTime, setText } from "./format.js";
 import { on, state } from "./state.js";
 import { doingSentence, valueText } from "./why.js";
 
 const SHOWN_MAX = 200;
 
-const rank = (alert) => (alert.status === "firing" ? 0 : 2) + (alert.severity === "critical" ? 0 : 1);
+const rank = (alert) => (alert.group !== undefined ? 0 : 4) + (alert.status === "firing" ? 0 : 2) + (alert.severity === "critical" ? 0 : 1);
 
 const inOrder = (a, b) => rank(a) - rank(b) || parseTime(a.since) - parseTime(b.since);
 
@@ -15,7 +15,7 @@ const keyOf = (alert) => [alert.instance_id ?? "", alert.group ?? "", alert.aler
 /* One alert; INSTANCE is left out where it is told anyway. */
 export function alertElement(alert, withInstance = true) {
   const where = alert.group !== undefined
-    ? h("span", { class: "alert-where", text: alert.group || "the whole fleet" })
+    ? h("span", { class: "alert-where", text: groupName(alert.group) })
     : h("a", { class: "alert-where", href: instanceLink(alert.instance_id ?? ""), text: alert.instance_id });
   const since = parseTime(alert.status === "firing" ? alert.fired_at ?? alert.since : alert.since);
   return h("li", {
@@ -29,8 +29,8 @@ export function alertElement(alert, withInstance = true) {
       h("span", { class: "alert-age" }, h("span", { class: "alert-status", text: alert.status }), " ", ageElement(since))),
     h("div", { class: "alert-more" },
       h("span", { class: "alert-severity", text: alert.severity ?? "" }),
-      h("span", { class: "alert-value", text: valueText(alert) }),
-      alert.doing ? h("span", { class: "alert-doing", data: { doing: alert.doing }, text: doingSentence(alert.doing) }) : null));
+      h("span", { class: "alert-value", text: alert.group === undefined ? valueText(alert) : `${alert.value} of ${alert.threshold} have crashed` }),
+      alert.doing ? h("span", { class: "alert-doing", data: { doing: alert.doing }, text: doingSentence(alert.doing, alert.throttled) }) : null));
 }
 
 /* Draws LIST into ROOT; what has not changed stays as it is. */
@@ -68,11 +68,11 @@ export function alertsPanel(root) {
       setText(empty, "Loading…");
       return;
     }
-    const alerts = [...state.alerts].sort(inOrder);
+    const alerts = state.alerts.map((alert) => ({ ...alert, throttled: state.instances.get(alert.instance_id)?.throttled })).sort(inOrder);
     drawAlerts(list, alerts.slice(0, SHOWN_MAX), true);
     const firing = alerts.filter((alert) => alert.status === "firing").length;
     const more = state.alertsMore || alerts.length > SHOWN_MAX;
-    setText(count, alerts.length ? `${firing} firing, ${alerts.length - firing} pending` + (more ? `, ${plural(Math.min(SHOWN_MAX, alerts.length), "one", "ones")} shown` : "") : "");
+    setText(count, alerts.length ? `${firing} firing, ${alerts.length - firing} pending` + (more ? `, the first ${Math.min(SHOWN_MAX, alerts.length)} shown` : "") : "");
     empty.hidden = alerts.length > 0;
     setText(empty, "Nothing is wrong.");
   }

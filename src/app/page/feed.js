@@ -9,6 +9,7 @@ const PAGE = 250; // instances in one answer
 const SWEEP_MS = 3000; // from the end of one reading of all to the next
 const DIRTY_A_TICK = 5; // instances asked for one by one
 const DIRTY_MAX = 60; // beyond it the whole is read
+const SIGNALS = 5; // the oldest open ones
 const ALERTS_MAX = 500;
 const HIDDEN_MS = 20_000; // so long a page in the background keeps its stream
 const RETRY_MIN_MS = 1000;
@@ -98,6 +99,14 @@ const history = task(async () => {
   addHistory(answer.history);
   emit("history");
   return 1000;
+});
+
+const signals = task(async () => {
+  if (state.link !== "live") return TICK_MS;
+  const answer = state.status.signals_open ? await get("/api/v1/signals?limit=" + SIGNALS) : { signals: [] };
+  state.signals = answer.signals.map((one) => ({ ...one, since: now() - one.age_ms }));
+  emit("signals");
+  return 2000;
 });
 
 /* Rolled back, or another daemon's clock: what is kept from before would stay ahead of it. */
@@ -293,7 +302,7 @@ export function reload() {
   seen = new Set();
   dirty.clear();
   pastIsDue = true;
-  for (const one of [sweep, alerts, history, past]) soon(one);
+  for (const one of [sweep, alerts, history, signals, past]) soon(one);
   emit("reload");
 }
 

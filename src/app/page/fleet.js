@@ -2,7 +2,7 @@
  * of them stand still while one changes. */
 import { alertsPanel } from "./alerts.js";
 import { recentEvents } from "./events.js";
-import { byName, glyph, h, instanceLink, plural, setData, setGlyph, setText } from "./format.js";
+import { byName, glyph, groupName, h, instanceLink, plural, setData, setGlyph, setText } from "./format.js";
 import { signalsPanel } from "./signals.js";
 import { on, state } from "./state.js";
 
@@ -254,7 +254,7 @@ function showNotices(root) {
   if (s?.guard_active) rows.push(["guard", "The guard holds: time was missed, so nothing is commanded and no alert fires until the data is fresh again."]);
   if (s?.observe_only) rows.push(["observe", "observe_only is set: this daemon watches and commands nothing."]);
   for (const group of s?.breaker_open ?? [])
-    rows.push(["breaker", `The breaker is open for ${group || "the whole fleet"}: so many have crashed that nothing is commanded there until half of it runs again.`]);
+    rows.push(["breaker", `The breaker is open for ${groupName(group)}: so many have crashed that nothing is commanded there until half of it runs again.`]);
   const key = JSON.stringify(rows);
   if (root.dataset.key === key) return;
   root.dataset.key = key;

@@ -56,6 +56,12 @@ export function setData(element, name, value) {
 
 export const instanceLink = (id) => "#/instance/" + encodeURIComponent(id);
 
+/* A group of the breaker: `broker:b1`, `all`. */
+export function groupName(group) {
+  const [kind, ...rest] = group.split(":");
+  return rest.length ? `${kind} ${rest.join(":")}` : group === "" || group === "all" ? "the whole fleet" : group;
+}
+
 export const byName = new Intl.Collator("en", { numeric: true }).compare;
 
 /* ---- numbers ---- */

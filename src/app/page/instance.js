@@ -99,7 +99,7 @@ export function instanceView(root) {
     drawFacts(find("#health"), one.health, "field", ["last_updated_at"]);
     const updated = parseTime(one.metrics.last_updated_at);
     find("#metrics-age").replaceChildren(...(Number.isFinite(updated) ? [ageElement(updated, " ago")] : []));
-    const list = one.alerts.map((alert) => ({ ...alert, instance_id: one.instance_id, ...alertMore(alert) }));
+    const list = one.alerts.map((alert) => ({ ...alert, instance_id: one.instance_id, throttled: one.throttled, ...alertMore(alert) }));
     drawAlerts(find("#instance-alerts"), list, false);
     find("#instance-alerts-empty").hidden = list.length > 0;
     find('[data-action="maintenance-off"]').hidden = !one.maintenance;

@@ -7,11 +7,12 @@ import { startFrame } from "./frame.js";
 import { fleetView } from "./fleet.js";
 import { instanceView } from "./instance.js";
 import { startKeys } from "./keys.js";
-import { emit } from "./state.js";
+import { emit, on, state } from "./state.js";
 
 const place = document.getElementById("view");
 const made = new Map();
 let shown = null;
+let title = "mt5stated";
 
 /* What a view is made of: {root, show(argument), hide()}. */
 const makers = { fleet: fleetView, events: eventsView, instance: instanceView };
@@ -42,6 +43,13 @@ function decode(text) {
   }
 }
 
+/* A tab in the background tells how many alerts fired when it was looked at last. */
+function showTitle() {
+  const firing = state.status?.alerts.firing;
+  const text = (state.link === "lost" ? "(?) " : firing ? `(${firing}) ` : "") + title;
+  if (document.title !== text) document.title = text;
+}
+
 function go() {
   const [name, argument] = route();
   const next = view(name);
@@ -58,13 +66,20 @@ function go() {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  document.title = (argument ? argument + " · " : name === "events" ? "Events · " : "") + "mt5stated";
+  title = (argument ? argument + " · " : name === "events" ? "Events · " : "") + "mt5stated";
+  showTitle();
   emit("view", name);
 }
 
 startFrame();
 startKeys();
 addEventListener("hashchange", go);
+on("status", showTitle);
+on("link", showTitle);
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  place.focus();
+});
 go();
 startFeed();
 setInterval(tickAges, 1000);

@@ -1,5 +1,5 @@
 /* Signals: totals, plots; the streams they come by, and Redis. */
-import { bytes, duration, h, setData, setText, short } from "./format.js";
+import { ageElement, bytes, duration, h, instanceLink, setData, setText, short } from "./format.js";
 import { greatest, Plot, rate } from "./plots.js";
 import { on, state } from "./state.js";
 
@@ -72,6 +72,21 @@ function makePlots(root) {
   ];
 }
 
+/* ---- those that are open longest ---- */
+
+function drawOpen(table, signals) {
+  const body = table.tBodies[0];
+  table.hidden = signals.length === 0;
+  const text = signals.map((one) => one.signal_id + one.accepted).join(" ");
+  if (body.dataset.text === text) return;
+  body.dataset.text = text;
+  body.replaceChildren(...signals.map((one) => h("tr", { data: { signal: one.signal_id } },
+    h("th", { scope: "row", text: one.signal_id }),
+    h("td", { text: one.accepted ? one.action + ", accepted" : one.action }),
+    h("td", {}, one.instance_id ? h("a", { href: instanceLink(one.instance_id), text: one.instance_id }) : null),
+    h("td", {}, ageElement(one.since)))));
+}
+
 /* ---- streams and Redis ---- */
 
 function drawStreams(body, streams) {
@@ -140,5 +155,6 @@ export function signalsPanel(root) {
   on("status", showStatus);
   on("history", showPlots);
   on("view", showPlots);
+  on("signals", () => drawOpen(root.querySelector("#open-signals"), state.signals));
   showStatus();
 }

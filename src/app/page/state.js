@@ -16,6 +16,7 @@ export const state = {
   alerts: null, // the list, null before the first
   alertsMore: false,
   history: [],
+  signals: [], // the oldest open ones
   events: [], // the newest last
 };
 
@@ -33,7 +34,7 @@ export const now = () => Date.now() + offset;
 
 const listeners = new Map();
 
-/* Topics: link status instances(ids or null for all) alerts history event(one) events view. */
+/* Topics: link status instances(ids or null for all) alerts history signals event(one) events view. */
 export function on(topic, fn) {
   if (!listeners.has(topic)) listeners.set(topic, new Set());
   listeners.get(topic).add(fn);

@@ -68,8 +68,8 @@ const CAUSES = {
 const lookUp = (table, word) => (Object.hasOwn(table, word) ? table[word] : word);
 
 /* What `doing` of an alert says, as a sentence. */
-export function doingSentence(doing) {
-  if (doing === "nothing") return "Nothing needs to be done, or nobody is told to.";
+export function doingSentence(doing, isThrottled) {
+  if (doing === "nothing") return isThrottled ? "It is throttled." : "Nothing is under way.";
   const held = /^nothing: (\w+)$/.exec(doing);
   if (held) return "Nothing is done: " + lookUp(HOLDS, held[1]) + ".";
   if (doing.startsWith("nothing: ")) return "Nothing is done: " + doing.slice(9) + ".";
