@@ -56,15 +56,23 @@ def test_every_route_heals(fleet, bus, page, route):
     one = fleet()
     fill(bus)
     shown = page(one, route)
-    one.restart(kill=True, ready=False)
-    shown.wait(lambda: shown.link() != "live" or shown.is_live(), "either")
-    one.wait_ready()
+    one.kill9()
+    shown.wait(lambda: shown.link() == "lost", "that the link is lost")
+    bus.report("mt5-1", state="restarting")
+    one.start()
+    bus.settle()
     bus.report("mt5-1", state="stopped")
     bus.settle()
     shown.wait_live()
-    if "instance" in route:
-        shown.wait(lambda: shown.fields().get("state", "").startswith("stopped"), "the state")
-    shown.wait(lambda: any(row.get("event") == "instance_stopped" for row in shown.events()), "the event")
+    chosen = {"instance_id": "mt5-1"} if "instance" in route else {}
+    if chosen:
+        shown.wait(lambda: shown.fields().get("state") == "stopped", "the state")
+
+    def all_once():
+        assert [(row["event"], row["seq"]) for row in shown.events()] == [
+            (event["event"], event["seq"]) for event in reversed(bus.events(**chosen))]
+        return True
+    shown.wait(all_once, "each event once")
     assert shown.was_not_reloaded()
 
 

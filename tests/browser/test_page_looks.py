@@ -74,6 +74,13 @@ def use_theme(shown, theme):
     shown.wait(lambda: (luminance_of_page(shown) < 0.5) == (theme == "dark"), f"it {theme}")
 
 
+PALETTE = """
+const style = getComputedStyle(document.documentElement);
+return [...document.styleSheets].flatMap(sheet => [...sheet.cssRules]).filter(rule => rule.selectorText === ':root')
+    .flatMap(rule => [...rule.style]).filter(name => name.startsWith('--')).map(name => name + style.getPropertyValue(name));
+"""
+
+
 def luminance_of_page(shown):
     for place in ("document.body", "document.documentElement"):
         found = colour.parse(shown.js(f"return getComputedStyle({place}).backgroundColor"))
@@ -143,8 +150,11 @@ def test_the_banner_can_be_read(shown, fleet, theme, redis_server):
 
 
 def test_the_theme_follows_the_system_until_one_is_chosen(shown):
-    use_theme(shown, "dark")
-    use_theme(shown, "light")
+    palettes = {}
+    for theme in ("dark", "light"):
+        use_theme(shown, theme)
+        palettes[theme] = shown.js(PALETTE)
+    assert len(palettes["dark"]) > 10 and palettes["dark"] != palettes["light"]
     seen = []
     for _ in range(3):
         shown.click("#theme")
@@ -152,6 +162,7 @@ def test_the_theme_follows_the_system_until_one_is_chosen(shown):
         for scheme in ("dark", "light"):
             shown.browser.prefer_scheme(scheme)
             of_both.append("dark" if luminance_of_page(shown) < 0.5 else "light")
+            assert shown.js(PALETTE) == palettes[of_both[-1]]
         seen.append(of_both[0] if of_both[0] == of_both[1] else "auto")
     assert seen == ["dark", "light", "auto"]
     shown.click("#theme")       # dark

@@ -2,6 +2,9 @@
 
 import json
 
+import pytest
+
+from mt5.forger import Forger
 from mt5.status_page import number
 from mt5.wait import wait_until
 
@@ -226,27 +229,51 @@ def test_events_of_an_instance_are_those_of_the_stream(fleet, bus, page):
     shown.wait(all_of_them, "all events")
 
 
-def test_events_that_come_while_the_page_loads_are_told_once(fleet, bus, page):
-    """The list is read while the stream of events is followed; one event comes by both ways."""
+@pytest.fixture
+def between(fleet):
+    """A daemon behind a Forger that holds answers back."""
     one = fleet({"observe_only": True})
-    bus.register("mt5-1")
-    shown = page(one)
-    for number in range(6):
-        for state in ("stopped", "running") * 4:
-            bus.report("mt5-1", state=state)
-        shown.go("#/instance/mt5-1" if number % 2 == 0 else "#/")
-        for state in ("stopped", "running") * 4:
-            bus.report("mt5-1", state=state)
-        bus.settle()
-    shown.go("#/instance/mt5-1")
+    forger = Forger(one.listen)
+    yield forger
+    forger.stop()
 
-    def same():
-        stored = [event["seq"] for event in bus.events(instance_id="mt5-1")]
-        assert [row["seq"] for row in shown.events()] == stored[::-1]
-        return True
-    shown.wait(same, "each of its events once")
-    shown.go("#/events")
-    shown.wait(same, "each of all events once")
+
+def all_once(shown, bus, instance_id=None):
+    stored = [event["seq"] for event in bus.events(**({"instance_id": instance_id} if instance_id else {}))]
+    assert [row["seq"] for row in shown.events()] == stored[::-1]
+    return True
+
+
+@pytest.mark.parametrize("route", ["#/instance/mt5-1", "#/events"])
+def test_events_that_come_by_two_ways_are_shown_once(between, bus, page, route):
+    """In the list that is read first, and by the stream later."""
+    bus.register("mt5-1")
+    shown = page(between)
+    between.hold("stream")
+    for state in ("stopped", "running", "stopped"):
+        bus.report("mt5-1", state=state)
+    bus.settle()
+    shown.go(route)
+    between.release("stream")
+    bus.report("mt5-1", state="running")
+    bus.settle()
+    shown.wait(lambda: all_once(shown, bus), "each event once")
+
+
+def test_events_that_come_while_a_list_is_read_are_shown(between, bus, page):
+    """By the stream first; the list that was asked for before does not have them."""
+    bus.register("mt5-1")
+    shown = page(between)
+    asked = len(between.asked)
+    between.hold("/api/v1/events?")
+    shown.go("#/instance/mt5-1")
+    shown.wait(lambda: any("/api/v1/events?" in path for _, path in between.asked[asked:]), "that it asks for the list")
+    wait_until(lambda: between.held, "the answer")
+    bus.report("mt5-1", state="stopped")
+    bus.settle()
+    shown.wait(lambda: shown.fields().get("state") == "stopped", "that it has stopped")
+    between.release("/api/v1/events?")
+    shown.wait(lambda: all_once(shown, bus, "mt5-1"), "each event once")
 
 
 def test_an_instance_that_is_not_there_is_said_not_to_be(fleet, bus, page):
