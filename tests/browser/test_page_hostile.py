@@ -158,11 +158,13 @@ def forged(fleet, bus, browser, page):      # pylint: disable=unused-argument
     made = []
 
     def make():
-        one = fleet({"rules.HighQueueLength.threshold": 10, "observe_only": True})
+        one = fleet({"rules.HighQueueLength.threshold": 10, "rules.HighQueueLength.actions": ["notify"],
+                     "signals.ttl_ms": 3600000, "signals.execution_ttl_ms": 3600000})
         # The longest first, so that no name is a part of one that comes later.
         names = dict(sorted(EVIL_IDS.items(), key=lambda pair: -len(pair[0])))
         bus.many("instance_reports", [{"instance_id": name, "broker_id": name, "host_id": name, "state": "running",
                                        "queue_length": "50"} for name in names])
+        bus.many("trade_signals", [{"signal_id": name, "instance_id": name, "action": "buy"} for name in names])
         bus.settle()
         made.append(Forger(one.listen, names))
         return made[-1]
@@ -178,6 +180,8 @@ def test_ids_that_cannot_be_are_text_too(forged, bus, page):
     shown.wait(lambda: set(shown.tiles()) == evil, "all of them")
     assert shown.groups() == {name: {name} for name in evil}
     shown.wait(lambda: {row["instance"] for row in shown.rows("#alerts .alert")} == evil, "their alerts")
+    shown.wait(lambda: len(shown.rows("#open-signals tr[data-signal]")) == 5, "the oldest signals")
+    assert {row["signal"] for row in shown.rows("#open-signals tr[data-signal]")} <= evil
     bus.report("evil-1", state="stopped")
     bus.report("evil-3", state="stopped")
     shown.wait(lambda: {name for name, state in shown.states().items() if state == "stopped"} == {

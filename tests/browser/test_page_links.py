@@ -16,6 +16,13 @@ def wait_states(shown, **states):
     shown.wait(lambda: shown.states() == wanted, f"{wanted}")
 
 
+def events_are_all_there(shown, bus, **fields):
+    """Each once, the newest first."""
+    assert [(row["event"], row["seq"]) for row in shown.events()] == [
+        (event["event"], event["seq"]) for event in reversed(bus.events(**fields))]
+    return True
+
+
 @pytest.mark.parametrize("kill", [False, True])
 def test_a_daemon_that_goes_is_missed_and_found_again(fleet, bus, page, kill):
     one = fleet()
@@ -67,12 +74,7 @@ def test_every_route_heals(fleet, bus, page, route):
     chosen = {"instance_id": "mt5-1"} if "instance" in route else {}
     if chosen:
         shown.wait(lambda: shown.fields().get("state") == "stopped", "the state")
-
-    def all_once():
-        assert [(row["event"], row["seq"]) for row in shown.events()] == [
-            (event["event"], event["seq"]) for event in reversed(bus.events(**chosen))]
-        return True
-    shown.wait(all_once, "each event once")
+    shown.wait(lambda: events_are_all_there(shown, bus, **chosen), "each event once")
     assert shown.was_not_reloaded()
 
 
@@ -176,14 +178,20 @@ def test_more_events_than_are_kept_leave_the_page_right(fleet, bus, page, route)
 
 
 def test_a_reload_ends_streams_and_the_page_goes_on(fleet, bus, page):
+    """And misses nothing of what happens meanwhile."""
     one = fleet()
     fill(bus)
-    shown = page(one)
+    shown = page(one, "#/events")
+    shown.wait(lambda: events_are_all_there(shown, bus), "what has happened")
     for state in ("stopped", "running", "stopped"):
         one.reload()
         bus.report("mt5-1", state=state)
-        wait_states(shown, mt5_1=state, mt5_2="stopped")
-        shown.wait_live()
+        bus.settle()
+        shown.wait(lambda: events_are_all_there(shown, bus), "what has happened since then")
+        assert shown.link() == "live"
+    shown.go("#/")
+    wait_states(shown, mt5_1="stopped", mt5_2="stopped")
+    shown.wait_live()
     assert shown.was_not_reloaded()
 
 

@@ -89,8 +89,16 @@ def test_a_group_that_fails_as_a_whole_is_shown(fleet, bus, page):
         bus.register(f"i{number}", broker_id="b1")
     shown = page(one)
     bus.many("instance_reports", [{"instance_id": f"i{number}", "state": "crashed"} for number in range(3)])
-    shown.wait(lambda: ("broker:b1" in str(shown.rows("#alerts .alert[data-alert=FleetFailure]"))), "FleetFailure")
-    assert sum(row["alert"] == "FleetFailure" for row in shown.rows("#alerts .alert")) == 2     # all, and the broker
+
+    def told():
+        rows = shown.rows("#alerts .alert")
+        assert len(rows) == 5
+        first, second, *others = rows
+        assert first["alert"] == second["alert"] == "FleetFailure"      # of all, and of the broker
+        assert "whole fleet" in first["text"] + second["text"] and "b1" in first["text"] + second["text"]
+        assert {row["alert"] for row in others} == {"InstanceCrash"}
+        return "3 of 4" in first["text"]
+    shown.wait(told, "FleetFailure before the others")
 
 
 def test_maintenance_and_throttling_are_seen_on_the_tile(fleet, bus, page):

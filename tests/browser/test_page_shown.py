@@ -114,11 +114,16 @@ def test_open_signals_are_counted_with_the_age_of_the_oldest(fleet, bus, page):
     bus.many("trade_signals", [{"signal_id": f"s{number}", "action": "buy"} for number in range(7)])
     bus.settle()
     shown.wait(lambda: number(shown.totals()["open"]) == 7, "seven open ones")
-    assert shown.totals()["oldest"] not in ("", "-", "–")
+    assert float(shown.totals()["oldest"]) > 0
+
+    def oldest():
+        return [row["signal"] for row in shown.rows("#open-signals tr[data-signal]")]
+    shown.wait(lambda: oldest() == ["s0", "s1", "s2", "s3", "s4"], "the oldest")
     bus.many("trade_results", [{"result_id": f"r{number}", "signal_id": f"s{number}", "status": "executed"}
                                for number in range(5)])
     shown.wait(lambda: number(shown.totals()["open"]) == 2 == bus.client.xlen("trade_signals"), "two open ones")
     shown.wait(lambda: number(shown.totals()["processed"]) == 5, "five processed ones")
+    shown.wait(lambda: oldest() == ["s5", "s6"], "the oldest of those")
     for plot in ("flow", "open", "latency"):
         shown.wait(lambda: shown.js(    # noqa: B023
             "return document.querySelectorAll(`[data-plot=${arguments[0]}] svg path, [data-plot=${arguments[0]}] path,"
