@@ -146,9 +146,10 @@ def test_tab_reaches_everything_and_shows_where_it_is(shown, where):
     shown.wait(lambda: shown.is_shown("#instance" if "instance" in where else "#events" if "events" in where
                                       else "#fleet"), where)
     wanted, reached = tab_through(shown)
-    assert wanted and wanted == reached, shown.js(
-        "return arguments[0].map(mark => document.querySelector(`[data-test-mark=${mark}]`)?.outerHTML)",
-        sorted(wanted - reached))
+    # What was drawn anew meanwhile could not be reached any more.
+    missed = shown.js("return arguments[0].map(mark => document.querySelector(`[data-test-mark=${mark}]`)?.outerHTML)",
+                      sorted(wanted - reached))
+    assert len(reached) > 5 and [text for text in missed if text] == []
 
 
 @pytest.mark.parametrize("dialog", ["#confirm", "#token"])
