@@ -20,7 +20,7 @@ function trouble() {
   if (state.link === "lost" && state.denied)
     return { what: "Reading needs a token", since: state.linkSince, means: state.linkWhy + ". Load the page again and give a token as the password." };
   if (state.link === "lost")
-    return { what: "The daemon does not answer", since: state.linkSince, means: `${state.linkWhy}. What is shown is from before. Is it running (systemctl status mt5stated), is the network up?` };
+    return { what: "The daemon does not answer", since: state.linkSince, means: `It says: ${state.linkWhy}. What is shown is from before. Is it running (systemctl status mt5stated), is the network up?` };
   const word = readiness();
   if (state.link === "connecting" || word === "ready") return null;
   const [what, means] = MEANINGS[word] ?? [word, ""];
