@@ -57,6 +57,8 @@ class Studio:
         print(f"{path}: {path.stat().st_size // 1024} KiB")
 
     def is_settled(self):
+        if not self.page.is_shown("#fleet"):
+            return True
         states = list(self.page.states().values())
         counts = self.page.counts()
         return all(states.count(state) == counts[state] for state in ("running", "stopped", "crashed", "restarting"))
