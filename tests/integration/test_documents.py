@@ -9,11 +9,11 @@ import pytest
 
 from mt5.daemon import binary
 
-OPERATIONS = pathlib.Path(__file__).parents[2] / "docs" / "OPERATIONS.md"
+DOCS = pathlib.Path(__file__).parents[2] / "docs"
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", OPERATIONS.read_text(), re.M | re.S)
+def blocks(language, document="OPERATIONS.md"):
+    return re.findall(rf"^```{language}\n(.*?)^```$", (DOCS / document).read_text(), re.M | re.S)
 
 
 @pytest.fixture
