@@ -72,7 +72,7 @@ def test_links_between_documents_lead_somewhere():
             if not re.match(r"https?:", link):
                 assert (document.parent / link).exists(), f"{document.name}: {link}"
         # As text: docs/NAME.md, "Heading"
-        for name, heading in re.findall(r'docs/(\w+\.md), "([^"]+)"', document.read_text()):
+        for name, heading in re.findall(r'docs/(\w+\.md), "([^"]+)"', " ".join(document.read_text().split())):
             assert re.search(rf"^#+ .*{re.escape(heading)}", (DOCS / name).read_text(), re.M | re.I), \
                 f"{document.name}: docs/{name} has no chapter {heading}"
 
