@@ -64,7 +64,7 @@ def finish(one, run, bus):
     bus.settle()
     wait_until(lambda: not bus.client.hgetall("mt5stated:watch") or all(
         " command=" not in value for value in bus.client.hvals("mt5stated:watch")), "every command to have ended")
-    check_story(bus, {"recover", "reconnect", "throttle", "cancel", "stop", "start"})
+    check_story(bus, {"recover", "reconnect", "throttle", "stop", "start"})     # whether there is a cancel is chance
 
 
 @pytest.mark.parametrize("seed", [1, 2])
