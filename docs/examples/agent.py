@@ -138,7 +138,7 @@ class Agent:
 
 def main():
     parser = argparse.ArgumentParser(description="Reports a terminal to mt5stated and obeys its commands.")
-    parser.add_argument("--redis", default="redis://127.0.0.1:6379/0")
+    parser.add_argument("--redis", default=os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"))
     parser.add_argument("--user", default=None)
     parser.add_argument("--password-file")
     parser.add_argument("--host", help="the same for all terminals of one machine")

@@ -117,7 +117,7 @@ class Executor:
 
 def main():
     parser = argparse.ArgumentParser(description="Executes trade signals, each at most once.")
-    parser.add_argument("--redis", default="redis://127.0.0.1:6379/0")
+    parser.add_argument("--redis", default=os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"))
     parser.add_argument("--user", default=None)
     parser.add_argument("--password-file")
     parser.add_argument("--group", default="executors")
