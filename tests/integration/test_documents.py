@@ -12,13 +12,13 @@ from mt5.daemon import binary
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 
 
-def blocks(language, document="OPERATIONS.md"):
+def blocks(language, document="ALERTS.md"):
     return re.findall(rf"^```{language}\n(.*?)^```$", (DOCS / document).read_text(), re.M | re.S)
 
 
 @pytest.fixture
 def example(folder):
-    """The configuration of OPERATIONS.md, with hooks that are there."""
+    """The configuration of ALERTS.md, with hooks that are there."""
     text = next(block for block in blocks("json") if '"hooks"' in block)
     assert "/usr/lib/mt5stated/" in text
     path = folder / "example.json"
@@ -68,13 +68,19 @@ def test_every_example_is_named():
 
 def test_links_between_documents_lead_somewhere():
     for document in [*DOCS.glob("*.md"), DOCS.parent / "README.md", *(DOCS / "decisions").glob("*.md")]:
-        for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", document.read_text()):
+        for link in re.findall(r"(?<!!)\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)", document.read_text()):
             if not re.match(r"https?:", link):
                 assert (document.parent / link).exists(), f"{document.name}: {link}"
         # As text: docs/NAME.md, "Heading"
         for name, heading in re.findall(r'docs/(\w+\.md), "([^"]+)"', " ".join(document.read_text().split())):
             assert re.search(rf"^#+ .*{re.escape(heading)}", (DOCS / name).read_text(), re.M | re.I), \
                 f"{document.name}: docs/{name} has no chapter {heading}"
+
+
+def test_pictures_are_there():
+    for document in [*DOCS.glob("*.md"), DOCS.parent / "README.md"]:
+        for picture in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", document.read_text()):
+            assert (document.parent / picture).exists(), f"{document.name}: {picture}"
 
 
 def test_every_key_is_documented():
