@@ -14,8 +14,8 @@ struct marks {
 /* True where a table of that kind begins with NAME. */
 bool marks_have(const struct marks *marks, const char *name);
 
-/* What stands between a mark and its end: `WHAT FIRST`. False where there is no such table, or nothing of that
- * name. A table of many ends before the next one with which another begins. */
+/* What stands between a mark and its end: `WHAT FIRST`. False where there is no such table, or nothing of
+ * that name. A table of many ends before the next one with which another begins. */
 typedef bool table_fn(struct buf *out, struct slice first, const struct marks *marks);
 
 /* Keys from the key FIRST on. */

@@ -1,6 +1,6 @@
 /* The table of families: what each is (app/metric_info.h) and who writes it. A new family is a row here (by
- * instance: in metrics_instances.c; counts of alerts: metrics_alerts.c); scripts/generate-docs then takes it
- * into docs/METRICS.md, in this order. */
+ * instance: in metrics_instances.c; by id: metrics_ids.c; counts of alerts: metrics_alerts.c);
+ * scripts/generate-docs then takes it into docs/METRICS.md, in this order. */
 #include "metrics_private.h"
 
 #define SERVER "Redis server: "
@@ -347,62 +347,6 @@ const struct family total_families[] = {
      SCALAR_START_TIME},
 };
 const size_t total_family_count = ARRAY_LEN(total_families);
-
-const struct family id_families[] = {
-    [ID_RECEIVED] = {{"redis_tss_signals_received_total", PROM_COUNTER, "signal_id, action",
-                      "1 for each signal received", "not among the newest"},
-                     metrics_write_ids,
-                     ID_RECEIVED},
-    [ID_PROCESSED] = {{"redis_tss_signals_processed_total", PROM_COUNTER, "signal_id, action",
-                       "1 for each signal processed", "not among the newest"},
-                      metrics_write_ids,
-                      ID_PROCESSED},
-    [ID_FAILED] = {{"redis_tss_signals_failed_total", PROM_COUNTER, "signal_id, action",
-                    "1 for each signal failed", "not among the newest"},
-                   metrics_write_ids,
-                   ID_FAILED},
-    [ID_LATENCY] = {{"redis_tss_signal_processing_latency", PROM_GAUGE, "signal_id",
-                     "Milliseconds from a signal's entry to that of the result that ended it",
-                     "not among the newest"},
-                    metrics_write_ids,
-                    ID_LATENCY},
-    [ID_DROPPED] = {{"redis_tss_dropped_signals_total", PROM_COUNTER, "signal_id",
-                     "1 for each signal dropped", "not among the newest"},
-                    metrics_write_ids,
-                    ID_DROPPED},
-    [ID_RESULT] = {{"redis_trade_result", PROM_COUNTER, "result_id, status", "1 for each result",
-                    "not among the newest"},
-                   metrics_write_ids,
-                   ID_RESULT},
-    [ID_SLIPPAGE] = {{"redis_trade_slippage", PROM_GAUGE, "result_id", "Slippage as the result reports it",
-                      "not reported, or not among the newest"},
-                     metrics_write_ids,
-                     ID_SLIPPAGE},
-    [ID_EXECUTION] = {{"redis_execution_time", PROM_GAUGE, "result_id",
-                       "Execution time in milliseconds, as the result reports it",
-                       "not reported, or not among the newest"},
-                      metrics_write_ids,
-                      ID_EXECUTION},
-    [ID_TRADE_LATENCY] = {{"latency_us", PROM_GAUGE, "trade_id",
-                           "Microseconds from reading a trade's last update to the confirmed write",
-                           "not among the newest"},
-                          metrics_write_ids,
-                          ID_TRADE_LATENCY},
-    [ID_TRADE_READ] = {{"retrieval_latency_us", PROM_GAUGE, "trade_id",
-                        "Microseconds that reading a trade back took the last time",
-                        "not read back yet, or not among the newest"},
-                       metrics_write_ids,
-                       ID_TRADE_READ},
-    [ID_TRADE_SET] = {{"set_latency_us", PROM_GAUGE, "trade_id",
-                       "Microseconds of the round trip of a trade's last write", "not among the newest"},
-                      metrics_write_ids,
-                      ID_TRADE_SET},
-    [ID_TRADE_RATE] = {{"trade_state_updates_per_sec", PROM_GAUGE, "trade_id",
-                        "Updates of a trade per second over the last 10 s", "not among the newest"},
-                       metrics_write_ids,
-                       ID_TRADE_RATE},
-};
-const size_t id_family_count = ARRAY_LEN(id_families);
 
 void family_write(const struct family *family, const struct scrape *s)
 {
