@@ -34,8 +34,14 @@ def check_story(bus, expected_kinds):
     """What the streams tell of the whole run."""
     commands = bus.entries("instance_commands")
     cause_of = {event["command_id"]: event["correlation_id"] for event in bus.events(event="command_issued")}
-    decisions = Counter((cause_of[command["command_id"]], command["instance_id"], command["attempt"])
-                        for command in commands if command["command"] == "recover")
+    decisions = Counter()
+    starts = Counter()      # an operator's start arms recovery again: attempts begin anew
+    for command in commands:
+        name = command["instance_id"]
+        if command["command"] == "start":
+            starts[name] += 1
+        elif command["command"] == "recover":
+            decisions[cause_of[command["command_id"]], name, command["attempt"], starts[name]] += 1
     assert [decision for decision, times in decisions.items() if times > 1] == [], "commanded twice"
     for command in commands:
         if command["command"] == "cancel":
