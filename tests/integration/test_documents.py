@@ -97,6 +97,24 @@ def test_every_key_is_documented():
     assert not [name for name in names if text.count(f"| `{name}` |") != 1]
 
 
+def test_a_table_that_is_not_what_the_code_says_is_found_and_mended(folder):
+    """What the test docs/tables of the suite unit and scripts/generate-docs do."""
+    tables = pathlib.Path(binary("MT5STATED", "mt5stated")).parent / "docs" / "tables" / "mt5_doc_tables"
+    for name, old, new in (("CONFIGURATION.md", "| `signals.ttl_ms` | integer", "| `signals.ttl_ms` | text"),
+                           ("METRICS.md", "| `mt5_instance_up` | gauge", "| `mt5_instance_up` | counter")):
+        right = (DOCS / name).read_text()
+        wrong = folder / name
+        wrong.write_text(right.replace(old, new))
+        assert right != wrong.read_text()
+        said = subprocess.run([tables, "--check", wrong], capture_output=True, text=True, timeout=30)
+        assert said.returncode == 1 and "generate-docs" in said.stderr
+        assert subprocess.run([tables, wrong], timeout=30).returncode == 0
+        assert wrong.read_text() == right
+    wrong.write_text("<!-- keys no.such -->\n<!-- end -->\n")
+    assert subprocess.run([tables, wrong], capture_output=True, timeout=30).returncode == 1
+    assert wrong.read_text().startswith("<!-- keys no.such")
+
+
 def test_examples_of_the_configuration_are_valid(folder):
     token = folder / "token"
     found = blocks("jsonc", "CONFIGURATION.md") + blocks("json", "CONFIGURATION.md")
