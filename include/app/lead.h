@@ -39,6 +39,7 @@ struct lead {
     struct loop_timer *timer;
     uint64_t rollbacks[ROLLBACK_KINDS];
     const char *told;    /* the word of readiness that was logged last; "" for ready */
+    int64_t told_ms;     /* since when, in Redis time */
     const char *trouble; /* why asking failed; NULL while it does not */
 };
 

@@ -505,6 +505,7 @@ void lead_tell_readiness(struct lead *lead)
     if (lead->told && strcmp(word, lead->told) == 0)
         return;
     lead->told = word;
+    lead->told_ms = daemon_now_ms(lead->d);
     log_tell_repeats(lead->d->log);
     if (word[0])
         LOG(lead->d->log, WARN, "not ready", log_text("why", word), log_text("error", reason_of(lead)));
