@@ -41,7 +41,7 @@ struct recorded_line {
     enum recorded_kind kind;
     struct stream_id id;               /* of all but a gap */
     struct entry entry;                /* RECORDED_ENTRY */
-    bool is_of_reports;                /* RECORDED_GAP: reports are missing */
+    bool is_of_reports, is_of_signals; /* RECORDED_GAP: what is missing; signals or results */
     const struct json_object *members; /* fields of a state or an event, borrowed from the reader */
 };
 

@@ -75,6 +75,8 @@ static bool read_gap(struct slice stream, struct recorded_line *line)
 {
     line->kind = RECORDED_GAP;
     line->is_of_reports = slice_is(stream, key_stream_word(STREAM_REPORTS));
+    line->is_of_signals = slice_is(stream, key_stream_word(STREAM_SIGNALS)) ||
+                          slice_is(stream, key_stream_word(STREAM_RESULTS));
     return true;
 }
 
