@@ -2,8 +2,9 @@
  * Redis, and what it found.
  *
  * The model (docs/decisions/0012-backtest.md): entries come as they were recorded, whatever is commanded here. A
- * recorded answer is heard as one to the command of its kind that is open here. What operators did is done again.
- * Where something is missing, silence is excused and samples from before say nothing, as behind the guard.
+ * recorded answer is heard as one to the command of its kind that is open here. A command that was not given in
+ * the recording is answered `ok` by the next report, where that can be. What operators did is done again. Where
+ * something is missing, silence is excused and samples from before say nothing, as behind the guard.
  *
  * Time is that of the reports: before one is taken in, all that was due before it is done, each at its own time,
  * so every report of one millisecond is there before anything is decided in it. Signals and results have a time
@@ -27,12 +28,17 @@ struct backtest_act {
 };
 #define BACKTEST_ACTS_MAX 1024
 
-/* The last commands of an instance that were given here. */
+/* Commands of an instance: the last ones that were given here, and the one of the recording. */
 #define BACKTEST_GIVEN 8
 struct backtest_given {
     uint64_t number[BACKTEST_GIVEN]; /* 0: none */
     enum command_kind kind[BACKTEST_GIVEN];
     uint32_t generation, next;
+    bool is_recorded_open;
+    enum command_kind recorded_kind;
+    uint64_t recorded_number;
+    int64_t recorded_until_ms; /* when it has ended at the latest */
+    uint64_t paired;           /* the number of ours that has one in the recording, which tells its answer */
 };
 
 struct backtest_run {
@@ -49,7 +55,7 @@ struct backtest_run {
     struct backtest_act *acts; /* in the order of their times */
     uint32_t act_count;
     uint64_t since_flush;
-    uint64_t rejected, answers_heard, answers_unheard, operators_acts, unevaluable;
+    uint64_t rejected, answers_heard, answers_unheard, answers_assumed, unevaluable;
 };
 
 /* CONFIG is borrowed. RUN must stay where it is. */

@@ -38,9 +38,10 @@ void backtest_report_head(FILE *out, const struct backtest_summary *summary)
     buf_add_text(
         &text,
         "\nAssumed        Reports, signals and results come as they were recorded, whatever is commanded here.\n"
-        "               An answer in the recording is heard where a command of its kind is open here; what\n"
-        "               nobody answers expires. A recovery has succeeded when the instance runs again.\n"
-        "               What operators did is done again. No hook runs, and the guard does not hold.\n");
+        "               An answer in the recording is heard where a command of its kind is open here. A command\n"
+        "               that was not given then is answered ok by the next report that says running, a second\n"
+        "               later at the earliest; stop, start and restart are answered by nobody. What operators\n"
+        "               did is done again. No hook runs, and the guard does not hold.\n");
     print_words(out, &text);
 }
 
@@ -116,8 +117,9 @@ static void add_recoveries(struct buf *text, const struct backtest_run *run)
     for (int o = 0; o < RECOVERY_OUTCOMES; o++)
         buf_add_format(text, "%s%s %llu", o ? ", " : "", recovery_outcome_name((enum recovery_outcome)o),
                        (unsigned long long)run->fleet.watch->stats.recoveries[o]);
-    buf_add_format(text, "\nAnswers        heard %llu, to commands that were not given here %llu\n",
-                   (unsigned long long)run->answers_heard, (unsigned long long)run->answers_unheard);
+    buf_add_format(text, "\nAnswers        heard %llu, assumed %llu, to commands that were not given here %llu\n",
+                   (unsigned long long)run->answers_heard, (unsigned long long)run->answers_assumed,
+                   (unsigned long long)run->answers_unheard);
 }
 
 static void sum_signals(const struct backtest_run *run, uint64_t sums[TOTAL_DUPLICATE + 1], uint64_t *ret_open)

@@ -10,6 +10,8 @@
 #define CALLS_MAX 4096
 /* A longer time in which no report came at all is no time of the fleet: nobody recorded. */
 #define PAUSE_MAX_MS INT64_C(86400000)
+/* An agent takes so long to do what it is told, at the least. */
+#define ANSWER_MS 1000
 /* Signals and results between two ends of a batch. */
 #define FLUSH_STRIDE 500
 #define LATE_MAX     500
@@ -53,6 +55,8 @@ static void on_command(void *ctx, struct slice instance_id, enum command_kind ki
     struct backtest_given *given = given_of(run, instance);
     given->number[given->next % BACKTEST_GIVEN] = number;
     given->kind[given->next++ % BACKTEST_GIVEN] = kind;
+    if (given->is_recorded_open && given->recorded_kind == kind && run->now_ms <= given->recorded_until_ms)
+        given->paired = number;
 }
 
 void backtest_run_init(struct backtest_run *run, const struct config *config)
@@ -204,12 +208,45 @@ static bool read_act(const struct recorded_line *line, struct backtest_act *ret_
     return true;
 }
 
+/* The number that the open command of KIND has here, or the last cancel; 0 for none. */
+static uint64_t open_number(const struct instance *instance, enum command_kind kind)
+{
+    const struct watch_record *record = instance->watched ? &instance->watched->record : NULL;
+    if (record && kind == COMMAND_CANCEL)
+        return record->cancel_number;
+    return record && record->command.is_open && record->command.kind == kind ? record->command.number : 0;
+}
+
+/* Follows the command that was open when the recording was made. */
+static void follow_command(struct backtest_run *run, const struct recorded_line *line)
+{
+    struct slice id = recorded_text(line, "instance_id"), event = recorded_text(line, "event");
+    bool is_issued = slice_is(event, event_name(EVENT_COMMAND_ISSUED));
+    const struct instance *instance = fleet_find(&run->fleet, id);
+    enum command_kind kind;
+    uint64_t number;
+    if (!instance || !(is_issued || slice_is(event, event_name(EVENT_COMMAND_COMPLETED))) ||
+        !command_id_parse(recorded_text(line, "command_id"), id, &kind, &number) || kind == COMMAND_CANCEL)
+        return;
+    struct backtest_given *given = given_of(run, instance);
+    if (!is_issued) {
+        given->is_recorded_open = given->is_recorded_open && given->recorded_number != number;
+        return;
+    }
+    given->is_recorded_open = true;
+    given->recorded_kind = kind;
+    given->recorded_number = number;
+    given->recorded_until_ms = (int64_t)line->id.ms + 2 * run->config->recovery.timeout_ms;
+    if (open_number(instance, kind))
+        given->paired = open_number(instance, kind);
+}
+
 static void take_event(struct backtest_run *run, const struct recorded_line *line)
 {
     struct backtest_act next;
+    follow_command(run, line);
     if (!read_act(line, &next))
         return;
-    run->operators_acts++;
     if (run->act_count == BACKTEST_ACTS_MAX) /* no report has come for long: there is nothing to wait for */
         advance_with_acts(run, (int64_t)run->acts[run->act_count - 1].cause.id.ms);
     if (run->now_ms >= (int64_t)next.cause.id.ms)
@@ -285,15 +322,6 @@ static bool was_given(const struct backtest_given *given, enum command_kind kind
     return false;
 }
 
-/* The number that the open command of KIND has here, or the last cancel; 0 for none. */
-static uint64_t open_number(const struct instance *instance, enum command_kind kind)
-{
-    const struct watch_record *record = instance->watched ? &instance->watched->record : NULL;
-    if (record && kind == COMMAND_CANCEL)
-        return record->cancel_number;
-    return record && record->command.is_open && record->command.kind == kind ? record->command.number : 0;
-}
-
 /* The command that was answered has another number here, or was never given. */
 static void translate_answer(struct backtest_run *run, struct report *report,
                              char id[IDENT_COMMAND_MAX + 1])
@@ -319,6 +347,34 @@ static void translate_answer(struct backtest_run *run, struct report *report,
     run->answers_unheard++;
 }
 
+/* Whether the report of a running instance may answer a command that was never given to its agent. */
+static bool may_assume(const struct backtest_run *run, const struct command *command)
+{
+    int64_t wait_ms = run->config->recovery.timeout_ms / 2;
+    wait_ms = wait_ms < ANSWER_MS ? wait_ms : ANSWER_MS;
+    return command->is_open && !command->has_succeeded && run->now_ms - command->issued_ms >= wait_ms &&
+           command->kind != COMMAND_STOP && command->kind != COMMAND_START && command->kind != COMMAND_RESTART;
+}
+
+/* Nobody obeyed what was commanded here alone: the agent is taken to have done it. */
+static void assume_answer(struct backtest_run *run, struct report *report, char id[IDENT_COMMAND_MAX + 1])
+{
+    const struct instance *instance = fleet_find(&run->fleet, report->instance_id);
+    const struct command *command =
+        instance && instance->watched ? &instance->watched->record.command : NULL;
+    enum instance_state state = report_has(report, REPORT_STATE) ? report->state
+                                : instance                       ? instance->state
+                                                                 : STATE_NONE;
+    if (report_has(report, REPORT_COMMAND_ID) || !command || state != STATE_RUNNING ||
+        !may_assume(run, command) || given_of(run, instance)->paired == command->number)
+        return;
+    report->command_id = slice_of(
+        id, command_id_format(id, report->instance_id, command->kind, command->number));
+    report->command_status = COMMAND_OK;
+    report->present |= 1U << REPORT_COMMAND_ID | 1U << REPORT_COMMAND_STATUS;
+    run->answers_assumed++;
+}
+
 static void take_report(struct backtest_run *run, const struct entry *entry)
 {
     struct report_scratch scratch;
@@ -339,6 +395,7 @@ static void take_report(struct backtest_run *run, const struct entry *entry)
     struct cause cause = {CAUSE_REPORT, entry->id};
     char command_id[IDENT_COMMAND_MAX + 1];
     translate_answer(run, &report, command_id);
+    assume_answer(run, &report, command_id);
     sink->ops->begin(sink->ctx, &cause);
     if (!fleet_on_report(&run->fleet, &report, &cause, at_ms, sink))
         run->rejected++;
