@@ -93,6 +93,7 @@ def test_every_command_has_help(folder):
     assert listed == COMMANDS
     for command in COMMANDS:
         text = one.ok(command, "--help").out
+        assert all(len(line) <= 80 and line == line.rstrip() for line in (whole + text).splitlines())
         assert text.startswith(f"Usage: mt5statectl {command}") and "--url" in text
         assert one.ok("help", command).out == text
     assert one.ok("--version").out.startswith("mt5statectl ")
@@ -283,6 +284,7 @@ def test_a_command_is_given(ctl, bus, command):
 def test_a_command_as_json_and_one_that_is_refused(ctl, bus):
     one = ctl()
     bus.register("mt5-1")
+    assert json.loads(one.ok("maintenance", "mt5-1", "off", "--json").out) == {}
     answer = json.loads(one.ok("stop", "mt5-1", "--json").out)
     refused = one.run("start", "mt5-1")
     assert refused.code == 1 and refused.out == "" and answer["command_id"] in refused.err
