@@ -1,8 +1,8 @@
 /* What a backtest finds: when each rule fired, and what was commanded, or not, on account of it. A sink that
  * collects and passes nothing on.
  *
- * Invariants: a firing is of one rule on one instance (or, of FleetFailure, one group), and at most the last one
- * of these is open. At most ACCOUNT_FIRINGS_MAX are kept one by one; those beyond are only counted. */
+ * Invariants: a firing is of one rule on one instance (or, of FleetFailure, one group), and at most the last
+ * one of these is open. At most ACCOUNT_FIRINGS_MAX are kept one by one; those beyond are only counted. */
 #pragma once
 
 #include "core/alert.h"
@@ -71,7 +71,8 @@ struct account {
     void *ctx;
 };
 
-/* RULES: those of the configuration, of which the enabled ones have a row each. ACCOUNT must stay where it is. */
+/* RULES: those of the configuration, of which the enabled ones have a row each. ACCOUNT must stay where it
+ * is. */
 void account_init(struct account *account, const struct rule_set *rules, struct hash_key key);
 void account_clear(struct account *account);
 

@@ -1,14 +1,15 @@
 /* One configuration tried on a recording (SPEC §11): the core of the daemon under the recorded clock, without
  * Redis, and what it found.
  *
- * The model (docs/decisions/0012-backtest.md): entries come as they were recorded, whatever is commanded here. A
- * recorded answer is heard as one to the command of its kind that is open here. A command that was not given in
- * the recording is answered `ok` by the next report, where that can be. What operators did is done again. Where
- * something is missing, silence is excused and samples from before say nothing, as behind the guard.
+ * The model (docs/decisions/0012-backtest.md): entries come as they were recorded, whatever is commanded
+ * here. A recorded answer is heard as one to the command of its kind that is open here. A command that was
+ * not given in the recording is answered `ok` by the next report, where that can be. What operators did is
+ * done again. Where something is missing, silence is excused and samples from before say nothing, as behind
+ * the guard.
  *
- * Time is that of the reports: before one is taken in, all that was due before it is done, each at its own time,
- * so every report of one millisecond is there before anything is decided in it. Signals and results have a time
- * of their own, for nothing in one depends on the other and a recording may have them apart. */
+ * Time is that of the reports: before one is taken in, all that was due before it is done, each at its own
+ * time, so every report of one millisecond is there before anything is decided in it. Signals and results
+ * have a time of their own, for nothing in one depends on the other and a recording may have them apart. */
 #pragma once
 
 #include "app/backtest_account.h"
@@ -48,8 +49,8 @@ struct backtest_run {
     struct account account;
     int64_t now_ms; /* of the reports; 0: none has come */
     int64_t signals_ms, results_ms;
-    bool is_loading; /* states have come, and nothing else since */
-    bool has_gap;    /* something is missing up to the next report or state */
+    bool is_loading;              /* states have come, and nothing else since */
+    bool has_gap;                 /* something is missing up to the next report or state */
     struct backtest_given *given; /* by the slot of the instance */
     uint32_t given_count;
     struct backtest_act *acts; /* in the order of their times */

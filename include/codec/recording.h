@@ -2,15 +2,16 @@
  * line.
  *
  *   {"stream":"state","id":…,"fields":{"instance_id":…,…}}     an instance as it was when the recording began
- *   {"stream":"reports","id":…,"fields":{…}}                   and signals, results: entries as they were read
+ *   {"stream":"reports","id":…,"fields":{…}}                   and signals, results: entries as they were
+ * read
  *   {"stream":"events","id":…,"fields":{…}}                    what the daemon published
  *   {"stream":"reports","gap":true}                            of this stream something is missing here
  *
  * IDs are those of the entries, by the Redis server's clock; that of a state is the time at which it was so.
  * The fields of a state are those of its three hashes, with the kind in front (`instance.broker_id`,
  * `metrics.cpu_usage`, `health.last_error`), `seq`, and `watch` and `alerts` in the words of watch_record.h,
- * of the alerts one a line. An open group of the breaker is a state with `group` and `breaker` instead; it comes
- * before its members. */
+ * of the alerts one a line. An open group of the breaker is a state with `group` and `breaker` instead; it
+ * comes before its members. */
 #pragma once
 
 #include "codec/json_object.h"
@@ -51,8 +52,8 @@ struct recording_reader {
 };
 void recording_reader_clear(struct recording_reader *reader);
 
-/* Reads one line, without its newline. False, with WHY filled, where it is none. Members that are not known are
- * ignored. A field may be a number in place of its text. */
+/* Reads one line, without its newline. False, with WHY filled, where it is none. Members that are not known
+ * are ignored. A field may be a number in place of its text. */
 bool recording_read(struct recording_reader *reader, struct slice text, struct recorded_line *ret_line,
                     struct errmsg *why);
 
@@ -76,8 +77,8 @@ struct recorded_state {
     struct slice alerts; /* for recorded_state_next_alert */
 };
 
-/* Takes a state apart. False, with WHY filled, where it names no instance or is damaged. RET_STATE borrows from
- * LINE and SCRATCH. */
+/* Takes a state apart. False, with WHY filled, where it names no instance or is damaged. RET_STATE borrows
+ * from LINE and SCRATCH. */
 bool recorded_state_parse(const struct recorded_line *line, struct recorded_state_scratch *scratch,
                           struct recorded_state *ret_state, struct errmsg *why);
 /* Takes the next alert off STATE; false behind the last. One that cannot be read is passed over. */

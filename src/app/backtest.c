@@ -55,8 +55,8 @@ static bool is_new(struct bench *bench, const struct recorded_line *line)
 
 static void count_line(struct backtest_summary *summary, const struct recorded_line *line)
 {
-    uint64_t *const entries[STREAM_KINDS] = {
-        &summary->reports, &summary->signals, &summary->results, &summary->results};
+    uint64_t *const entries[STREAM_KINDS] = {&summary->reports, &summary->signals, &summary->results,
+                                             &summary->results};
     int64_t ms = (int64_t)line->id.ms;
     if (line->kind == RECORDED_GAP) {
         summary->gaps += line->is_of_reports;
@@ -114,7 +114,8 @@ static void warn_of_faults(const struct bench *bench)
         if (!bench->faults[i])
             continue;
         (void)fprintf(stderr, "mt5stated: %s: left out: %llu %s %s", bench->options->file,
-                      (unsigned long long)bench->faults[i], bench->faults[i] == 1 ? "line" : "lines", texts[i]);
+                      (unsigned long long)bench->faults[i], bench->faults[i] == 1 ? "line" : "lines",
+                      texts[i]);
         if (i == FAULT_BAD)
             (void)fprintf(stderr, ", the first is line %llu: %s", (unsigned long long)bench->first_bad,
                           bench->why_bad.text);

@@ -23,7 +23,10 @@ struct difference {
     int64_t until_ms;
     struct pair *pairs;
     size_t pair_count;
-    struct slice *rules; /* names, those of the new one first */
+    struct row_of_rule {
+        struct slice name;
+        uint64_t marks[MARKS];
+    } * rules; /* those of the new one first */
     size_t rule_count;
 };
 
@@ -79,9 +82,10 @@ static void make_pairs(struct difference *d)
     d->pairs = mem_new((size_t)count[0] + count[1] + 1, sizeof *d->pairs);
     while (at[0] < count[0] || at[1] < count[1]) {
         struct pair pair = {{NONE, NONE}, MARK_NEW};
-        const struct account_firing
-            *a = at[0] < count[0] ? &account_at(d, 0)->firings[sorted[0][at[0]]] : NULL,
-            *b = at[1] < count[1] ? &account_at(d, 1)->firings[sorted[1][at[1]]] : NULL;
+        const struct account_firing *a = at[0] < count[0] ? &account_at(d, 0)->firings[sorted[0][at[0]]]
+                                                          : NULL,
+                                    *b = at[1] < count[1] ? &account_at(d, 1)->firings[sorted[1][at[1]]]
+                                                          : NULL;
         int order = !a ? 1 : !b ? -1 : compare(d, a, b);
         if (order <= 0)
             pair.place[0] = sorted[0][at[0]++];
@@ -116,8 +120,21 @@ static void list_rules(struct difference *d)
         for (uint32_t i = 0; i < account->rule_count; i++) {
             struct slice name = ident_slice(&account->rules[i].name);
             if (side == 0 || !find_rule(d, 0, name))
-                d->rules[d->rule_count++] = name;
+                d->rules[d->rule_count++].name = name;
         }
+    }
+}
+
+/* Pairs are in the order of their rules' names, so that each rule is looked for once. */
+static void count_marks(struct difference *d)
+{
+    struct row_of_rule *row = NULL;
+    for (size_t i = 0; i < d->pair_count; i++) {
+        struct slice name = ident_slice(&track_of(d, &d->pairs[i])->rule);
+        if (!row || !slice_equal(row->name, name))
+            for (row = d->rules; !slice_equal(row->name, name); row++)
+                ;
+        row->marks[d->pairs[i].mark]++;
     }
 }
 
@@ -125,13 +142,10 @@ static bool add_rule(const void *ctx, size_t number, struct buf cells[TABLE_COLU
 {
     static const struct account_rule none;
     const struct difference *d = ctx;
-    uint64_t marks[MARKS] = {0};
     if (number >= d->rule_count)
         return false;
-    struct slice name = d->rules[number];
+    struct slice name = d->rules[number].name;
     const struct account_rule *rows[2] = {find_rule(d, 0, name), find_rule(d, 1, name)};
-    for (size_t i = 0; i < d->pair_count; i++)
-        marks[d->pairs[i].mark] += slice_equal(ident_slice(&track_of(d, &d->pairs[i])->rule), name);
     if (name.len)
         buf_add_slice(&cells[0], name);
     else
@@ -139,7 +153,7 @@ static bool add_rule(const void *ctx, size_t number, struct buf cells[TABLE_COLU
     if (!rows[0] || !rows[1])
         buf_add_format(&cells[0], " (only in %s)", d->names[rows[0] ? 0 : 1]);
     for (int m = 0; m < MARKS; m++)
-        buf_add_u64(&cells[1 + m], marks[m]);
+        buf_add_u64(&cells[1 + m], d->rules[number].marks[m]);
     backtest_add_duration(&cells[5], rows[0] ? rows[0]->total_ms : 0);
     backtest_add_duration(&cells[6], rows[1] ? rows[1]->total_ms : 0);
     words_add_rule_commands(&cells[7], rows[0] ? rows[0] : &none);
@@ -159,13 +173,13 @@ static void add_side(const struct difference *d, const struct pair *pair, int si
     words_add_held(&cells[4], &firing->deeds);
 }
 
-/* A row for each side of a pair that differs: SKIPPED finds it without a look at all before it. */
+/* A row for each side of a pair that differs. */
 struct rows {
     const struct difference *d;
     struct row {
         size_t pair;
         int side;
-    } *rows;
+    } * rows;
     size_t count;
 };
 
@@ -186,15 +200,15 @@ static bool add_row(const void *ctx, size_t number, struct buf cells[TABLE_COLUM
 
 static void print_rows(FILE *out, const struct difference *d)
 {
-    static const char *const titles[] = {"",   "RULE", "INSTANCE",  "FROM",
-                                         "TO", "FOR",  "COMMANDED", "NOT COMMANDED",
-                                         NULL};
+    static const char *const titles[] = {"",    "RULE",      "INSTANCE",      "FROM", "TO",
+                                         "FOR", "COMMANDED", "NOT COMMANDED", NULL};
     struct rows rows = {.d = d, .rows = mem_new(d->pair_count * 2 + 1, sizeof(struct row))};
     for (size_t i = 0; i < d->pair_count; i++)
         for (int side = 1; side >= 0 && d->pairs[i].mark != MARK_SAME; side--)
             if (d->pairs[i].place[side] != NONE)
                 rows.rows[rows.count++] = (struct row){i, side};
-    (void)fprintf(out, "\n+ only in %s, - only in %s, ~ in both but otherwise: - as it was, + as it would be\n\n",
+    (void)fprintf(out,
+                  "\n+ only in %s, - only in %s, ~ in both but otherwise: - as it was, + as it would be\n\n",
                   d->names[0], d->names[1]);
     if (rows.count)
         table_print(out, &(struct table){titles, 0, add_row, &rows});
@@ -218,12 +232,13 @@ static uint64_t count_dropped(const struct backtest_run *run)
 void backtest_report_difference(FILE *out, const struct backtest_run *run, const struct backtest_run *old,
                                 const char *name, const char *old_name, int64_t until_ms)
 {
-    static const char *const titles[] = {"RULE",       "SAME",          "CHANGED",       "ONLY NEW", "ONLY OLD",
-                                         "FOR IN ALL", "OLD FOR IN ALL", "COMMANDED", "OLD COMMANDED",
-                                         NULL};
+    static const char *const titles[] = {"RULE",          "SAME",       "CHANGED",        "ONLY NEW",
+                                         "ONLY OLD",      "FOR IN ALL", "OLD FOR IN ALL", "COMMANDED",
+                                         "OLD COMMANDED", NULL};
     struct difference d = {.runs = {run, old}, .names = {name, old_name}, .until_ms = until_ms};
     make_pairs(&d);
     list_rules(&d);
+    count_marks(&d);
     (void)fprintf(out, "\n%s against %s\n", name, old_name);
     table_print(out, &(struct table){titles, 1U << 1 | 1U << 2 | 1U << 3 | 1U << 4, add_rule, &d});
     (void)fprintf(out, "\nDropped signals %llu, old %llu\n", (unsigned long long)count_dropped(run),

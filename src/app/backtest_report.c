@@ -30,18 +30,20 @@ void backtest_report_head(FILE *out, const struct backtest_summary *summary)
     add_count(&text, summary->signals, "signal", "signals");
     add_count(&text, summary->results, "result", "results");
     add_count(&text, summary->events, "event", "events");
-    add_count(&text, summary->states, "state at its beginning", "states at its beginning");
+    add_count(&text, summary->states, "state of an instance", "states of instances");
     if (summary->gaps)
         add_count(&text, summary->gaps, "gap", "gaps");
     if (summary->left_out)
         add_count(&text, summary->left_out, "line left out", "lines left out");
-    buf_add_text(
-        &text,
-        "\nAssumed        Reports, signals and results come as they were recorded, whatever is commanded here.\n"
-        "               An answer in the recording is heard where a command of its kind is open here. A command\n"
-        "               that was not given then is answered ok by the next report that says running, a second\n"
-        "               later at the earliest; stop, start and restart are answered by nobody. What operators\n"
-        "               did is done again. No hook runs, and the guard does not hold.\n");
+    buf_add_text(&text, "\nAssumed        Reports, signals and results come as they were recorded, whatever "
+                        "is commanded here.\n"
+                        "               An answer in the recording is heard where a command of its kind is "
+                        "open here. A command\n"
+                        "               that was not given then is answered ok by the next report that says "
+                        "running, a second\n"
+                        "               later at the earliest; stop, start and restart are answered by "
+                        "nobody. What operators\n"
+                        "               did is done again. No hook runs, and the guard does not hold.\n");
     print_words(out, &text);
 }
 
@@ -117,12 +119,14 @@ static void add_recoveries(struct buf *text, const struct backtest_run *run)
     for (int o = 0; o < RECOVERY_OUTCOMES; o++)
         buf_add_format(text, "%s%s %llu", o ? ", " : "", recovery_outcome_name((enum recovery_outcome)o),
                        (unsigned long long)run->fleet.watch->stats.recoveries[o]);
-    buf_add_format(text, "\nAnswers        heard %llu, assumed %llu, to commands that were not given here %llu\n",
+    buf_add_format(text,
+                   "\nAnswers        heard %llu, assumed %llu, to commands that were not given here %llu\n",
                    (unsigned long long)run->answers_heard, (unsigned long long)run->answers_assumed,
                    (unsigned long long)run->answers_unheard);
 }
 
-static void sum_signals(const struct backtest_run *run, uint64_t sums[TOTAL_DUPLICATE + 1], uint64_t *ret_open)
+static void sum_signals(const struct backtest_run *run, uint64_t sums[TOTAL_DUPLICATE + 1],
+                        uint64_t *ret_open)
 {
     struct ledger_view view;
     ledger_view(run->ledger, &view);
@@ -149,9 +153,8 @@ void backtest_report_run(FILE *out, const struct backtest_run *run, const char *
 {
     static const char *const rule_titles[] = {"RULE",    "CONDITION", "FIRED",         "ON", "FOR IN ALL",
                                               "LONGEST", "COMMANDED", "NOT COMMANDED", NULL};
-    static const char *const firing_titles[] = {"RULE", "INSTANCE", "FROM",      "TO",
-                                                "FOR",  "VALUE",    "COMMANDED", "NOT COMMANDED",
-                                                NULL};
+    static const char *const firing_titles[] = {"RULE",  "INSTANCE",  "FROM",          "TO", "FOR",
+                                                "VALUE", "COMMANDED", "NOT COMMANDED", NULL};
     uint32_t *places = account_sort(&run->account, false);
     struct listing listing = {&run->account, places, until_ms};
     struct buf text = BUF_INIT;

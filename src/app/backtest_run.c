@@ -323,8 +323,7 @@ static bool was_given(const struct backtest_given *given, enum command_kind kind
 }
 
 /* The command that was answered has another number here, or was never given. */
-static void translate_answer(struct backtest_run *run, struct report *report,
-                             char id[IDENT_COMMAND_MAX + 1])
+static void translate_answer(struct backtest_run *run, struct report *report, char id[IDENT_COMMAND_MAX + 1])
 {
     const struct instance *instance = fleet_find(&run->fleet, report->instance_id);
     enum command_kind kind;
@@ -353,23 +352,23 @@ static bool may_assume(const struct backtest_run *run, const struct command *com
     int64_t wait_ms = run->config->recovery.timeout_ms / 2;
     wait_ms = wait_ms < ANSWER_MS ? wait_ms : ANSWER_MS;
     return command->is_open && !command->has_succeeded && run->now_ms - command->issued_ms >= wait_ms &&
-           command->kind != COMMAND_STOP && command->kind != COMMAND_START && command->kind != COMMAND_RESTART;
+           command->kind != COMMAND_STOP && command->kind != COMMAND_START &&
+           command->kind != COMMAND_RESTART;
 }
 
 /* Nobody obeyed what was commanded here alone: the agent is taken to have done it. */
 static void assume_answer(struct backtest_run *run, struct report *report, char id[IDENT_COMMAND_MAX + 1])
 {
     const struct instance *instance = fleet_find(&run->fleet, report->instance_id);
-    const struct command *command =
-        instance && instance->watched ? &instance->watched->record.command : NULL;
+    const struct command *command = instance && instance->watched ? &instance->watched->record.command : NULL;
     enum instance_state state = report_has(report, REPORT_STATE) ? report->state
                                 : instance                       ? instance->state
                                                                  : STATE_NONE;
     if (report_has(report, REPORT_COMMAND_ID) || !command || state != STATE_RUNNING ||
         !may_assume(run, command) || given_of(run, instance)->paired == command->number)
         return;
-    report->command_id = slice_of(
-        id, command_id_format(id, report->instance_id, command->kind, command->number));
+    report->command_id =
+        slice_of(id, command_id_format(id, report->instance_id, command->kind, command->number));
     report->command_status = COMMAND_OK;
     report->present |= 1U << REPORT_COMMAND_ID | 1U << REPORT_COMMAND_STATUS;
     run->answers_assumed++;
@@ -489,8 +488,7 @@ static void take_entry(struct backtest_run *run, const struct entry *entry)
 static void take_gap(struct backtest_run *run, const struct recorded_line *line)
 {
     if (line->is_of_signals)
-        ledger_hold(run->ledger,
-                    max_i64(run->signals_ms, run->results_ms) + run->config->signals.ttl_ms);
+        ledger_hold(run->ledger, max_i64(run->signals_ms, run->results_ms) + run->config->signals.ttl_ms);
     if (!line->is_of_reports)
         return;
     run->has_gap = true;

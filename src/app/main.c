@@ -33,7 +33,8 @@ static const char usage[] =
     "  -h, --help             print this, exit\n"
     "\n"
     "Signals: SIGTERM and SIGINT stop, SIGHUP reloads the configuration, SIGUSR1 logs a summary.\n"
-    "Exit codes: 0 clean stop, 64 usage or no recording, 69 the HTTP address cannot be bound, 70 internal error,\n"
+    "Exit codes: 0 clean stop, 64 usage or no recording, 69 the HTTP address cannot be bound, 70 internal "
+    "error,\n"
     "78 configuration error.\n";
 
 enum action { ACTION_RUN, ACTION_CHECK, ACTION_PRINT, ACTION_BACKTEST, ACTION_EXIT };
@@ -154,7 +155,8 @@ static int try_recording(const struct arguments *args, struct config *config)
     struct config_source source = {.file = args->against};
     struct backtest_options options = {.file = args->recording,
                                        .config = config,
-                                       .config_name = args->source.file ? args->source.file : "this configuration",
+                                       .config_name =
+                                           args->source.file ? args->source.file : "this configuration",
                                        .against_name = args->against};
     struct config *against = args->against ? config_load(&source, on_problem, NULL) : NULL;
     int exit_code = EX_CONFIG;

@@ -124,19 +124,33 @@ void tap_on_entry(struct tap *tap, const struct entry *entry)
     }
 }
 
-void api_get_tap(const struct api_call *call)
+/* What there is, ahead of what comes. */
+static void tell_state(struct tap_client *client, struct daemon *d)
 {
-    struct daemon *d = call->server->d;
-    if (!api_check_state(call))
-        return;
-    struct tap_client *client =
-        (struct tap_client *)sse_open(&d->tap.clients, call, sizeof(struct tap_client));
-    if (!client)
-        return;
     struct buf groups = BUF_INIT;
+    client->told = 0;
     add_groups(&groups, d);
     bool is_there = !groups.len || sse_send(&client->sse, buf_slice(&groups));
     buf_clear(&groups);
     if (is_there)
         tell_more(&client->sse);
+}
+
+void api_get_tap(const struct api_call *call)
+{
+    struct daemon *d = call->server->d;
+    struct slice state = api_arg(call, "state");
+    if (!api_check_state(call))
+        return;
+    if (state.len && !slice_is(state, "1")) {
+        api_refuse(call->request, 400, "state: not 1");
+        return;
+    }
+    struct tap_client *client =
+        (struct tap_client *)sse_open(&d->tap.clients, call, sizeof(struct tap_client));
+    if (!client)
+        return;
+    client->told = UINT32_MAX;
+    if (state.len)
+        tell_state(client, d);
 }

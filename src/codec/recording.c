@@ -44,7 +44,8 @@ static size_t find_name(const struct slice *names, size_t count, size_t from, st
     return count;
 }
 
-static bool read_entry(const struct json_object *fields, size_t stream, struct entry *entry, struct errmsg *why)
+static bool read_entry(const struct json_object *fields, size_t stream, struct entry *entry,
+                       struct errmsg *why)
 {
     size_t count = streams[stream].count, next = 0;
 

@@ -1,5 +1,5 @@
-/* An instance as a line of a recording, and back. It is told by the core as after a wipe, so that nothing that
- * is stored can be forgotten here. */
+/* An instance as a line of a recording, and back. It is told by the core as after a wipe, so that nothing
+ * that is stored can be forgotten here. */
 #include "codec/recording.h"
 
 #include "codec/json_text.h"
@@ -7,9 +7,8 @@
 
 #define SEQ_MAX (UINT64_C(1) << 53)
 
-static const char *const kinds[] = {[RECORD_INSTANCE] = "instance.",
-                                    [RECORD_METRICS] = "metrics.",
-                                    [RECORD_HEALTH] = "health."};
+static const char *const kinds[] = {
+    [RECORD_INSTANCE] = "instance.", [RECORD_METRICS] = "metrics.", [RECORD_HEALTH] = "health."};
 
 /* ---- written ---- */
 
@@ -70,7 +69,8 @@ static void on_alert(void *ctx, struct slice id, const struct alert *alert)
 
 static void add_head(struct buf *out, const char *name, struct slice value, int64_t at_ms)
 {
-    buf_add_format(out, "{\"stream\":\"state\",\"id\":\"%lld-0\",\"fields\":{\"%s\":", (long long)at_ms, name);
+    buf_add_format(out, "{\"stream\":\"state\",\"id\":\"%lld-0\",\"fields\":{\"%s\":", (long long)at_ms,
+                   name);
     json_add_string(out, value);
 }
 
@@ -140,7 +140,8 @@ bool recorded_state_parse(const struct recorded_line *line, struct recorded_stat
 
     if (json_object_find(line->members, "group")) {
         state.is_group = true;
-        if (!breaker_record_parse(recorded_text(line, "group"), recorded_text(line, "breaker"), &state.group)) {
+        if (!breaker_record_parse(recorded_text(line, "group"), recorded_text(line, "breaker"),
+                                  &state.group)) {
             errmsg_set(why, "group: cannot be read");
             return false;
         }

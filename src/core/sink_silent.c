@@ -8,8 +8,8 @@ static void on_begin(void *ctx, const struct cause *cause)
     UNUSED(cause);
 }
 
-static void on_record_set(void *ctx, enum record_kind kind, struct slice id, const struct record_field *fields,
-                          size_t count)
+static void on_record_set(void *ctx, enum record_kind kind, struct slice id,
+                          const struct record_field *fields, size_t count)
 {
     UNUSED(ctx);
     UNUSED(kind);

@@ -48,7 +48,7 @@ static const struct command commands[] = {
      "`on` needs --reason; without --for it lasts until it is ended."},
     {"record", "FILE", 1, 0, cmd_record, "appends reports, signals, results and events to FILE as they come",
      "One JSON object a line, until Ctrl-C. FILE may be - for standard output. All but the events need the "
-     "token of an admin; without --token-file only they are written. mt5stated --backtest reads it."},
+     "token of an admin; without --token-file only they are written. A backtest of mt5stated reads it."},
     {"remove", "ID", 1, FOR_REASON, cmd_remove, "forgets an instance", ""},
     {"reload", "", 0, 0, cmd_reload, "reads the daemon's configuration again, as a whole or not at all", ""},
 };
@@ -398,7 +398,8 @@ static void print_usage(const struct command *command)
 {
     struct buf text = BUF_INIT;
 
-    buf_add_format(&text, "Usage: mt5statectl %s%s%s", command->name, *command->words ? " " : "", command->words);
+    buf_add_format(&text, "Usage: mt5statectl %s%s%s", command->name, *command->words ? " " : "",
+                   command->words);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         if (!(rows[i].commands & command->options))
             continue;

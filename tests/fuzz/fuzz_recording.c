@@ -1,5 +1,5 @@
-/* A recording as anything may stand in its file: every line is read or says why not, and a backtest of what is
- * read comes to its end, whatever the entries, the states and the times in it. */
+/* A recording as anything may stand in its file: every line is read or says why not, and a backtest of what
+ * is read comes to its end, whatever the entries, the states and the times in it. */
 #include "fuzz.h"
 
 #include "app/backtest_report.h"

@@ -92,8 +92,10 @@ static void test_account_counts_deeds(void **state)
     command(&f, "a", "a.recover.2", "InstanceCrash");
     command(&f, "a", "a.unthrottle.3", "");
     command(&f, "a", "something", "InstanceCrash");
-    account_note_hold(&f.account, slice_text("a"), COMMAND_RECOVER, HOLD_COOLDOWN, slice_text("InstanceCrash"));
-    account_note_hold(&f.account, slice_text("a"), COMMAND_RECOVER, HOLD_COOLDOWN, slice_text("InstanceCrash"));
+    account_note_hold(&f.account, slice_text("a"), COMMAND_RECOVER, HOLD_COOLDOWN,
+                      slice_text("InstanceCrash"));
+    account_note_hold(&f.account, slice_text("a"), COMMAND_RECOVER, HOLD_COOLDOWN,
+                      slice_text("InstanceCrash"));
     account_note_hold(&f.account, slice_text("b"), COMMAND_UNTHROTTLE, HOLD_BREAKER, slice_text(""));
     const struct account_rule *row = row_of(&f, "InstanceCrash");
     assert_int_equal(row->commands[COMMAND_RECOVER], 2);

@@ -1,5 +1,5 @@
-/* Lines of a recording: what is written of an instance is read back, entries are what the stream's decoder would
- * have made of them, and what is no line says why. */
+/* Lines of a recording: what is written of an instance is read back, entries are what the stream's decoder
+ * would have made of them, and what is no line says why. */
 #include "fleet_fixture.h"
 
 #include "codec/recording.h"
@@ -27,10 +27,11 @@ static void test_recording_read_entries(void **state)
     struct recorded_line line;
 
     UNUSED(state);
-    assert_true(read_line(&reader,
-                          "{\"stream\":\"reports\",\"id\":\"12-3\",\"fields\":{\"state\":\"running\",\"more\":[1],"
-                          "\"instance_id\":\"mt5-1\",\"cpu_usage\":12.5}}",
-                          &line));
+    assert_true(
+        read_line(&reader,
+                  "{\"stream\":\"reports\",\"id\":\"12-3\",\"fields\":{\"state\":\"running\",\"more\":[1],"
+                  "\"instance_id\":\"mt5-1\",\"cpu_usage\":12.5}}",
+                  &line));
     assert_int_equal(line.kind, RECORDED_ENTRY);
     assert_int_equal(line.entry.stream, STREAM_REPORTS);
     assert_int_equal(line.id.ms, 12);
@@ -60,8 +61,8 @@ static void test_recording_read_others(void **state)
     assert_true(line.kind == RECORDED_GAP && !line.is_of_reports && line.is_of_signals);
     assert_true(read_line(&reader, "{\"stream\":\"events\",\"gap\":true}", &line));
     assert_true(line.kind == RECORDED_GAP && !line.is_of_reports && !line.is_of_signals);
-    assert_true(
-        read_line(&reader, "{\"stream\":\"events\",\"id\":\"1-1\",\"fields\":{\"event\":\"x\",\"seq\":4}}", &line));
+    assert_true(read_line(
+        &reader, "{\"stream\":\"events\",\"id\":\"1-1\",\"fields\":{\"event\":\"x\",\"seq\":4}}", &line));
     assert_int_equal(line.kind, RECORDED_EVENT);
     assert_true(slice_is(recorded_text(&line, "event"), "x"));
     assert_int_equal(recorded_text(&line, "seq").len, 0);
