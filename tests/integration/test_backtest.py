@@ -308,6 +308,19 @@ def test_commands_nobody_gave_then_are_taken_as_obeyed(made, folder):
     assert found_commands(watched) == {}
 
 
+def test_an_agent_that_never_answered_does_not_answer_here(made, folder):
+    lines = [*steady(until_ms=60000, network_latency=lambda ms: 900 if ms >= 5000 else 5)]
+    lines += [(ms, "events", {"event": event, "instance_id": "mt5-1", "command_id": f"mt5-1.reconnect.{number}",
+                              "alert": "NetworkFailure", "correlation_id": f"report-{T0 + 5000}-5"})
+              for ms, event, number in [(10003, "command_issued", 41), (40004, "command_completed", 41)]]
+    path = made(sorted(lines, key=lambda one: one[0]))
+    found = Backtest("--backtest", path, "-c", config(folder))
+    assert "assumed 0, " in found.out and found_commands(found) == {("mt5-1", "NetworkFailure"): {"reconnect": 2}}
+    # Had it been commanded here alone, it would have been obeyed, and would be asked for again behind its backoff.
+    alone = Backtest("--backtest", made([line for line in lines if line[1] == "reports"]), "-c", config(folder))
+    assert "assumed 3, " in alone.out and found_commands(alone) == {("mt5-1", "NetworkFailure"): {"reconnect": 3}}
+
+
 def test_a_whole_broker_that_fails_is_one_failure(made, folder):
     lines = [line for number in range(8) for line in
              steady(f"mt5-{number}", state=lambda ms: "crashed" if ms >= 30000 else "running")]
