@@ -135,8 +135,10 @@ struct watch {
     uint32_t steps;
     /* Told once per instance and rule that lacks a limit; may be NULL. */
     void (*on_unevaluable)(void *ctx, const struct instance *instance, const struct rule *rule);
-    /* Told when a command that is asked for begins to be held back, or is for another reason; may be NULL. */
-    void (*on_held)(void *ctx, const struct instance *instance, enum command_kind command, enum hold hold);
+    /* Told when a command that is asked for begins to be held back, or is for another reason; may be NULL.
+     * ALERT is what asks for it, NULL for none. */
+    void (*on_held)(void *ctx, const struct instance *instance, enum command_kind command, enum hold hold,
+                    const struct alert *alert);
     void *ctx;
 };
 

@@ -3,8 +3,8 @@
 #include "adapters/loop.h"
 #include "adapters/redis_link.h"
 #include "adapters/systemd.h"
+#include "app/core_options.h"
 #include "util/alloc.h"
-#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,68 +26,17 @@ int64_t daemon_now_ms(const struct daemon *d)
     return redis_clock_now_ms(&d->clock);
 }
 
-static struct ledger_options ledger_options_of(const struct config *config)
-{
-    return (struct ledger_options){
-        .ttl_ms = config->signals.ttl_ms,
-        .execution_ttl_ms = config->signals.execution_ttl_ms,
-        .dedup_ms = config->signals.dedup_ms,
-        .max_tracked = (uint32_t)config->signals.max_tracked,
-        .read_max = (uint32_t)config->streams.batch,
-        .results_max_len = (uint32_t)config->results.max_len,
-        .removes_nothing = config->observe_only,
-        .per_id_max = config->metrics.per_id ? (uint32_t)config->metrics.max_ids_per_family : 0,
-        .per_id_ttl_ms = config->metrics.id_ttl_s * 1000,
-    };
-}
-
-static struct fleet_options fleet_options_of(const struct config *config)
-{
-    return (struct fleet_options){
-        .heartbeat_timeout_ms = config->instances.heartbeat_timeout_ms,
-        .restarting_timeout_ms = config->instances.restarting_timeout_ms,
-        .metric_max_age_ms = config->instances.metric_max_age_ms,
-        .forget_after_s = config->instances.forget_after_s,
-        .max = (uint32_t)config->instances.max,
-    };
-}
-
-static struct watch_options watch_options_of(const struct config *config)
-{
-    struct watch_options options = {
-        .rules = config->rules,
-        .recovery = {.max_attempts = (uint32_t)config->recovery.max_attempts,
-                     .timeout_ms = config->recovery.timeout_ms,
-                     .backoff_count = config->recovery.backoff_count,
-                     .cooldown_ms = config->recovery.cooldown_ms,
-                     .stable_ms = config->recovery.stable_ms,
-                     .launch_modes = config->recovery.launch_modes,
-                     .max_concurrent = (uint32_t)config->recovery.max_concurrent},
-        .breaker_percent = config->recovery.fleet_breaker_percent,
-        .memory_limit_mb = config->instances.memory_limit_mb,
-        .observe_only = config->observe_only,
-        .has_notify_hook = config->hooks[CONFIG_HOOK_NOTIFY].argv != NULL,
-        .windows = config->maintenance_windows,
-        .window_count = config->maintenance_window_count,
-    };
-    static_assert(BACKOFFS_MAX == CONFIG_BACKOFFS_MAX, "as many as may be configured");
-    memcpy(options.recovery.backoff_ms, config->recovery.backoff_ms, sizeof options.recovery.backoff_ms);
-    for (int k = 0; k < COMMAND_KINDS; k++)
-        options.has_hook[k] = config->hooks[k].argv != NULL;
-    return options;
-}
-
 static void configure_watch(struct daemon *d)
 {
-    struct watch_options options = watch_options_of(d->config);
+    struct watch_options options = core_watch_options(d->config);
     watch_configure(&d->fleet, &options, daemon_now_ms(d));
 }
 
 void daemon_configure_core(struct daemon *d)
 {
-    d->fleet.options = fleet_options_of(d->config);
+    d->fleet.options = core_fleet_options(d->config);
     configure_watch(d);
-    struct ledger_options ledger = ledger_options_of(d->config);
+    struct ledger_options ledger = core_ledger_options(d->config);
     ledger_configure(d->ledger, &ledger);
     d->trades.closed_ttl_s = d->config->trades.closed_ttl_s;
     trade_io_configure(&d->trade_io);
@@ -176,8 +125,10 @@ static void on_unevaluable(void *ctx, const struct instance *instance, const str
 }
 
 /* Whoever reads the log at night asks why nothing is done. */
-static void on_held(void *ctx, const struct instance *instance, enum command_kind command, enum hold hold)
+static void on_held(void *ctx, const struct instance *instance, enum command_kind command, enum hold hold,
+                    const struct alert *alert)
 {
+    UNUSED(alert);
     struct daemon *d = ctx;
     char key[IDENT_MAX + 64];
     (void)snprintf(key, sizeof key, "%.*s %s %s", instance->id.len, instance->id.text,
@@ -397,8 +348,8 @@ static bool add_signals(struct daemon *d)
 
 static void make_core(struct daemon *d)
 {
-    struct fleet_options fleet = fleet_options_of(d->config);
-    struct ledger_options ledger = ledger_options_of(d->config);
+    struct fleet_options fleet = core_fleet_options(d->config);
+    struct ledger_options ledger = core_ledger_options(d->config);
     fleet_init(&d->fleet, &fleet, hash_key_random());
     d->fleet.batch = 1;
     d->fleet.on_refused = on_instance_refused;

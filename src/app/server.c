@@ -67,7 +67,7 @@ static const struct route {
     {"/api/v1/events", HTTP_GET, false, ACCESS_TO_READ, API_EVENTS_ARGS, api_get_events},
     {"/api/v1/signals", HTTP_GET, false, ACCESS_TO_READ, API_SIGNALS_ARGS, api_get_signals},
     {"/api/v1/trades/{id}", HTTP_GET, false, ACCESS_TO_READ, "", api_get_trade},
-    {"/api/v1/tap", HTTP_GET, false, ACCESS_TO_CHANGE, "", api_get_tap},
+    {"/api/v1/tap", HTTP_GET, false, ACCESS_TO_CHANGE, "state", api_get_tap},
     {INSTANCES, HTTP_GET, false, ACCESS_TO_READ, API_INSTANCES_ARGS, api_get_instances},
     {INSTANCE, HTTP_GET, false, ACCESS_TO_READ, "", api_get_instance},
     {INSTANCE, HTTP_DELETE, false, ACCESS_TO_CHANGE, "", api_delete_instance},

@@ -126,17 +126,17 @@ static bool read_text(struct reader *r, struct slice *ret_text)
     if (!take(r, '"'))
         return fail(r, "no text");
     for (;;) {
+        const char *plain = r->at;
+        while (r->at < r->end && *r->at != '"' && *r->at != '\\' && (unsigned char)*r->at >= 0x20)
+            r->at++;
+        buf_add(r->out, plain, (size_t)(r->at - plain));
         if (r->at == r->end)
             return fail(r, "a text without end");
-        char c = *r->at;
-        if ((unsigned char)c < 0x20)
+        if (*r->at != '"' && *r->at != '\\')
             return fail(r, "a control character in a text");
-        r->at++;
-        if (c == '"')
+        if (*r->at++ == '"')
             break;
-        if (c != '\\')
-            buf_add_char(r->out, c);
-        else if (!read_escape(r))
+        if (!read_escape(r))
             return false;
     }
     /* The buffer does not move: a text never decodes to more bytes than it was written in. */
@@ -223,9 +223,12 @@ static bool read_value(struct reader *r, unsigned depth, struct json_member *mem
         return read_text(r, &member->value);
     }
     if (c == '{' || c == '[') {
+        const char *start = r->at++;
         member->kind = JSON_NESTED;
-        r->at++;
-        return skip_nested(r, c == '{', depth);
+        if (!skip_nested(r, c == '{', depth))
+            return false;
+        member->value = slice_of(start, (size_t)(r->at - start));
+        return true;
     }
     if (c == 't' || c == 'f') {
         member->kind = JSON_BOOL;

@@ -70,7 +70,7 @@ void watch_note_hold(const struct change *change, enum hold hold, enum command_k
     change->fleet->watch->stats.held[hold]++;
     watch_step(change, &step);
     if (change->fleet->watch->on_held)
-        change->fleet->watch->on_held(change->fleet->watch->ctx, change->instance, command, hold);
+        change->fleet->watch->on_held(change->fleet->watch->ctx, change->instance, command, hold, alert);
 }
 
 bool command_must_wait(const struct change *change, enum command_kind kind)

@@ -93,6 +93,7 @@ def test_every_command_has_help(folder):
     assert listed == COMMANDS
     for command in COMMANDS:
         text = one.ok(command, "--help").out
+        assert all(len(line) <= 80 and line == line.rstrip() for line in (whole + text).splitlines())
         assert text.startswith(f"Usage: mt5statectl {command}") and "--url" in text
         assert one.ok("help", command).out == text
     assert one.ok("--version").out.startswith("mt5statectl ")
@@ -283,6 +284,7 @@ def test_a_command_is_given(ctl, bus, command):
 def test_a_command_as_json_and_one_that_is_refused(ctl, bus):
     one = ctl()
     bus.register("mt5-1")
+    assert json.loads(one.ok("maintenance", "mt5-1", "off", "--json").out) == {}
     answer = json.loads(one.ok("stop", "mt5-1", "--json").out)
     refused = one.run("start", "mt5-1")
     assert refused.code == 1 and refused.out == "" and answer["command_id"] in refused.err
@@ -656,7 +658,7 @@ def test_record_writes_what_comes_in_and_what_happens(ctl, bus, folder):
 
     def lines():
         return [json.loads(line) for line in path.read_text().splitlines()[1:]]
-    wait_until(lambda: {line["stream"] for line in lines()} == {"reports", "signals", "results", "events"}
+    wait_until(lambda: {line["stream"] for line in lines()} - {"state"} == {"reports", "signals", "results", "events"}
                and any(line["fields"].get("instance_id") == "mt5-9" for line in lines() if line["stream"] == "events"),
                "all of it")
     signals = [line for line in lines() if line["stream"] == "signals"]

@@ -38,7 +38,7 @@ static void test_json_object_parse_rows(void **state)
         {SLICE("{\"a\":-0.5e+10,\"b\":0,\"c\":1E9}"), SLICE("a=n:-0.5e+10;b=n:0;c=n:1E9;")},
         {SLICE("{\"a\":true,\"b\":false,\"c\":null}"), SLICE("a=b:true;b=b:false;c=0:null;")},
         {SLICE("{\"a\":[],\"b\":{},\"c\":[1,[\"x\",{\"d\":[null]}]],\"e\":\"f\"}"),
-         SLICE("a=x:;b=x:;c=x:;e=t:f;")},
+         SLICE("a=x:[];b=x:{};c=x:[1,[\"x\",{\"d\":[null]}]];e=t:f;")},
         {SLICE("{\"\\u0061\\\"\\\\\\/\\b\\f\\n\\r\\t\":\"\"}"), SLICE("a\"\\/\b\f\n\r\t=t:;")},
         {SLICE("{\"a\":\"\\u00e4\\u20ac\\ud83d\\ude00\"}"),
          SLICE("a=t:\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80;")},
@@ -48,7 +48,7 @@ static void test_json_object_parse_rows(void **state)
                "A;")},
         {SLICE("{\"a\":\"\xff\xc3\xa4\x7f\"}"), SLICE("a=t:\xff\xc3\xa4\x7f;")},
         {SLICE("{\"\":1}"), SLICE("=n:1;")},
-        {SLICE("{\"a\":[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]}"), SLICE("a=x:;")},
+        {SLICE("{\"a\":[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]}"), SLICE("a=x:[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]];")},
     };
 
     UNUSED(state);
