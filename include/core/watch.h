@@ -137,6 +137,12 @@ struct watch {
     void (*on_unevaluable)(void *ctx, const struct instance *instance, const struct rule *rule);
     /* Told when a command that is asked for begins to be held back, or is for another reason; may be NULL. */
     void (*on_held)(void *ctx, const struct instance *instance, enum command_kind command, enum hold hold);
+    /* Told when COMMAND, which ALERT asks for, is not given any more after TRIES of them; may be NULL. */
+    void (*on_given_up)(void *ctx, const struct instance *instance, enum command_kind command,
+                        const struct alert *alert, uint32_t tries);
+    /* Told of an answer to a command that was never given, or IS_LATE has ended; may be NULL. */
+    void (*on_stray_answer)(void *ctx, const struct instance *instance, const struct report *report,
+                            bool is_late);
     void *ctx;
 };
 

@@ -5,7 +5,7 @@
 #include "util/errmsg.h"
 #include <string.h>
 
-#define FIELDS_MAX 8
+#define FIELDS_MAX 10
 
 struct line {
     struct log_field fields[FIELDS_MAX];
@@ -15,6 +15,18 @@ struct line {
 static void add(struct line *line, struct log_field field)
 {
     line->fields[line->count++] = field;
+}
+
+/* Which it is, and how often it was tried. */
+static void add_job(struct line *line, const struct hook_job *job, const char *tries)
+{
+    add(line, log_text("hook", job->label));
+    if (job->instance_id[0])
+        add(line, log_text("instance_id", job->instance_id));
+    if (job->command_id[0])
+        add(line, log_text("command_id", job->command_id));
+    add(line, log_text("key", job->key));
+    add(line, log_int(tries, job->result.tries));
 }
 
 static void say_reason(const struct hook_job *job, struct errmsg *ret_reason)
@@ -66,9 +78,7 @@ void hook_log_try(const struct hook_job *job, const struct hook_exit *exit, bool
     struct line line = {.count = 0};
     struct errmsg reason;
 
-    add(&line, log_text("hook", job->label));
-    add(&line, log_text("key", job->key));
-    add(&line, log_int("try", job->result.tries));
+    add_job(&line, job, "try");
     if (failed) {
         say_reason(job, &reason);
         add(&line, log_text("reason", reason.text));
@@ -84,12 +94,18 @@ void hook_log_try(const struct hook_job *job, const struct hook_exit *exit, bool
 
 void hook_log_dropped(const struct hook_job *job)
 {
-    LOG_LIMITED(job->hooks->log, WARN, slice_text(job->label), "hook dropped, too many wait",
-                log_text("hook", job->label), log_text("key", job->key), log_int("tries", job->result.tries));
+    struct line line = {.count = 0};
+
+    add_job(&line, job, "tries");
+    log_write_limited(job->hooks->log, LOG_WARN_LEVEL, slice_text(job->label), "hook dropped, too many wait",
+                      line.fields, line.count);
 }
 
 void hook_log_refused(const struct hook_job *job)
 {
-    LOG(job->hooks->log, INFO, "hook not run, what it was for is over", log_text("hook", job->label),
-        log_text("key", job->key), log_int("tries", job->result.tries));
+    struct line line = {.count = 0};
+
+    add_job(&line, job, "tries");
+    log_write(job->hooks->log, LOG_INFO_LEVEL, "hook not run, what it was for is over", line.fields,
+              line.count);
 }

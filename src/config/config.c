@@ -199,6 +199,30 @@ static bool value_differs(const struct config *a, const struct config *b, const 
     return differs;
 }
 
+/* What prints alike and is not the same: the secrets in files and URLs. */
+static bool secrets_differ(const struct config *a, const struct config *b, const struct config_key *key)
+{
+    if (key->type == CONFIG_TYPE_TOKENS) /* prints alike: as many, with the same names */
+        for (size_t i = 0; i < a->http.token_count; i++)
+            if (strcmp(a->http.tokens[i].secret, b->http.tokens[i].secret) != 0)
+                return true;
+    if (key->type == CONFIG_TYPE_WEBHOOKS)
+        for (size_t i = 0; i < a->notify.webhook_count; i++)
+            if (strcmp(a->notify.webhooks[i].url, b->notify.webhooks[i].url) != 0)
+                return true;
+    return false;
+}
+
+void config_list_changes(const struct config *old_config, const struct config *new_config, struct buf *out)
+{
+    for (size_t i = 0; i < config_key_count; i++) {
+        const struct config_key *key = &config_keys[i];
+
+        if (value_differs(old_config, new_config, key) || secrets_differ(old_config, new_config, key))
+            buf_add_format(out, "%s%s", out->len ? "," : "", key->name);
+    }
+}
+
 const char *config_find_frozen_change(const struct config *old_config, const struct config *new_config)
 {
     for (size_t i = 0; i < config_key_count; i++) {

@@ -69,6 +69,7 @@ void watch_set_maintenance(struct fleet *fleet, struct instance *instance, int64
     struct event event = {.kind = EVENT_MAINTENANCE_CHANGED,
                           .from = slice_text(record->maintenance_until_ms > now_ms ? "on" : "off"),
                           .to = slice_text(until_ms > now_ms ? "on" : "off"),
+                          .until_ms = until_ms > now_ms ? until_ms : 0,
                           .reason = reason,
                           .cause = *cause};
     struct why_step step = {.kind = WHY_DECISION,
