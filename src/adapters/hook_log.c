@@ -21,12 +21,12 @@ static void add(struct line *line, struct log_field field)
 static void add_job(struct line *line, const struct hook_job *job, const char *tries)
 {
     add(line, log_text("hook", job->label));
+    add(line, log_text("key", job->key));
+    add(line, log_int(tries, job->result.tries));
     if (job->instance_id[0])
         add(line, log_text("instance_id", job->instance_id));
     if (job->command_id[0])
         add(line, log_text("command_id", job->command_id));
-    add(line, log_text("key", job->key));
-    add(line, log_int(tries, job->result.tries));
 }
 
 static void say_reason(const struct hook_job *job, struct errmsg *ret_reason)

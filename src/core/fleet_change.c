@@ -109,9 +109,11 @@ static void tell_degraded(const struct change *change, enum health before, enum 
 
     if (alert)
         event = alert_firing_event(change, alert, &reason);
+    else if (instance->state == STATE_CRASHED)
+        event.reason = slice_text("it has crashed");
     else
-        event.reason =
-            slice_text(instance->state == STATE_CRASHED ? "it has crashed" : "reported by the agent");
+        event.reason = slice_text(change->cause->kind == CAUSE_REPORT ? "reported by the agent"
+                                                                      : "written by others");
     if (instance->state == STATE_CRASHED)
         event.cause = *change->cause;
     event.kind = EVENT_INSTANCE_DEGRADED;
