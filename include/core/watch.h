@@ -192,6 +192,12 @@ void watch_set_maintenance(struct fleet *fleet, struct instance *instance, int64
 bool watch_in_maintenance(const struct fleet *fleet, const struct instance *instance, int64_t now_ms,
                           struct slice *ret_reason, int64_t *ret_until_ms);
 
+/* Whether an operator has put it there. */
+bool watch_in_own_maintenance(const struct instance *instance, int64_t now_ms);
+/* The first window that is open and covers it, and when that closes; NULL for none. */
+const struct maintenance_window *watch_open_window(const struct fleet *fleet, const struct instance *instance,
+                                                   int64_t now_ms, int64_t *ret_until_ms);
+
 /* The last moment behind FROM_MS, up to NOW_MS, at which it was in maintenance; INT64_MIN for none. */
 int64_t watch_was_in_maintenance(const struct fleet *fleet, const struct instance *instance, int64_t from_ms,
                                  int64_t now_ms);

@@ -243,7 +243,7 @@ static void on_problem(void *ctx, const char *where, const char *key, const char
     LOG(reload->d->log, ERROR, "configuration problem", log_text("file", where), log_text("key", key),
         log_text("what", what));
     if (reload->problems)
-        buf_add_format(reload->problems, "%s%s: %s: %s", reload->problems->len ? "; " : "", where, key, what);
+        buf_add_format(reload->problems, "%s%s: %s: %s", reload->problems->len ? "\n" : "", where, key, what);
 }
 
 static void apply_config(struct daemon *d, struct config *config)

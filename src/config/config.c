@@ -4,6 +4,7 @@
 
 #include "config_type.h"
 
+#include "codec/json_object.h"
 #include "config/json_comments.h"
 #include "config/loader.h"
 #include "util/alloc.h"
@@ -75,7 +76,18 @@ static void tell_syntax(struct loader *loader, const char *text, size_t at, cons
     char line[32];
 
     (void)snprintf(line, sizeof(line), "line %zu", json_line_of(text, at));
-    loader_problem(loader, loader->where, line, "%s", what);
+    loader_problem(loader, loader->where, line, "column %zu: %s", json_column_of(text, at), what);
+}
+
+/* The parser says no more than about where; the strict one says what. */
+static void tell_not_json(struct loader *loader, const char *text, size_t len, size_t at)
+{
+    struct errmsg what, syntax;
+
+    if (!json_find_fault(slice_of(text, len), &at, &what))
+        errmsg_set(&what, "this is not JSON");
+    errmsg_set(&syntax, "syntax error: %s", what.text);
+    tell_syntax(loader, text, at, syntax.text);
 }
 
 /* TEXT with a NUL behind it; it is blanked and marked in place. */
@@ -96,7 +108,7 @@ static void apply_file_text(struct loader *loader, char *text, size_t len)
     json_mark_nuls(text, len);
     root = cJSON_ParseWithLengthOpts(text, len + 1, &end, true);
     if (!root)
-        tell_syntax(loader, text, (size_t)(end - text), "syntax error: this is not JSON");
+        tell_not_json(loader, text, len, (size_t)(end - text));
     else if (!cJSON_IsObject(root))
         loader_problem(loader, loader->where, "line 1", "must be an object");
     else

@@ -314,11 +314,12 @@ static void test_config_load_wrong_file(void **state)
         const char *text, *key, *what;
     } rows[] = {
         {"", "line 1", "syntax error"},
-        {"{", "line 1", "syntax error"},
+        {"{", "line 1", "column 2: syntax error: it ends where a name in double quotes should be"},
         {"[]", "line 1", "must be an object"},
         {"{}\n{}", "line 2", "syntax error"},
-        {"{\n  // fine\n  \"log\": {\"level\": \"info\",}\n}", "line 3", "syntax error"},
-        {"{\n/* a\nb */ \"log\" 5}", "line 3", "syntax error"},
+        {"{\n  // fine\n  \"log\": {\"level\": \"info\",}\n}", "line 3",
+         "column 26: syntax error: a comma too many, before }"},
+        {"{\n/* a\nb */ \"log\" 5}", "line 3", "column 12: syntax error: 5 where a colon should be"},
         {"{\n\n/* never", "line 3", "does not end"},
         {"{\"streams\": {\"batch\": [10 20]}}", "line 1", "syntax error"},
         {"{\"redis\": 5}", "redis", "must be an object"},
