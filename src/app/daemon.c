@@ -444,10 +444,21 @@ void daemon_free(struct daemon *d)
     free(d);
 }
 
+/* Who names certificates believes that the connection is encrypted. */
+static void warn_of_unused_tls(const struct daemon *d)
+{
+    const struct config *c = d->config;
+    if (c->redis.scheme != CONFIG_REDIS_TLS &&
+        (*c->redis.tls_ca_file || *c->redis.tls_cert_file || *c->redis.tls_key_file))
+        LOG(d->log, WARN, "the connection to redis is not encrypted: its files for TLS are not used",
+            log_text("do", "let redis.url begin with rediss://"));
+}
+
 int daemon_run(struct daemon *d)
 {
     LOG(d->log, INFO, "started", log_text("version", MT5_VERSION), log_text("commit", MT5_COMMIT),
         log_text("redis", d->config->redis.host), log_text("http", d->config->http.listen));
+    warn_of_unused_tls(d);
     redis_link_start(d->link);
     ingest_start(&d->ingest);
     follow_start(&d->follow);
