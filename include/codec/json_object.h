@@ -34,5 +34,8 @@ struct json_object {
  * object. */
 bool json_object_parse(struct json_object *object, struct slice text, struct errmsg *why);
 void json_object_clear(struct json_object *object);
+/* Where TEXT stops being such an object, and what is wrong there, for a message to whoever wrote it. False
+ * where nothing is, or the fault has no place. */
+bool json_find_fault(struct slice text, size_t *ret_at, struct errmsg *ret_what);
 /* NULL where there is none of that name. */
 const struct json_member *json_object_find(const struct json_object *object, const char *name);

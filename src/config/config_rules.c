@@ -11,6 +11,8 @@
 #include "core/notice.h"
 #include "util/errmsg.h"
 #include <float.h>
+#include <math.h>
+#include <strings.h>
 
 #define STATES "one of running, stopped, crashed or restarting"
 
@@ -25,11 +27,35 @@ static bool metric_apply(struct loader *loader, const char *name, const cJSON *i
     return true;
 }
 
+/* As other languages spell them. */
+static const char *op_meant(const cJSON *item)
+{
+    static const struct {
+        const char *written, *meant;
+    } table[] = {{"=>", ">="},           {"=<", "<="},          {"=", "=="},  {"===", "=="},
+                 {"<>", "!="},           {"!==", "!="},         {"~=", "!="}, {"gt", ">"},
+                 {"ge", ">="},           {"gte", ">="},         {"lt", "<"},  {"le", "<="},
+                 {"lte", "<="},          {"eq", "=="},          {"ne", "!="}, {"\xe2\x89\xa5", ">="},
+                 {"\xe2\x89\xa4", "<="}, {"\xe2\x89\xa0", "!="}};
+
+    for (size_t i = 0; cJSON_IsString(item) && i < ARRAY_LEN(table); i++) {
+        if (strcasecmp(item->valuestring, table[i].written) == 0)
+            return table[i].meant;
+    }
+    return NULL;
+}
+
 static bool op_apply(struct loader *loader, const char *name, const cJSON *item, void *record)
 {
     struct rule_draft *draft = record;
+    const char *meant = op_meant(item);
     unsigned value;
 
+    if (meant) {
+        loader_problem(loader, loader->where, name, "must be one of >, >=, <, <=, == or !=; did you mean %s?",
+                       meant);
+        return false;
+    }
     if (!word_read(loader, name, item, &vocabulary_ops, &value))
         return false;
     draft->rule.op = (enum rule_op)value;
@@ -339,8 +365,43 @@ bool rules_apply(struct loader *loader, const struct config_key *key, const cJSO
     return good;
 }
 
+/* True where no value up to MOST, and none below 0, meets RULE. */
+static bool is_never_met(const struct rule *rule, double most)
+{
+    switch (rule->op) {
+    case RULE_GT:
+        return rule->threshold >= most;
+    case RULE_GE:
+        return rule->threshold > most;
+    case RULE_LT:
+        return rule->threshold <= 0;
+    case RULE_LE:
+        return rule->threshold < 0;
+    case RULE_EQ:
+        return rule->threshold < 0 || rule->threshold > most;
+    case RULE_NE:
+        return false;
+    }
+    return false;
+}
+
+/* A rule that nobody can ever hear of was not meant so. Nothing that a rule looks at is ever negative, and
+ * attempts end with the one that is given up. */
+static const char *never_fault(const struct rule_draft *draft, uint32_t max_attempts)
+{
+    const struct rule *rule = &draft->rule;
+
+    if (!rule->enabled || draft->threshold != THRESHOLD_NUMBER)
+        return NULL;
+    if (is_never_met(rule, INFINITY))
+        return "can never be met: it is never negative";
+    if (rule->metric == METRIC_RECOVERY_ATTEMPTS && is_never_met(rule, (double)max_attempts + 1))
+        return "can never be met: there are recovery.max_attempts, and one more when it is given up";
+    return NULL;
+}
+
 /* What is wrong with a whole draft, and in which field. */
-static const char *draft_fault(const struct rule_draft *draft, const char **ret_field)
+static const char *draft_fault(const struct rule_draft *draft, uint32_t max_attempts, const char **ret_field)
 {
     struct rule rule = draft->rule;
     const char *fault;
@@ -352,6 +413,9 @@ static const char *draft_fault(const struct rule_draft *draft, const char **ret_
         return "must be a number, the metric is not state";
     if (rule.metric != METRIC_RECOVERY_ATTEMPTS && draft->threshold == THRESHOLD_MAX_ATTEMPTS)
         return "must be a number; null is for recovery_attempts";
+    fault = never_fault(draft, max_attempts);
+    if (fault)
+        return fault;
     fault = rule_find_fault(&rule);
     rule.has_clear = false;
     *ret_field = rule_find_fault(&rule) ? "op" : "clear";
@@ -372,7 +436,7 @@ static void draft_check(struct loader *loader, struct rule_draft *draft)
     if (!fields_are_complete(loader, draft->origin, path.text, &rule_table, draft->seen, hint.text))
         return;
     draft->rule.by_max_attempts = draft->threshold == THRESHOLD_MAX_ATTEMPTS;
-    fault = draft_fault(draft, &field);
+    fault = draft_fault(draft, (uint32_t)loader->config->recovery.max_attempts, &field);
     if (!fault)
         return;
     key_path_add(&path, ".", field);

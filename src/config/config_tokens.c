@@ -105,6 +105,8 @@ static const char *secret_fault(struct buf *content)
         content->len--;
     if (content->len && content->data[content->len - 1] == '\r')
         content->len--;
+    if (content->len == 0)
+        return "is empty";
     if (content->len < SECRET_MIN_BYTES)
         return "a token has 16 bytes at least";
     for (size_t i = 0; i < content->len; i++) {

@@ -6,6 +6,8 @@
 #include "config/loader.h"
 #include <cjson/cJSON.h>
 
+#define CONFIG_BACKOFF_EXPECTED "a list of 1 to 16 whole numbers of milliseconds, such as [0, 5000, 15000]"
+
 struct field_table;
 
 struct config_type_row {

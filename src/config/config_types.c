@@ -4,7 +4,7 @@
 
 #include "util/buf.h"
 
-static const char a_list[] = "a list", an_object[] = "an object", some_text[] = "text";
+static const char an_object[] = "an object", some_text[] = "text";
 
 /* The types that are held as text differ in what they take only. */
 #define TEXT_ROW(its_name)                                                                                   \
@@ -21,7 +21,7 @@ const struct config_type_row config_types[] = {
     [CONFIG_TYPE_LISTEN] = {TEXT_ROW("address")},
     [CONFIG_TYPE_STREAM] = {TEXT_ROW("stream name")},
     [CONFIG_TYPE_ID] = {TEXT_ROW("identifier")},
-    [CONFIG_TYPE_INTEGER] = {NUMBER_ROW("integer", "a whole number")},
+    [CONFIG_TYPE_INTEGER] = {NUMBER_ROW("integer", CONFIG_WHOLE_NUMBER)},
     [CONFIG_TYPE_NUMBER] = {NUMBER_ROW("number", "a number")},
     [CONFIG_TYPE_BOOL] = {.name = "true or false",
                           .expected = "true or false",
@@ -36,13 +36,13 @@ const struct config_type_row config_types[] = {
                           .apply = enum_apply,
                           .print = enum_print},
     [CONFIG_TYPE_BACKOFF] = {.name = "list of integers",
-                             .expected = a_list,
+                             .expected = CONFIG_BACKOFF_EXPECTED,
                              .accepts = cJSON_IsArray,
                              .set_default = backoff_set_default,
                              .apply = backoff_apply,
                              .print = backoff_print},
     [CONFIG_TYPE_LAUNCH_MODES] = {.name = "list of names",
-                                  .expected = a_list,
+                                  .expected = "a list of launch modes, such as [\"auto\", \"manual\"]",
                                   .accepts = cJSON_IsArray,
                                   .set_default = launch_modes_set_default,
                                   .apply = launch_modes_apply,
@@ -57,14 +57,14 @@ const struct config_type_row config_types[] = {
                            .print = rules_print,
                            .member_len = rules_member_len},
     [CONFIG_TYPE_WINDOWS] = {.name = "list of objects",
-                             .expected = a_list,
+                             .expected = "a list of objects with name, instances, brokers and weekly",
                              .accepts = cJSON_IsArray,
                              .apply = windows_apply,
                              .fields = &window_table,
                              .print = windows_print,
                              .clear = windows_clear},
     [CONFIG_TYPE_WEBHOOKS] = {.name = "list of objects",
-                              .expected = a_list,
+                              .expected = "a list of objects with url and timeout_ms",
                               .accepts = cJSON_IsArray,
                               .apply = webhooks_apply,
                               .fields = &webhook_table,
@@ -79,7 +79,7 @@ const struct config_type_row config_types[] = {
                            .clear = hooks_clear,
                            .member_len = hooks_member_len},
     [CONFIG_TYPE_TOKENS] = {.name = "list of objects",
-                            .expected = a_list,
+                            .expected = "a list of objects with name, role and file",
                             .accepts = cJSON_IsArray,
                             .apply = tokens_apply,
                             .fields = &token_table,

@@ -64,9 +64,24 @@ void tell_wrong_choice(struct loader *loader, const char *name, const char *text
     buf_clear(&list);
 }
 
+static bool ends_with(const char *name, const char *end)
+{
+    size_t len = strlen(name), end_len = strlen(end);
+
+    return len > end_len && strcmp(name + len - end_len, end) == 0;
+}
+
+/* People write "30s": what is counted is said with it. */
+static const char *unit_of(const char *name, const char *expected)
+{
+    if (strcmp(expected, CONFIG_WHOLE_NUMBER) != 0)
+        return "";
+    return ends_with(name, "_ms") ? " of milliseconds" : ends_with(name, "_s") ? " of seconds" : "";
+}
+
 void tell_wrong_type(struct loader *loader, const char *name, const char *expected)
 {
-    loader_problem(loader, loader->where, name, "must be %s", expected);
+    loader_problem(loader, loader->where, name, "must be %s%s", expected, unit_of(name, expected));
 }
 
 const char *text_fault(const char *text, bool may_control)
@@ -128,11 +143,11 @@ bool number_read(struct loader *loader, const char *name, const cJSON *item, con
     double value = item->valuedouble;
 
     if (!cJSON_IsNumber(item)) {
-        tell_wrong_type(loader, name, range->is_whole ? "a whole number" : "a number");
+        tell_wrong_type(loader, name, range->is_whole ? CONFIG_WHOLE_NUMBER : "a number");
         return false;
     }
     if (range->is_whole && isfinite(value) && fabs(value) < EXACT_LIMIT && floor(value) != value) {
-        loader_problem(loader, loader->where, name, "must be a whole number");
+        tell_wrong_type(loader, name, range->is_whole ? CONFIG_WHOLE_NUMBER : "a number");
         return false;
     }
     if (!(value >= range->min && value <= range->max) || (range->above_min && value == range->min)) {

@@ -5,6 +5,9 @@
 #include "core/maintenance.h"
 #include "util/buf.h"
 
+/* Of which ids are made, and what stands for others. */
+#define GLOB_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-*?"
+
 static bool name_apply(struct loader *loader, const char *name, const cJSON *item, void *record)
 {
     struct maintenance_window *window = record;
@@ -28,6 +31,13 @@ static bool glob_apply(struct loader *loader, const char *name, const cJSON *ite
     if (!glob_is_valid(slice_text(text))) {
         loader_problem(loader, loader->where, name, "must have 1 to %d bytes; * stands for all",
                        WINDOW_GLOB_MAX);
+        return false;
+    }
+    if (text[strspn(text, GLOB_CHARACTERS)]) {
+        loader_problem(
+            loader, loader->where, name,
+            "matches no id: those are letters, digits, dots, underscores and dashes; * and ? stand "
+            "for others");
         return false;
     }
     memcpy(glob, text, strlen(text) + 1);

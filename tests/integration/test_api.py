@@ -397,7 +397,12 @@ def test_nothing_is_commanded_where_only_observing(api, bus):
 
 
 BAD_BODIES = [
-    (COMMANDS, "", 400, ""), (COMMANDS, "{", 400, "byte 2"), (COMMANDS, "[]", 400, ""), (COMMANDS, '"stop"', 400, ""),
+    (COMMANDS, "", 400, ""), (COMMANDS, "{", 400, "it ends where a name in double quotes should be, at byte 2"),
+    (COMMANDS, '{"command":"stop",}', 400, "a comma too many, before }, at byte 18"),
+    (COMMANDS, "{'command':'stop'}", 400, "' where a name in double quotes should be, at byte 2"),
+    (COMMANDS, '{"command"="stop"}', 400, "= where a colon should be, at byte 11"),
+    (COMMANDS, '{"command":stop}', 400, "s where a value should be, at byte 12"),
+    (COMMANDS, "[]", 400, ""), (COMMANDS, '"stop"', 400, ""),
     (COMMANDS, "null", 400, ""), (COMMANDS, '{"command":"stop"} x', 400, ""), (COMMANDS, "\xff", 400, ""),
     (COMMANDS, '{"command":"stop","command":"start"}', 400, "command"), (COMMANDS, "[" * 30000, 400, ""),
     (COMMANDS, '{"a":' * 10000, 400, ""),

@@ -364,6 +364,28 @@ def test_a_daemon_that_hangs_is_waited_for_so_long(ctl):
         one.daemon.resume()
 
 
+def test_refusals_read_well(ctl, bus):
+    """What is in the way, until when, and what would help."""
+    one = ctl({"maintenance_windows": [{"name": "week", "instances": "mt5-1", "weekly": "Mon 00:00-Sun 23:59"},
+                                       {"name": "rest", "instances": "mt5-1", "weekly": "Sun 23:58-Mon 00:01"}]})
+    bus.register("mt5-1")
+    refused = one.run("maintenance", "mt5-1", "off")
+    assert refused.code == 1
+    assert re.fullmatch(r"mt5statectl: the window (week|rest) of maintenance_windows \(.+, UTC\) keeps it in maintenance "
+                        r"until \S+Z; only a change of the configuration ends that \(409\)\n", refused.err)
+    one.ok("stop", "mt5-1")
+    refused = one.run("restart", "mt5-1")
+    assert refused.code == 1
+    assert re.fullmatch(r"mt5statectl: mt5-1\.stop\.1 is under way until \S+Z at the latest; only a stronger command "
+                        r"replaces it \(the strongest first: stop, recover, restart, start\) \(409\)\n", refused.err)
+    one.daemon.write_config(http__max_connection=5, log__level="loud")
+    refused = one.run("reload")
+    assert refused.code == 1
+    [first, second] = refused.err.splitlines()
+    assert "http.max_connection: unknown key; did you mean http.max_connections?" in first
+    assert "log.level: must be one of debug, info, warn or error" in second
+
+
 def test_changes_that_redis_does_not_take_are_refused(ctl, bus, redis_server):
     one = ctl()
     bus.register("mt5-1")
