@@ -17,14 +17,14 @@
  * every send_ms. Streams are fewer than connections, so that some are left for others. */
 #pragma once
 
+#include "codec/http_head.h"
+#include "codec/http_target.h"
 #include "util/buf.h"
 #include "util/errmsg.h"
 #include "util/slice.h"
 #include <stdint.h>
 
 #define HTTP_BODY_MAX_BYTES   65536
-#define HTTP_HEADER_MAX_BYTES 8192 /* request line included */
-#define HTTP_ARGS_MAX         32   /* query arguments; more are refused with 400 */
 #define HTTP_REQUEST_MS       10000
 #define HTTP_IDLE_MS          60000
 #define HTTP_SEND_MS          60000
@@ -95,6 +95,9 @@ struct slice http_request_path(const struct http_request *request);
 /* The first query argument of that name, decoded; false where there is none. */
 bool http_request_arg(const struct http_request *request, const char *name, struct slice *ret_value);
 size_t http_request_arg_count(const struct http_request *request);
+/* Whom the request is for: the host of a target in the proxy's form, else the header Host; empty where neither is
+ * there. */
+struct slice http_request_host(const struct http_request *request);
 /* The name of the argument at INDEX, for handlers that refuse unknown ones. */
 struct slice http_request_arg_name(const struct http_request *request, size_t index);
 /* The first header of that name, any case; data is NULL where there is none. */

@@ -23,7 +23,8 @@ void *http_on_target(void *ctx, const char *target, struct MHD_Connection *mhd)
     if (connection->state == HTTP_WAITING)
         http_connection_enter(connection, HTTP_READING);
     request->connection = connection;
-    request->target_is_bad = !http_target_parse(request, target ? target : "");
+    request->target_fault = http_target_parse(&request->target, target ? target : "");
+    request->close_after = connection->closes_after;
     connection->request = request;
     return request;
 }
@@ -142,7 +143,7 @@ void http_on_completed(void *ctx, struct MHD_Connection *mhd, void **context,
     if (request->response)
         MHD_destroy_response(request->response);
     buf_clear(&request->body);
-    free(request->target);
+    http_target_clear(&request->target);
     free(request);
     if (connection->state == HTTP_CLOSING)
         return;

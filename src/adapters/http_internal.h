@@ -21,6 +21,7 @@ enum http_state {
     HTTP_SENDING,        /* until the answer has gone */
     HTTP_STREAMING,      /* a stream of which everything was taken; suspended */
     HTTP_STREAM_SENDING, /* one with something to take, since some was taken last */
+    HTTP_REFUSED_HEAD,   /* answered by ourselves; what still comes is thrown away */
     HTTP_CLOSING,        /* shut down; libmicrohttpd will notice */
     HTTP_STATES
 };
@@ -31,14 +32,17 @@ TAILQ_HEAD(http_connection_list, http_connection);
 struct http_connection {
     TAILQ_ENTRY(http_connection) link;
     struct http_server *server;
-    struct MHD_Connection *mhd;
+    struct MHD_Connection *mhd;   /* NULL until its first request has a whole head */
     struct http_request *request; /* NULL between requests */
+    struct sockaddr_storage peer;
+    socklen_t peer_len;
     struct event *readable;       /* edge: bytes or an end came */
     int fd;
     enum http_state state;
     int64_t entered_ms;
     bool is_local;
-    bool has_more; /* bytes came behind the request that is being answered */
+    bool has_more;     /* bytes came behind the request that is being answered */
+    bool closes_after; /* the answer to the next request is the last: what is behind it is refused */
 };
 
 struct http_server {
@@ -70,18 +74,11 @@ struct http_server {
     struct http_stats stats;
 };
 
-struct http_arg {
-    struct slice name, value;
-};
-
 struct http_request {
     struct http_connection *connection;
     enum http_method method;
-    char *target; /* decoded in place; path and args point into it */
-    struct slice path;
-    struct http_arg args[HTTP_ARGS_MAX];
-    size_t arg_count;
-    bool target_is_bad;
+    struct http_target target;
+    const char *target_fault; /* NULL: none */
 
     struct buf body;
     size_t body_seen; /* bytes, those thrown away included */
@@ -112,10 +109,16 @@ void http_accept_resume(struct http_server *server);
 /* http_connection.c */
 bool http_address_is_loopback(const struct sockaddr *address);
 /* Takes FD in any case. */
-void http_connection_add(struct http_server *server, int fd, const struct sockaddr *peer, socklen_t peer_len);
+void http_connection_add(struct http_server *server, int fd, const struct sockaddr_storage *peer,
+                         socklen_t peer_len);
 void http_connection_enter(struct http_connection *connection, enum http_state state);
-/* Ends the connection; what happens next is libmicrohttpd's. */
+/* Gives the connection to libmicrohttpd, which reads it from now on. It may be gone after this call. */
+void http_connection_hand_over(struct http_connection *connection);
+/* Ends the connection. What happens next is libmicrohttpd's; where that does not have it, it is gone. */
 void http_connection_shut(struct http_connection *connection);
+/* Bytes wait to be read; the other side has sent its last. */
+bool http_socket_has_bytes(int fd);
+bool http_socket_has_ended(int fd);
 void http_deadlines_check(struct http_server *server);
 void http_notify_connection(void *ctx, struct MHD_Connection *mhd, void **context,
                             enum MHD_ConnectionNotificationCode code);
@@ -140,7 +143,10 @@ void http_stream_free(struct http_stream *stream);
 /* http_answer.c */
 void http_response_add_header(struct MHD_Response *response, const char *name, const char *value);
 
-/* http_target.c: the request target and the headers that decide where a request ends. */
-bool http_target_parse(struct http_request *request, const char *target);
+/* http_gate.c: what is judged before the library sees it, or before the application does. */
+/* Bytes, or an end, came on a connection whose next request has not begun. */
+void http_gate_look(struct http_connection *connection);
+/* Bytes, or an end, came on a connection that was refused. */
+void http_gate_drain(struct http_connection *connection);
 /* Finds a reason to refuse the request by its headers alone; sets refusal and close_after. */
 void http_headers_check(struct http_request *request);
