@@ -80,7 +80,7 @@ bool http_server_is_loopback(const struct http_server *server);
 struct http_stats {
     uint64_t connections, accepted, requests;
     uint64_t refused;      /* requests refused before the handler saw them */
-    uint64_t evicted;      /* idle connections closed to make room for new ones */
+    uint64_t evicted;      /* connections of no use closed to make room for new ones, or for new answers */
     uint64_t expired;      /* connections closed at a deadline */
     uint64_t cancelled;    /* requests whose client went away before the answer */
     uint64_t out_of_files; /* connections closed at once because no file descriptor was left */
@@ -148,6 +148,9 @@ struct http_body *http_body_ref(struct http_body *body);
 /* FREED is called once, when the last reference is gone: the answers have been sent, or will never be. */
 void http_body_watch(struct http_body *body, void (*freed)(void *ctx), void *ctx);
 void http_body_unref(struct http_body *body);
+/* Of the shared bodies that are being sent, gives up the one that has been on its way for longest: the connections
+ * of all who take it are closed. False where there is none. */
+bool http_server_cut_slowest(struct http_server *server);
 
 /* Called from the loop; inside, http_stream_send and http_stream_close may be called. */
 struct http_stream_events {

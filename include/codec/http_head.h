@@ -13,7 +13,7 @@
 #define HTTP_HEAD_MAX_FIELDS   100
 #define HTTP_HEAD_MAX_ARGS     64 /* parts of the query, the empty ones too */
 #define HTTP_HEAD_MAX_COOKIES  64
-#define HTTP_CHUNK_MAX_BYTES   (16u << 20) /* that a chunk may say it has */
+#define HTTP_CHUNK_MAX_BYTES   (16u << 20) /* that a body, or a chunk of it, may say it has: more is not even read */
 
 /* What the headers say about where the request ends, and to whom it goes. Zeroed at first. */
 struct http_framing {
@@ -37,9 +37,10 @@ enum http_verdict {
 struct http_head {
     struct http_framing framing;
     size_t bytes;       /* of the head, its empty line included; where it is whole */
-    int status;         /* where it is refused: 400, 417, 431, 505 */
+    int status;         /* where it is refused: 400, 413, 417, 431, 505 */
     const char *detail; /* what is wrong */
     bool is_head;       /* the method is HEAD: an answer has no body */
+    bool is_old;        /* HTTP/1.0 */
 };
 
 /* Judges the head at the beginning of BYTES, in which empty lines before it are let pass. What is bad is refused

@@ -92,6 +92,7 @@ void http_request_answer(struct http_request *request, const struct http_answer 
     request->is_answered = true;
     request->response = response;
     request->status = (unsigned)answer->status;
+    request->shared = response ? answer->shared : NULL;
     if (response && answer->content_type)
         http_response_add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
     for (size_t i = 0; response && i < answer->header_count; i++)
@@ -132,7 +133,7 @@ void http_request_answer_not_allowed(struct http_request *request, unsigned meth
         unsigned bits;
         const char *text;
     } names[] = {{HTTP_GET, "GET, HEAD"}, {HTTP_POST, "POST"}, {HTTP_PUT, "PUT"}, {HTTP_DELETE, "DELETE"}};
-    struct buf allow = BUF_INIT;
+    struct buf allow = BUF_INIT, detail = BUF_INIT;
     struct http_header header = {MHD_HTTP_HEADER_ALLOW, NULL};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -142,6 +143,8 @@ void http_request_answer_not_allowed(struct http_request *request, unsigned meth
         buf_add_text(&allow, names[i].text);
     }
     header.value = buf_text(&allow);
-    answer_problem(request, 405, NULL, &header, 1);
+    buf_add_format(&detail, "what may be done at this path: %s", header.value);
+    answer_problem(request, 405, buf_text(&detail), &header, 1);
     buf_clear(&allow);
+    buf_clear(&detail);
 }

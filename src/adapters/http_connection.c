@@ -79,6 +79,28 @@ void http_deadlines_check(struct http_server *server)
     }
 }
 
+static const struct http_body *body_of(const struct http_connection *connection)
+{
+    return connection->request ? connection->request->shared : NULL;
+}
+
+bool http_server_cut_slowest(struct http_server *server)
+{
+    struct http_connection *connection = TAILQ_FIRST(&server->lists[HTTP_SENDING]), *next;
+    const struct http_body *body = NULL;
+
+    for (; connection; connection = next) {
+        next = TAILQ_NEXT(connection, link);
+        if (!body)
+            body = body_of(connection);
+        if (!body || body_of(connection) != body)
+            continue;
+        server->stats.evicted++;
+        http_connection_shut(connection);
+    }
+    return body != NULL;
+}
+
 bool http_socket_has_bytes(int fd)
 {
     char byte;

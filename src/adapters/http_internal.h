@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 /* Of a body that is refused, this much is read and thrown away so that the client sees why. */
-#define HTTP_DRAIN_MAX_BYTES (16u << 20)
+#define HTTP_DRAIN_MAX_BYTES HTTP_CHUNK_MAX_BYTES
 
 struct event;
 struct loop_timer;
@@ -91,6 +91,7 @@ struct http_request {
     http_cancel_fn cancel;
     void *cancel_ctx;
     struct MHD_Response *response; /* NULL with is_answered: there was no memory for it */
+    struct http_body *shared;      /* what the response sends, borrowed from it; NULL: a body of its own */
     unsigned status;
     struct http_stream *stream; /* NULL where the answer is none */
 };

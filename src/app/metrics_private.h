@@ -60,6 +60,8 @@ enum scalar {
     SCALAR_BLOCKED,
     SCALAR_LOG_DROPPED,
     SCALAR_CONNECTIONS,
+    SCALAR_HTTP_REQUESTS,
+    SCALAR_HTTP_REFUSED,
     SCALAR_STREAMS,
     SCALAR_STREAMS_SLOW,
     SCALAR_EVENTS_KEPT,
@@ -102,6 +104,7 @@ void metrics_write_entries(const struct scrape *s, int which);
 void metrics_write_rejected(const struct scrape *s, int which);
 void metrics_write_repairs(const struct scrape *s, int which);
 void metrics_write_rollbacks(const struct scrape *s, int which);
+void metrics_write_http_closed(const struct scrape *s, int which);
 void metrics_write_evicted(const struct scrape *s, int which);
 
 /* metrics_watch.c: what is decided about instances, and who is told. */

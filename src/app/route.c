@@ -34,15 +34,28 @@ bool route_allows_arg(const char *allowed, struct slice name)
     return false;
 }
 
-/* Without the port, and without the brackets of an IPv6 address. */
+static bool is_port(struct slice text)
+{
+    for (size_t i = 1; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+    }
+    return text.len == 0 || text.data[0] == ':';
+}
+
+/* Without the port, and without the brackets of an IPv6 address; empty where it is no host and port. */
 static struct slice cut_port(struct slice host)
 {
-    if (host.len && host.data[0] == '[') {
-        const char *close = memchr(host.data, ']', host.len);
-        return close ? slice_of(host.data + 1, (size_t)(close - host.data) - 1) : host;
-    }
-    const char *colon = host.len ? memchr(host.data, ':', host.len) : NULL;
-    return colon ? slice_of(host.data, (size_t)(colon - host.data)) : host;
+    bool has_bracket = host.len && host.data[0] == '[';
+    const char *end = host.len ? memchr(host.data, has_bracket ? ']' : ':', host.len) : NULL;
+    size_t len = end ? (size_t)(end - host.data) : host.len;
+    struct slice port = slice_of(host.data + len, host.len - len);
+
+    if (!has_bracket)
+        return is_port(port) ? slice_of(host.data, len) : slice_of("", 0);
+    if (!end || !is_port(slice_of(port.data + 1, port.len - 1)))
+        return slice_of("", 0);
+    return slice_of(host.data + 1, len - 1);
 }
 
 static bool is_address(struct slice name)

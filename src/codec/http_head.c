@@ -6,6 +6,8 @@
 #define CHUNK_LINE_MAX     1024 /* extensions included */
 #define TRAILERS_MAX_BYTES HTTP_HEAD_MAX_BYTES
 
+static const char too_long[] = "the body is limited to 65536 bytes";
+
 static bool is_token_char(char c)
 {
     bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -22,12 +24,29 @@ static bool is_token(struct slice text)
     return text.len > 0;
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* A length beyond all numbers is a length too: too great a one. */
+static bool read_length(struct slice text, uint64_t *ret_length)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_digit(text.data[i]))
+            return false;
+    }
+    if (!number_parse_u64(text, UINT64_MAX, ret_length))
+        *ret_length = UINT64_MAX;
+    return text.len > 0;
+}
+
 void http_framing_add(struct http_framing *framing, struct slice name, struct slice value)
 {
     framing->has_bad_name |= !is_token(name);
     if (slice_is_nocase(name, "Content-Length")) {
         framing->content_lengths++;
-        framing->has_bad_length |= !number_parse_u64(value, UINT64_MAX - 1, &framing->content_length);
+        framing->has_bad_length |= !read_length(value, &framing->content_length);
     } else if (slice_is_nocase(name, "Transfer-Encoding")) {
         framing->transfer_encodings++;
         framing->is_chunked = slice_is_nocase(value, "chunked");
@@ -113,11 +132,6 @@ static const char *find_target_fault(struct slice target)
     return NULL;
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static enum http_verdict read_request_line(struct http_head *head, struct slice line)
 {
     struct slice method = take_word(&line), target = take_word(&line), version = line;
@@ -137,6 +151,7 @@ static enum http_verdict read_request_line(struct http_head *head, struct slice 
         return refuse(head, 400, "the request line does not end in HTTP/1.1");
     if (version.data[5] != '1')
         return refuse(head, 505, "this is HTTP/1.1, and no other version");
+    head->is_old = version.data[7] == '0';
     return HTTP_WHOLE;
 }
 
@@ -204,6 +219,10 @@ static enum http_verdict judge_framing(struct http_head *head)
 
     if (fault)
         return refuse(head, 400, fault);
+    if (head->is_old && head->framing.transfer_encodings)
+        return refuse(head, 400, "Transfer-Encoding in a request of HTTP/1.0");
+    if (head->framing.content_length > HTTP_CHUNK_MAX_BYTES)
+        return refuse(head, 413, too_long);
     if (head->framing.has_bad_expectation)
         return refuse(head, 417, "the only Expect known is 100-continue");
     return HTTP_WHOLE;
@@ -325,7 +344,7 @@ enum http_verdict http_chunks_read(struct slice bytes, int *ret_status, const ch
         if (fault)
             return refuse_body(400, fault, ret_status, ret_detail);
         if (size > HTTP_CHUNK_MAX_BYTES)
-            return refuse_body(413, "the body is limited to 65536 bytes", ret_status, ret_detail);
+            return refuse_body(413, too_long, ret_status, ret_detail);
         if (size == 0)
             return read_trailers(rest, ret_status, ret_detail);
         if (size >= rest.len)
