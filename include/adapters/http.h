@@ -76,7 +76,7 @@ uint16_t http_server_port(const struct http_server *server);
 /* True where only this machine can connect: a unix socket or a loopback address. */
 bool http_server_is_loopback(const struct http_server *server);
 
-/* Counted since http_server_new, but for connections, which are those open now. */
+/* Counted since http_server_new, but for what is open or held now. */
 struct http_stats {
     uint64_t connections, accepted, requests;
     uint64_t refused;      /* requests refused before the handler saw them */
@@ -84,6 +84,7 @@ struct http_stats {
     uint64_t expired;      /* connections closed at a deadline */
     uint64_t cancelled;    /* requests whose client went away before the answer */
     uint64_t out_of_files; /* connections closed at once because no file descriptor was left */
+    size_t answer_bytes;   /* held now for answers that are not shared, until their clients have taken all of it */
     uint64_t streams;      /* open now */
     uint64_t streams_slow; /* closed because the client did not take what was sent */
 };

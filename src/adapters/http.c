@@ -34,18 +34,23 @@ static void PRINTF_LIKE(2, 0) on_mhd_message(void *ctx, const char *format, va_l
     LOG_LIMITED(server->log, DEBUG, slice_of(text, len), "http", log_slice("reason", slice_of(text, len)));
 }
 
+void http_server_run_soon(struct http_server *server)
+{
+    loop_timer_set(server->run_soon, 0);
+}
+
 void http_server_run_now(struct http_server *server)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms;
 
+    server->run_began_us = loop_now_us();
+    server->requests_at_run = server->stats.requests;
+    http_postponed_resume(server);
     (void)MHD_run(server->daemon); /* fails without epoll only */
     if (MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES)
         loop_timer_set(server->run_soon, (int64_t)wait_ms);
-}
-
-void http_server_run_soon(struct http_server *server)
-{
-    loop_timer_set(server->run_soon, 0);
+    if (!TAILQ_EMPTY(&server->postponed))
+        http_server_run_soon(server);
 }
 
 static void on_run_soon(void *ctx)
@@ -121,6 +126,7 @@ static struct http_server *server_alloc(struct loop *loop, const struct http_opt
     server->limits_ms[HTTP_SENDING] = options->send_ms ? options->send_ms : HTTP_SEND_MS;
     server->limits_ms[HTTP_STREAM_SENDING] = server->limits_ms[HTTP_SENDING];
     server->limits_ms[HTTP_REFUSED_HEAD] = LINGER_MS;
+    TAILQ_INIT(&server->postponed);
     for (int state = 0; state < HTTP_STATES; state++)
         TAILQ_INIT(&server->lists[state]);
     return server;
@@ -173,8 +179,11 @@ static void cancel_all(struct http_server *server)
 
     for (int i = 0; i < LAST_RUNS; i++)
         (void)MHD_run(server->daemon); /* what was answered may still go */
+    while (!TAILQ_EMPTY(&server->postponed))
+        http_postponed_resume(server);
     while ((connection = TAILQ_FIRST(&server->lists[HTTP_HANDLING]))) {
-        http_request_cancel(connection->request);
+        if (connection->request->is_suspended)
+            http_request_cancel(connection->request);
         http_connection_shut(connection);
     }
     while ((connection = TAILQ_FIRST(&server->lists[HTTP_STREAMING])) ||

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define BACKLOG         128
+#define SEND_BYTES      131072 /* the system doubles it */
 #define ACCEPTS_A_TURN  16
 #define PAUSE_MS        100
 #define EVICT_AFTER_MS  1000
@@ -254,10 +255,12 @@ static bool accept_one(struct http_server *server)
 {
     struct sockaddr_storage peer = {0};
     socklen_t peer_len = sizeof(peer);
-    int on = 1;
+    int on = 1, send_bytes = SEND_BYTES;
     int fd = accept4(server->listen_fd, (struct sockaddr *)&peer, &peer_len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd >= 0) {
+        /* What the system takes at once is copied while everybody waits, and it would take megabytes. */
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof(send_bytes));
         if (peer.ss_family != AF_UNIX)
             (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* it would only be slower */
         http_connection_add(server, fd, &peer, peer_len);

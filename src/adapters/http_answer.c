@@ -7,6 +7,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define ANSWERS_MAX_BYTES ((size_t)64 << 20) /* shared bodies are not counted */
+
 struct http_body {
     struct buf content;
     unsigned references;
@@ -84,10 +86,23 @@ void http_response_add_header(struct MHD_Response *response, const char *name, c
     (void)added;
 }
 
+/* What clients do not take waits with us, and is bounded: the slowest pay for it. */
+static void count_own_bytes(struct http_request *request, size_t bytes)
+{
+    struct http_server *server = request->connection->server;
+
+    request->own_bytes = bytes;
+    server->stats.answer_bytes += bytes;
+    if (server->stats.answer_bytes > ANSWERS_MAX_BYTES)
+        http_answers_limit(server, ANSWERS_MAX_BYTES);
+}
+
 void http_request_answer(struct http_request *request, const struct http_answer *answer)
 {
+    size_t own_bytes = answer->body ? answer->body->cap : 0; /* what it takes */
     struct MHD_Response *response = response_of(answer);
 
+    count_own_bytes(request, own_bytes);
     assert(!request->is_answered);
     request->is_answered = true;
     request->response = response;

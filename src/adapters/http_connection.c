@@ -101,6 +101,21 @@ bool http_server_cut_slowest(struct http_server *server)
     return body != NULL;
 }
 
+void http_answers_limit(struct http_server *server, size_t max_bytes)
+{
+    struct http_connection *connection = TAILQ_FIRST(&server->lists[HTTP_SENDING]), *next;
+    size_t bytes = server->stats.answer_bytes; /* they are given back later */
+
+    for (; connection && bytes > max_bytes; connection = next) {
+        next = TAILQ_NEXT(connection, link);
+        if (!connection->request || !connection->request->own_bytes)
+            continue;
+        bytes -= connection->request->own_bytes;
+        server->stats.evicted++;
+        http_connection_shut(connection);
+    }
+}
+
 bool http_socket_has_bytes(int fd)
 {
     char byte;

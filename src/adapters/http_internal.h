@@ -70,11 +70,18 @@ struct http_server {
     struct loop_timer *deadline;
     int64_t deadline_ms; /* when that is due */
 
+    /* Requests that are whole and wait for a turn of the loop with time left, first come first. */
+    TAILQ_HEAD(, http_request) postponed;
+    int64_t run_began_us;
+    uint64_t requests_at_run; /* stats.requests when it began */
+
     struct http_connection *adding; /* handed to MHD_add_connection, not yet told back */
     struct http_stats stats;
 };
 
 struct http_request {
+    TAILQ_ENTRY(http_request) postponed; /* while is_postponed */
+    bool is_postponed;
     struct http_connection *connection;
     enum http_method method;
     struct http_target target;
@@ -92,6 +99,7 @@ struct http_request {
     void *cancel_ctx;
     struct MHD_Response *response; /* NULL with is_answered: there was no memory for it */
     struct http_body *shared;      /* what the response sends, borrowed from it; NULL: a body of its own */
+    size_t own_bytes;              /* of a body of its own */
     unsigned status;
     struct http_stream *stream; /* NULL where the answer is none */
 };
@@ -117,6 +125,8 @@ void http_connection_enter(struct http_connection *connection, enum http_state s
 void http_connection_hand_over(struct http_connection *connection);
 /* Ends the connection. What happens next is libmicrohttpd's; where that does not have it, it is gone. */
 void http_connection_shut(struct http_connection *connection);
+/* Ends the answers that have been on their way for longest, until less than MAX_BYTES of memory is spent on them. */
+void http_answers_limit(struct http_server *server, size_t max_bytes);
 /* Bytes wait to be read; the other side has sent its last. */
 bool http_socket_has_bytes(int fd);
 bool http_socket_has_ended(int fd);
@@ -130,6 +140,8 @@ enum MHD_Result http_on_request(void *ctx, struct MHD_Connection *mhd, const cha
                                 const char *version, const char *data, size_t *size, void **context);
 void http_on_completed(void *ctx, struct MHD_Connection *mhd, void **context,
                        enum MHD_RequestTerminationCode code);
+/* Lets libmicrohttpd go on with the request that has been postponed for longest, if there is one. */
+void http_postponed_resume(struct http_server *server);
 /* Lets libmicrohttpd go on with a suspended request. */
 void http_request_wake(struct http_request *request);
 /* The client of a suspended request is gone. */
