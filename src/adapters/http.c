@@ -39,6 +39,18 @@ void http_server_run_soon(struct http_server *server)
     loop_timer_set(server->run_soon, 0);
 }
 
+/* Those that the library has closed in this run are gone from the list. */
+static void hold_completed(struct http_server *server)
+{
+    struct http_connection *connection;
+
+    while ((connection = TAILQ_FIRST(&server->completed))) {
+        TAILQ_REMOVE(&server->completed, connection, completed_link);
+        connection->has_completed = false;
+        http_gate_hold(connection);
+    }
+}
+
 void http_server_run_now(struct http_server *server)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms;
@@ -47,6 +59,7 @@ void http_server_run_now(struct http_server *server)
     server->requests_at_run = server->stats.requests;
     http_postponed_resume(server);
     (void)MHD_run(server->daemon); /* fails without epoll only */
+    hold_completed(server);
     if (MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES)
         loop_timer_set(server->run_soon, (int64_t)wait_ms);
     if (!TAILQ_EMPTY(&server->postponed))
@@ -127,6 +140,7 @@ static struct http_server *server_alloc(struct loop *loop, const struct http_opt
     server->limits_ms[HTTP_STREAM_SENDING] = server->limits_ms[HTTP_SENDING];
     server->limits_ms[HTTP_REFUSED_HEAD] = LINGER_MS;
     TAILQ_INIT(&server->postponed);
+    TAILQ_INIT(&server->completed);
     for (int state = 0; state < HTTP_STATES; state++)
         TAILQ_INIT(&server->lists[state]);
     return server;
@@ -154,7 +168,7 @@ int http_server_new(struct loop *loop, const struct http_options *options, struc
     return 0;
 }
 
-/* Those that the library does not have. */
+/* Those that the library does not read. */
 static void drop_waiting(struct http_server *server)
 {
     static const enum http_state states[] = {HTTP_WAITING, HTTP_READING, HTTP_REFUSED_HEAD};
@@ -165,7 +179,7 @@ static void drop_waiting(struct http_server *server)
         while (connection) {
             struct http_connection *next = TAILQ_NEXT(connection, link);
 
-            if (!connection->mhd)
+            if (connection->is_held)
                 http_connection_shut(connection);
             connection = next;
         }

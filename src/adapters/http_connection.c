@@ -40,10 +40,19 @@ void http_connection_enter(struct http_connection *connection, enum http_state s
     watch_deadline(connection);
 }
 
+static void resume(struct http_connection *connection)
+{
+    connection->is_held = false;
+    MHD_resume_connection(connection->mhd);
+    http_server_run_soon(connection->server);
+}
+
 static void connection_free(struct http_connection *connection)
 {
     event_free(connection->readable);
     TAILQ_REMOVE(list_of(connection), connection, link);
+    if (connection->has_completed)
+        TAILQ_REMOVE(&connection->server->completed, connection, completed_link);
     connection->server->stats.connections--;
     http_accept_resume(connection->server);
     free(connection);
@@ -58,6 +67,8 @@ void http_connection_shut(struct http_connection *connection)
     }
     (void)shutdown(connection->fd, SHUT_RDWR); /* it may be gone already */
     http_connection_enter(connection, HTTP_CLOSING);
+    if (connection->is_held)
+        resume(connection);
 }
 
 void http_deadlines_check(struct http_server *server)
@@ -137,10 +148,13 @@ static void on_connection_readable(evutil_socket_t fd, short events, void *ctx)
     struct http_connection *connection = ctx;
 
     (void)events; /* which edge it was is looked up: it may be older than the state */
-    if (connection->state == HTTP_WAITING || (connection->state == HTTP_READING && !connection->mhd)) {
-        http_gate_look(connection);
-    } else if (connection->state == HTTP_REFUSED_HEAD) {
+    if (connection->state == HTTP_REFUSED_HEAD) {
         http_gate_drain(connection);
+    } else if (connection->is_held && connection->state != HTTP_CLOSING) {
+        http_gate_look(connection);
+    } else if (connection->state == HTTP_WAITING) {
+        if (http_socket_has_bytes(fd))
+            http_connection_enter(connection, HTTP_READING);
     } else if (connection->state == HTTP_HANDLING && connection->request->is_suspended && http_socket_has_ended(fd)) {
         http_request_cancel(connection->request);
         http_connection_shut(connection);
@@ -200,6 +214,7 @@ static struct http_connection *connection_new(struct http_server *server, int fd
     connection->fd = fd;
     connection->peer = *peer;
     connection->peer_len = peer_len;
+    connection->is_held = true;
     connection->is_local = peer_is_local(fd, (const struct sockaddr *)peer);
     connection->readable =
         event_new(loop_event_base(server->loop), fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST,
@@ -231,6 +246,11 @@ void http_connection_hand_over(struct http_connection *connection)
 {
     struct http_server *server = connection->server;
 
+    if (connection->mhd) {
+        resume(connection);
+        return;
+    }
+    connection->is_held = false;
     server->adding = connection;
     /* Where it fails, the descriptor is closed and http_notify_connection was called for both or for neither. */
     if (MHD_add_connection(server->daemon, connection->fd, (const struct sockaddr *)&connection->peer,

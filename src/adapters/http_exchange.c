@@ -187,6 +187,10 @@ void http_on_completed(void *ctx, struct MHD_Connection *mhd, void **context,
         return;
     http_connection_enter(connection, connection->has_more ? HTTP_READING : HTTP_WAITING);
     connection->has_more = false;
+    if (connection->is_piped || connection->has_completed)
+        return;
+    connection->has_completed = true;
+    TAILQ_INSERT_TAIL(&connection->server->completed, connection, completed_link);
 }
 
 void http_request_suspend(struct http_request *request, http_cancel_fn cancel, void *ctx)

@@ -5,9 +5,10 @@
  * bytes are looked at where they wait in the socket, and left there for the library. Of a chunked body the
  * beginning is judged as well, as far as it fits.
  *
- * Once the library has a connection it reads as much as there is. So a later head is judged only if it comes
- * as a whole, or is bad from its beginning on; what slips through meets the library's own checks, and
- * http_headers_check. */
+ * Between two requests the connection is suspended in the library for the same end. But that reads as much as
+ * there is: where it may have bytes of a next request already, because a client sends requests without waiting
+ * for answers or a body has not come as a whole, the connection is not held any more, and what is wrong later
+ * meets the library's own checks, and http_headers_check. */
 #include "http_internal.h"
 
 #include "codec/problem_json.h"
@@ -72,7 +73,7 @@ static void refuse_head(struct http_connection *connection, const struct http_he
 
     connection->server->stats.refused++;
     send_problem(connection, head);
-    if (connection->mhd || !is_open) {
+    if (!is_open) {
         http_connection_shut(connection);
         return;
     }
@@ -80,15 +81,16 @@ static void refuse_head(struct http_connection *connection, const struct http_he
     http_connection_enter(connection, HTTP_REFUSED_HEAD);
 }
 
-/* What lies behind the head: a chunked body, another request, or nothing that is of interest. */
+/* What lies behind the head: a body, another request, or nothing. */
 static enum http_verdict judge_rest(struct http_connection *connection, struct http_head *head,
                                     struct slice rest)
 {
     struct http_head next;
 
+    connection->is_piped = head->framing.is_chunked || head->framing.content_length != rest.len;
     if (head->framing.is_chunked && !head->framing.expects_continue)
         return http_chunks_read(rest, &head->status, &head->detail);
-    if (rest.len && !head->framing.is_chunked && !head->framing.content_length)
+    if (!head->framing.is_chunked && !head->framing.content_length)
         connection->closes_after = http_head_read(&next, rest) == HTTP_REFUSED;
     return HTTP_WHOLE;
 }
@@ -111,7 +113,7 @@ void http_gate_look(struct http_connection *connection)
     struct http_head head;
 
     if (got <= 0) {
-        if (!connection->mhd && (got == 0 || (errno != EAGAIN && errno != EINTR)))
+        if (got == 0 || (errno != EAGAIN && errno != EINTR))
             http_connection_shut(connection);
         return;
     }
@@ -122,14 +124,22 @@ void http_gate_look(struct http_connection *connection)
         refuse_head(connection, &head);
         break;
     case HTTP_WHOLE:
-        if (!connection->mhd)
-            http_connection_hand_over(connection);
+        http_connection_hand_over(connection);
         break;
     case HTTP_PARTIAL:
-        if (!connection->mhd && http_socket_has_ended(connection->fd))
+        if (http_socket_has_ended(connection->fd))
             http_connection_shut(connection);
         break;
     }
+}
+
+void http_gate_hold(struct http_connection *connection)
+{
+    if (connection->state != HTTP_WAITING && connection->state != HTTP_READING)
+        return;
+    connection->is_held = true;
+    MHD_suspend_connection(connection->mhd);
+    http_gate_look(connection); /* what came meanwhile came without an edge that counts */
 }
 
 void http_gate_drain(struct http_connection *connection)

@@ -33,6 +33,7 @@ struct http_connection {
     TAILQ_ENTRY(http_connection) link;
     struct http_server *server;
     struct MHD_Connection *mhd;   /* NULL until its first request has a whole head */
+    TAILQ_ENTRY(http_connection) completed_link; /* while has_completed */
     struct http_request *request; /* NULL between requests */
     struct sockaddr_storage peer;
     socklen_t peer_len;
@@ -41,6 +42,9 @@ struct http_connection {
     enum http_state state;
     int64_t entered_ms;
     bool is_local;
+    bool is_held;       /* the library does not read it: it has none, or the connection is suspended */
+    bool is_piped;      /* the library may have bytes of the next request: it is held no more */
+    bool has_completed; /* a request, in this run of the library */
     bool has_more;     /* bytes came behind the request that is being answered */
     bool closes_after; /* the answer to the next request is the last: what is behind it is refused */
 };
@@ -72,6 +76,7 @@ struct http_server {
 
     /* Requests that are whole and wait for a turn of the loop with time left, first come first. */
     TAILQ_HEAD(, http_request) postponed;
+    struct http_connection_list completed;
     int64_t run_began_us;
     uint64_t requests_at_run; /* stats.requests when it began */
 
@@ -121,7 +126,7 @@ bool http_address_is_loopback(const struct sockaddr *address);
 void http_connection_add(struct http_server *server, int fd, const struct sockaddr_storage *peer,
                          socklen_t peer_len);
 void http_connection_enter(struct http_connection *connection, enum http_state state);
-/* Gives the connection to libmicrohttpd, which reads it from now on. It may be gone after this call. */
+/* Lets libmicrohttpd read a connection that is held. It may be gone after this call. */
 void http_connection_hand_over(struct http_connection *connection);
 /* Ends the connection. What happens next is libmicrohttpd's; where that does not have it, it is gone. */
 void http_connection_shut(struct http_connection *connection);
@@ -157,8 +162,10 @@ void http_stream_free(struct http_stream *stream);
 void http_response_add_header(struct MHD_Response *response, const char *name, const char *value);
 
 /* http_gate.c: what is judged before the library sees it, or before the application does. */
-/* Bytes, or an end, came on a connection whose next request has not begun. */
+/* Looks at what has come on a connection that is held. It may be gone after this call. */
 void http_gate_look(struct http_connection *connection);
+/* A request was completed: holds the connection until the next one has a whole head. */
+void http_gate_hold(struct http_connection *connection);
 /* Bytes, or an end, came on a connection that was refused. */
 void http_gate_drain(struct http_connection *connection);
 /* Finds a reason to refuse the request by its headers alone; sets refusal and close_after. */
