@@ -127,8 +127,11 @@ void http_gate_look(struct http_connection *connection)
         http_connection_hand_over(connection);
         break;
     case HTTP_PARTIAL:
-        if (http_socket_has_ended(connection->fd))
-            http_connection_shut(connection);
+        if (http_socket_has_ended(connection->fd)) {
+            head.status = 400;
+            head.detail = "the request ends before it is whole";
+            refuse_head(connection, &head);
+        }
         break;
     }
 }

@@ -65,17 +65,25 @@ class RawAnswer:
         return self.body.decode("utf-8")
 
 
-def raw_exchange(listen, data, is_head=False, timeout=20):
+def raw_exchange(listen, data, is_head=False, timeout=20, patience=None):
     """Sends bytes as they are and reads the first final answer to them; None where the daemon closes without one. Where
-    the answer says that the connection closes, nothing else may follow it."""
-    with connect(listen, timeout) as client:
+    the answer says that the connection closes, nothing else may follow it. With patience, in seconds, the daemon is told
+    that nothing more comes when it has not answered by then: it need not wait for the end of what has none."""
+    with connect(listen, patience or timeout) as client:
         try:
             client.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
             pass    # refused before all was sent
         whole, ended, answer = b"", False, None
         while not ended:
-            part = client.recv(1 << 16)
+            try:
+                part = client.recv(1 << 16)
+            except TimeoutError:
+                if client.gettimeout() == timeout:
+                    raise
+                client.settimeout(timeout)
+                client.shutdown(socket.SHUT_WR)
+                continue
             ended = not part
             whole += part
             while whole.startswith(b"HTTP/1.1 100 Continue\r\n\r\n"):

@@ -137,6 +137,23 @@ static void test_http_gate_pipelined(void **state)
     fixture_free(f);
 }
 
+static void test_http_gate_request_without_end(void **state)
+{
+    struct fixture *f = serving(8);
+    struct client c = client_connect(f);
+
+    UNUSED(state);
+    client_send(f, &c, GET_P);
+    run_for(f, 20);
+    assert_int_equal(c.in.len, 0);
+    assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
+    expect(f, &c, "\"detail\":\"the request ends before it is whole\"");
+    expect_end(f, &c);
+    assert_false(c.was_reset);
+    client_close(&c);
+    fixture_free(f);
+}
+
 static void test_http_gate_client_that_goes(void **state)
 {
     struct fixture *f = serving(8);
@@ -287,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_http_gate_refuses_head_without_a_body),
         cmocka_unit_test(test_http_gate_refuses_on_a_kept_connection),
         cmocka_unit_test(test_http_gate_pipelined),
+        cmocka_unit_test(test_http_gate_request_without_end),
         cmocka_unit_test(test_http_gate_client_that_goes),
         cmocka_unit_test(test_http_full_server_drops_who_is_of_no_use),
         cmocka_unit_test(test_http_slowest_shared_body_is_cut),
