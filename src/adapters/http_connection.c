@@ -95,14 +95,14 @@ static const struct http_body *body_of(const struct http_connection *connection)
     return connection->request ? connection->request->shared : NULL;
 }
 
-bool http_server_cut_slowest(struct http_server *server)
+bool http_server_cut_slowest(struct http_server *server, int64_t after_ms)
 {
     struct http_connection *connection = TAILQ_FIRST(&server->lists[HTTP_SENDING]), *next;
     const struct http_body *body = NULL;
 
     for (; connection; connection = next) {
         next = TAILQ_NEXT(connection, link);
-        if (!body)
+        if (!body && loop_now_ms() - connection->entered_ms >= after_ms)
             body = body_of(connection);
         if (!body || body_of(connection) != body)
             continue;

@@ -22,6 +22,8 @@
 #define PAGES_MAX  (8 + METRICS_KINDS)
 /* How long the newest page of a kind is kept for others. */
 #define KEEP_MS    1000
+/* How long a client has at least for a page, whoever else wants one. */
+#define CUT_AFTER_MS 200
 #define GZIP_LEVEL 1
 
 enum page_stage { STAGE_TOTALS, STAGE_IDS, STAGE_COPY, STAGE_ALERTS, STAGE_INSTANCES, STAGE_END, STAGE_DONE };
@@ -311,12 +313,10 @@ static void page_start(struct metrics *metrics, struct metrics_kind kind, struct
     loop_timer_set(page->timer, 0);
 }
 
-/* A page that is there already and will do; NULL where one has to be made. */
-static struct http_body *find_kept(const struct metrics *metrics, unsigned kind)
+/* True where a page may be made: there is room, or somebody has taken too long over another. */
+static bool may_start(const struct metrics *metrics)
 {
-    bool is_scarce = metrics->pages >= PAGES_MAX;
-
-    return metrics->newest[kind].is_of_this_turn || is_scarce ? metrics->newest[kind].body : NULL;
+    return metrics->pages < PAGES_MAX || http_server_cut_slowest(metrics->d->server.http, CUT_AFTER_MS);
 }
 
 void metrics_answer(struct metrics *metrics, struct http_request *request)
@@ -325,16 +325,18 @@ void metrics_answer(struct metrics *metrics, struct http_request *request)
         metrics_negotiate(http_request_header(request, "Accept"),
                           http_request_header(request, "Accept-Encoding"), http_request_is_local(request));
     struct metrics_page *page = metrics->rendering[kind_number(kind)];
-    struct http_body *kept = find_kept(metrics, kind_number(kind));
+    const unsigned number = kind_number(kind);
 
     metrics->scrapes++;
     if (page) {
         page_add_waiting(page, request);
         http_request_suspend(request, on_cancel, page);
-    } else if (kept) {
-        answer(request, kind, kept);
-    } else if (metrics->pages < PAGES_MAX || http_server_cut_slowest(metrics->d->server.http)) {
+    } else if (metrics->newest[number].body && metrics->newest[number].is_of_this_turn) {
+        answer(request, kind, metrics->newest[number].body);
+    } else if (may_start(metrics)) {
         page_start(metrics, kind, request);
+    } else if (metrics->newest[number].body) {
+        answer(request, kind, metrics->newest[number].body);
     } else {
         metrics->refused++;
         http_request_answer_problem(request, 503,

@@ -69,26 +69,39 @@ static bool is_address(struct slice name)
     return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
 }
 
+static bool is_name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
 /* `fleet`: a name that no page from elsewhere can have, for it is looked up in the local network only. */
 static bool is_local_name(struct slice name)
 {
     for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
-        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '-' &&
-            c != '_')
+        if (!is_name_char(name.data[i]))
             return false;
     }
     return name.len > 0;
 }
 
-bool route_host_is_ours(struct slice host, const char *listen_host)
+/* `fleet.localhost`, which is looked up nowhere. */
+static bool is_below_localhost(struct slice name)
 {
     static const struct slice below = SLICE(".localhost");
+    for (size_t i = 0; i < name.len; i++) {
+        if (!is_name_char(name.data[i]) && name.data[i] != '.')
+            return false;
+    }
+    return name.len > below.len &&
+           slice_is_nocase(slice_of(name.data + name.len - below.len, below.len), below.data);
+}
+
+bool route_host_is_ours(struct slice host, const char *listen_host)
+{
     if (host.len == 0)
         return true;
     struct slice name = cut_port(host);
     if (is_address(name) || is_local_name(name) || (name.len && slice_is_nocase(name, listen_host)))
         return true;
-    return name.len > below.len &&
-           slice_is_nocase(slice_of(name.data + name.len - below.len, below.len), below.data);
+    return is_below_localhost(name);
 }

@@ -6,6 +6,7 @@
 #define CHUNK_LINE_MAX     1024 /* extensions included */
 #define TRAILERS_MAX_BYTES HTTP_HEAD_MAX_BYTES
 
+static const char long_line[] = "the body: the line with the length of a chunk has no end";
 static const char too_long[] = "the body is limited to 65536 bytes";
 
 static bool is_token_char(char c)
@@ -306,6 +307,8 @@ static enum http_verdict read_trailers(struct slice rest, int *ret_status, const
     while (take_line(&rest, &line)) {
         const char *fault = line.len ? find_field_fault(line, &name, &value) : NULL;
 
+        if (len - rest.len > TRAILERS_MAX_BYTES)
+            break;
         if (line.len == 0)
             return HTTP_WHOLE;
         if (fault)
@@ -335,12 +338,11 @@ enum http_verdict http_chunks_read(struct slice bytes, int *ret_status, const ch
         const char *fault;
 
         if (!take_line(&rest, &line)) {
-            if (rest.len > CHUNK_LINE_MAX)
-                return refuse_body(400, "the body: the line with the length of a chunk has no end", ret_status,
-                                   ret_detail);
+            if (rest.len > CHUNK_LINE_MAX + 1) /* a CR may be the last of it */
+                return refuse_body(400, long_line, ret_status, ret_detail);
             return HTTP_PARTIAL;
         }
-        fault = find_size_fault(line, &size);
+        fault = line.len > CHUNK_LINE_MAX ? long_line : find_size_fault(line, &size);
         if (fault)
             return refuse_body(400, fault, ret_status, ret_detail);
         if (size > HTTP_CHUNK_MAX_BYTES)

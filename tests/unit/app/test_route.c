@@ -112,6 +112,8 @@ static void test_route_host_is_ours_rows(void **state)
         {SLICE("[::1]:80.evil.example"), false},
         {SLICE("localhost:evil.example"), false},
         {SLICE("127.0.0.1:80:80"), false},
+        {SLICE("a%00.localhost:80"), false},
+        {SLICE("evil.example/.localhost"), false},
         {SLICE("localhost:"), true},
         {SLICE("[::1]:"), true},
         {SLICE("fleet.lan.evil.example"), false},

@@ -224,14 +224,18 @@ static void test_http_chunks_bounds(void **state)
     const char *detail = "";
 
     UNUSED(state);
-    fill(&text, "3;", "x", 1022, "");
+    fill(&text, "3;", "x", 1022, "\r");
     assert_int_equal(http_chunks_read(buf_slice(&text), &status, &detail), HTTP_PARTIAL);
-    fill(&text, "3;", "x", 1023, "");
+    fill(&text, "3;", "x", 1023, "\r");
     assert_int_equal(http_chunks_read(buf_slice(&text), &status, &detail), HTTP_REFUSED);
     assert_int_equal(status, 400);
+    fill(&text, "3;", "x", 1023, "\r\n");
+    assert_int_equal(http_chunks_read(buf_slice(&text), &status, &detail), HTTP_REFUSED);
     fill(&text, "0\r\nX: ", "x", HTTP_HEAD_MAX_BYTES, "");
     assert_int_equal(http_chunks_read(buf_slice(&text), &status, &detail), HTTP_REFUSED);
     assert_int_equal(status, 431);
+    fill(&text, "0\r\nX: ", "x", HTTP_HEAD_MAX_BYTES, "\r\n\r\n");
+    assert_int_equal(http_chunks_read(buf_slice(&text), &status, &detail), HTTP_REFUSED);
     buf_clear(&text);
 }
 
