@@ -17,17 +17,17 @@
  * every send_ms. Streams are fewer than connections, so that some are left for others. */
 #pragma once
 
+#include "codec/http_head.h"
+#include "codec/http_target.h"
 #include "util/buf.h"
 #include "util/errmsg.h"
 #include "util/slice.h"
 #include <stdint.h>
 
-#define HTTP_BODY_MAX_BYTES   65536
-#define HTTP_HEADER_MAX_BYTES 8192 /* request line included */
-#define HTTP_ARGS_MAX         32   /* query arguments; more are refused with 400 */
-#define HTTP_REQUEST_MS       10000
-#define HTTP_IDLE_MS          60000
-#define HTTP_SEND_MS          60000
+#define HTTP_BODY_MAX_BYTES 65536
+#define HTTP_REQUEST_MS     10000
+#define HTTP_IDLE_MS        60000
+#define HTTP_SEND_MS        60000
 
 struct log;
 struct loop;
@@ -76,15 +76,17 @@ uint16_t http_server_port(const struct http_server *server);
 /* True where only this machine can connect: a unix socket or a loopback address. */
 bool http_server_is_loopback(const struct http_server *server);
 
-/* Counted since http_server_new, but for connections, which are those open now. */
+/* Counted since http_server_new, but for what is open or held now. */
 struct http_stats {
     uint64_t connections, accepted, requests;
     uint64_t refused;      /* requests refused before the handler saw them */
-    uint64_t evicted;      /* idle connections closed to make room for new ones */
+    uint64_t evicted;      /* connections of no use closed to make room for new ones, or for new answers */
     uint64_t expired;      /* connections closed at a deadline */
     uint64_t cancelled;    /* requests whose client went away before the answer */
     uint64_t out_of_files; /* connections closed at once because no file descriptor was left */
-    uint64_t streams;      /* open now */
+    size_t
+        answer_bytes; /* held now for answers that are not shared, until their clients have taken all of it */
+    uint64_t streams; /* open now */
     uint64_t streams_slow; /* closed because the client did not take what was sent */
 };
 struct http_stats http_server_stats(const struct http_server *server);
@@ -95,6 +97,9 @@ struct slice http_request_path(const struct http_request *request);
 /* The first query argument of that name, decoded; false where there is none. */
 bool http_request_arg(const struct http_request *request, const char *name, struct slice *ret_value);
 size_t http_request_arg_count(const struct http_request *request);
+/* Whom the request is for: the host of a target in the proxy's form, else the header Host; empty where
+ * neither is there. */
+struct slice http_request_host(const struct http_request *request);
 /* The name of the argument at INDEX, for handlers that refuse unknown ones. */
 struct slice http_request_arg_name(const struct http_request *request, size_t index);
 /* The first header of that name, any case; data is NULL where there is none. */
@@ -145,6 +150,9 @@ struct http_body *http_body_ref(struct http_body *body);
 /* FREED is called once, when the last reference is gone: the answers have been sent, or will never be. */
 void http_body_watch(struct http_body *body, void (*freed)(void *ctx), void *ctx);
 void http_body_unref(struct http_body *body);
+/* Of the shared bodies that are being sent, gives up the one that has been on its way for longest: the
+ * connections of all who take it are closed. False where there is none. */
+bool http_server_cut_slowest(struct http_server *server);
 
 /* Called from the loop; inside, http_stream_send and http_stream_close may be called. */
 struct http_stream_events {

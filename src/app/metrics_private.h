@@ -59,6 +59,9 @@ enum scalar {
     SCALAR_BLOCKED,
     SCALAR_LOG_DROPPED,
     SCALAR_CONNECTIONS,
+    SCALAR_HTTP_REQUESTS,
+    SCALAR_HTTP_REFUSED,
+    SCALAR_HTTP_ANSWER_BYTES,
     SCALAR_STREAMS,
     SCALAR_STREAMS_SLOW,
     SCALAR_EVENTS_KEPT,
@@ -101,6 +104,7 @@ void metrics_write_entries(const struct scrape *s, int which);
 void metrics_write_rejected(const struct scrape *s, int which);
 void metrics_write_repairs(const struct scrape *s, int which);
 void metrics_write_rollbacks(const struct scrape *s, int which);
+void metrics_write_http_closed(const struct scrape *s, int which);
 void metrics_write_evicted(const struct scrape *s, int which);
 
 /* metrics_watch.c: what is decided about instances, and who is told. */

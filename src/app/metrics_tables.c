@@ -2,6 +2,8 @@
  * named beforehand is there from 0 on. */
 #include "metrics_private.h"
 
+#include "adapters/http.h"
+
 static void write_one(const struct scrape *s, const char *label, const char *value, uint64_t count)
 {
     prom_sample_u64(s->writer, scrape_label(s, label, slice_text(value)), count);
@@ -142,6 +144,16 @@ void metrics_write_rollbacks(const struct scrape *s, int which)
     UNUSED(which);
     for (int kind = 0; kind < ROLLBACK_KINDS; kind++)
         write_one(s, "kind", names[kind], s->d->lead.rollbacks[kind]);
+}
+
+void metrics_write_http_closed(const struct scrape *s, int which)
+{
+    struct http_stats stats = http_server_stats(s->d->server.http);
+
+    UNUSED(which);
+    write_one(s, "reason", "deadline", stats.expired);
+    write_one(s, "reason", "room", stats.evicted);
+    write_one(s, "reason", "descriptors", stats.out_of_files);
 }
 
 void metrics_write_evicted(const struct scrape *s, int which)

@@ -78,17 +78,10 @@ static bool read_hex4(struct reader *r, uint32_t *ret_code)
     if (r->end - r->at < 4)
         return fail(r, "not four hex digits");
     for (int i = 0; i < 4; i++) {
-        char c = r->at[i];
-        uint32_t digit;
-        if (c >= '0' && c <= '9')
-            digit = (uint32_t)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            digit = (uint32_t)(c - 'a') + 10;
-        else if (c >= 'A' && c <= 'F')
-            digit = (uint32_t)(c - 'A') + 10;
-        else
+        int digit = number_hex_digit(r->at[i]);
+        if (digit < 0)
             return fail(r, "not four hex digits");
-        code = code << 4 | digit;
+        code = code << 4 | (uint32_t)digit;
     }
     r->at += 4;
     *ret_code = code;
