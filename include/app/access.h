@@ -1,4 +1,6 @@
-/* Who may do what over HTTP (SPEC §8.1, §8.3), by the bearer tokens of http.tokens. */
+/* Who may do what over HTTP (SPEC §8.1, §8.3), by the tokens of http.tokens: sent as Bearer, or, for reading
+ * only, as the password of Basic, which is all that a browser can send when it opens a page. A browser sends
+ * Basic by itself, whoever made it ask; so nothing can be changed with it. */
 #pragma once
 
 #include "config/config.h"
@@ -6,7 +8,7 @@
 
 enum access {
     ACCESS_GRANTED,
-    ACCESS_NO_TOKEN,     /* 401: no bearer token was sent */
+    ACCESS_NO_TOKEN,     /* 401: none was sent in a way that is of use here */
     ACCESS_WRONG_TOKEN,  /* 401 */
     ACCESS_WRONG_ROLE,   /* 403 */
     ACCESS_UNCONFIGURED, /* 403: no token could be right, for there is none */

@@ -11,8 +11,10 @@
 #include <stdbool.h>
 
 struct config_token;
+struct daemon;
 struct http_request;
 struct instance;
+struct ledger_view;
 struct server;
 
 struct api_call {
@@ -27,9 +29,16 @@ void api_get_status(const struct api_call *call);
 void api_get_instances(const struct api_call *call);
 void api_get_instance(const struct api_call *call);
 void api_get_why(const struct api_call *call);
+void api_get_history(const struct api_call *call);
 void api_get_alerts(const struct api_call *call);
 #define API_INSTANCES_ARGS "state health broker limit after"
 #define API_ALERTS_ARGS    "limit after"
+#define API_HISTORY_ARGS   "since"
+
+/* Members of the status (api_history.c), each with a comma behind it. */
+void api_add_signals(struct buf *out, const struct ledger_view *view, int64_t now_ms);
+void api_add_streams(struct buf *out, const struct daemon *d);
+void api_add_redis(struct buf *out, const struct daemon *d);
 
 /* Signals and trades (api_trading.c). */
 void api_get_signals(const struct api_call *call);

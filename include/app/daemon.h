@@ -8,6 +8,7 @@
 #include "app/event_feed.h"
 #include "app/follow.h"
 #include "app/guarding.h"
+#include "app/history.h"
 #include "app/hook_calls.h"
 #include "app/ingest.h"
 #include "app/lead.h"
@@ -66,6 +67,7 @@ struct daemon {
     struct webhooks webhooks;
     struct event_feed event_feed;
     struct tap tap;
+    struct history history;
     struct server server;
 
     bool window_is_open[WINDOWS_MAX]; /* as it was logged */

@@ -5,8 +5,8 @@
  * invalid entries too; longer ones than ENTRY_VALUE_MAX are cut.
  *
  * With `?state=1` a client is first of all told what there is, as events `state` (codec/recording.h): each
- * instance once, ahead of its first report, for without that a recording says nothing about reports that bring
- * only what has changed. They go out in pieces, as the client takes them.
+ * instance once, ahead of its first report, for without that a recording says nothing about reports that
+ * bring only what has changed. They go out in pieces, as the client takes them.
  *
  * A client that does not keep up is given up: it must know that something is missing. While nobody listens an
  * entry costs one comparison. */

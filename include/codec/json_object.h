@@ -2,8 +2,8 @@
  *
  * Read strictly (RFC 8259) and without loss: a number keeps its digits, names are told apart by case, an
  * escaped NUL does not end a text, and no name may come twice. Values that are lists or objects are checked
- * for being JSON, and kept as they were written. Bytes of a text that are no valid UTF-8 are left as they are: what becomes of
- * them is for whoever uses the text. */
+ * for being JSON, and kept as they were written. Bytes of a text that are no valid UTF-8 are left as they
+ * are: what becomes of them is for whoever uses the text. */
 #pragma once
 
 #include "util/buf.h"

@@ -3,7 +3,7 @@
 
 #include "adapters/http.h"
 #include "app/daemon.h"
-#include "app/page.h"
+#include "app/list_page.h"
 #include "app/route.h"
 #include "util/number.h"
 #include "util/utf8.h"
@@ -66,8 +66,8 @@ bool api_read_limit(const struct api_call *call, size_t *ret_limit)
     struct slice text;
     uint64_t limit = LIMIT_DEFAULT;
     if (http_request_arg(call->request, "limit", &text) &&
-        (!number_parse_u64(text, PAGE_LIMIT_MAX, &limit) || limit == 0)) {
-        api_refuse(call->request, 400, "limit: not a number from 1 to %d", PAGE_LIMIT_MAX);
+        (!number_parse_u64(text, LIST_PAGE_LIMIT_MAX, &limit) || limit == 0)) {
+        api_refuse(call->request, 400, "limit: not a number from 1 to %d", LIST_PAGE_LIMIT_MAX);
         return false;
     }
     *ret_limit = (size_t)limit;

@@ -5,7 +5,7 @@
 #include "adapters/loop.h"
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
-#include "app/page.h"
+#include "app/list_page.h"
 #include "codec/json_text.h"
 #include "codec/watch_json.h"
 #include "core/watch.h"
@@ -66,19 +66,23 @@ void api_get_status(const struct api_call *call)
     buf_add_text(&out, "{\"version\":\"" MT5_VERSION "\",");
     buf_add_format(&out, "\"uptime_seconds\":%lld,",
                    (long long)((loop_wall_ms() - d->started_wall_ms) / 1000));
+    buf_add_format(&out, "\"now_ms\":%lld,", (long long)daemon_now_ms(d));
     add_bool(&out, "ready", !unready);
     buf_add_text(&out, "\"unready\":");
     if (unready)
         json_add_string(&out, slice_text(unready));
     else
         buf_add_text(&out, "null");
-    buf_add_char(&out, ',');
+    buf_add_format(&out, ",\"readiness_since_ms\":%lld,", (long long)d->lead.told_ms);
     add_bool(&out, "redis_up", redis_link_is_up(d->link));
     add_bool(&out, "leader", lead_is_active(&d->lead));
     add_bool(&out, "observe_only", d->config->observe_only);
     add_states(&out, &d->fleet);
     buf_add_format(&out, "\"signals_open\":%llu,\"trades_open\":%u,", (unsigned long long)ledger.open,
                    d->trades.open_count);
+    api_add_signals(&out, &ledger, daemon_now_ms(d));
+    api_add_streams(&out, d);
+    api_add_redis(&out, d);
     add_alert_counts(&out, &d->fleet);
     add_bool(&out, "guard_active", d->fleet.watch->is_held);
     add_breaker(&out, &d->fleet.watch->breaker);
@@ -147,11 +151,11 @@ static bool fits(const struct filter *filter, const struct instance *instance)
 }
 
 /* Ends a list: where its next page begins. */
-static void end_list(struct buf *out, const struct page *page)
+static void end_list(struct buf *out, const struct list_page *page)
 {
     buf_add_char(out, ']');
     if (page->has_more) {
-        const struct page_key *last = &page->items[page->count - 1].key;
+        const struct list_page_key *last = &page->items[page->count - 1].key;
         struct buf next = BUF_INIT;
         buf_add_slice(&next, last->first);
         if (last->second.len) {
@@ -170,17 +174,17 @@ void api_get_instances(const struct api_call *call)
     static const struct slice none = SLICE("");
     const struct daemon *d = call->server->d;
     struct filter filter;
-    struct page page;
+    struct list_page page;
     struct buf out = BUF_INIT;
     if (!api_check_state(call) || !read_filter(call, &filter))
         return;
-    page_init(&page, filter.limit, (struct page_key){filter.after, none});
+    list_page_init(&page, filter.limit, (struct list_page_key){filter.after, none});
     const struct instance *instance = fleet_next(&d->fleet, 0);
     for (; instance; instance = fleet_next(&d->fleet, fleet_index_of(&d->fleet, instance) + 1)) {
         if (fits(&filter, instance))
-            page_offer(&page, (struct page_key){ident_slice(&instance->id), none}, instance);
+            list_page_offer(&page, (struct list_page_key){ident_slice(&instance->id), none}, instance);
     }
-    page_finish(&page);
+    list_page_finish(&page);
     buf_add_text(&out, "{\"instances\":[");
     for (size_t i = 0; i < page.count; i++) {
         if (i)
@@ -188,12 +192,12 @@ void api_get_instances(const struct api_call *call)
         instance_json_add(&out, &d->fleet, page.items[i].item, daemon_now_ms(d));
     }
     end_list(&out, &page);
-    page_clear(&page);
+    list_page_clear(&page);
     api_answer_json(call->request, 200, &out);
 }
 
 /* The key of an instance's alert is `{instance_id}:{alert}`, that of a group's `:{group}`. */
-static bool split_alert_key(struct slice text, struct page_key *ret_key)
+static bool split_alert_key(struct slice text, struct list_page_key *ret_key)
 {
     const char *mark = text.len ? memchr(text.data, ALERT_MARK, text.len) : NULL;
     if (!mark)
@@ -203,28 +207,29 @@ static bool split_alert_key(struct slice text, struct page_key *ret_key)
     return true;
 }
 
-static void offer_alerts(struct page *page, const struct fleet *fleet)
+static void offer_alerts(struct list_page *page, const struct fleet *fleet)
 {
     const struct instance *instance = fleet_next(fleet, 0);
     for (; instance; instance = fleet_next(fleet, fleet_index_of(fleet, instance) + 1)) {
         const struct watched *watched = instance->watched;
         for (uint32_t i = 0; watched && i < watched->alert_count; i++) {
             const struct alert *alert = &watched->alerts[i];
-            page_offer(page, (struct page_key){ident_slice(&instance->id), ident_slice(&alert->name)}, alert);
+            list_page_offer(
+                page, (struct list_page_key){ident_slice(&instance->id), ident_slice(&alert->name)}, alert);
         }
     }
 }
 
-static void offer_group_alerts(struct page *page, const struct breaker *breaker)
+static void offer_group_alerts(struct list_page *page, const struct breaker *breaker)
 {
     for (uint32_t i = 0; i < breaker->group_count; i++) {
         const struct breaker_group *group = &breaker->groups[i];
         if (group->used && group->is_open)
-            page_offer(page, (struct page_key){slice_of("", 0), breaker_group_key(group)}, group);
+            list_page_offer(page, (struct list_page_key){slice_of("", 0), breaker_group_key(group)}, group);
     }
 }
 
-static void add_alert(struct buf *out, const struct fleet *fleet, const struct page_item *item)
+static void add_alert(struct buf *out, const struct fleet *fleet, const struct list_page_item *item)
 {
     struct errmsg doing = {""};
     if (item->key.first.len == 0) {
@@ -240,9 +245,9 @@ static void add_alert(struct buf *out, const struct fleet *fleet, const struct p
 void api_get_alerts(const struct api_call *call)
 {
     const struct daemon *d = call->server->d;
-    struct page_key after = {slice_of("", 0), slice_of("", 0)};
+    struct list_page_key after = {slice_of("", 0), slice_of("", 0)};
     size_t limit;
-    struct page page;
+    struct list_page page;
     struct buf out = BUF_INIT;
     if (!api_check_state(call) || !api_read_limit(call, &limit))
         return;
@@ -250,10 +255,10 @@ void api_get_alerts(const struct api_call *call)
         api_refuse(call->request, 400, "after: not what next said");
         return;
     }
-    page_init(&page, limit, after);
+    list_page_init(&page, limit, after);
     offer_alerts(&page, &d->fleet);
     offer_group_alerts(&page, &d->fleet.watch->breaker);
-    page_finish(&page);
+    list_page_finish(&page);
     buf_add_text(&out, "{\"alerts\":[");
     for (size_t i = 0; i < page.count; i++) {
         if (i)
@@ -261,6 +266,6 @@ void api_get_alerts(const struct api_call *call)
         add_alert(&out, &d->fleet, &page.items[i]);
     }
     end_list(&out, &page);
-    page_clear(&page);
+    list_page_clear(&page);
     api_answer_json(call->request, 200, &out);
 }

@@ -1,6 +1,6 @@
 /* Reading signals and trades (SPEC §8.1): from memory, at once. */
 #include "app/daemon.h"
-#include "app/page.h"
+#include "app/list_page.h"
 #include "codec/json_text.h"
 #include "util/alloc.h"
 #include "util/time_text.h"

@@ -170,6 +170,7 @@ static void on_delay(void *ctx)
     histogram_observe(&d->loop_delay, late_us > 0 ? (double)late_us / 1e6 : 0);
     d->delay_due_us = now_us + DELAY_MS * 1000;
     loop_timer_set(d->delay_timer, DELAY_MS);
+    history_tick(&d->history, d);
     tell_windows(d);
     lead_tell_readiness(&d->lead);
     const char *unready = lead_unready(&d->lead);

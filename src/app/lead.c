@@ -452,6 +452,11 @@ bool lead_is_active(const struct lead *lead)
     return lead->phase == PHASE_ACTIVE;
 }
 
+int64_t lead_waiting_ms(const struct lead *lead)
+{
+    return lead->asking ? loop_now_ms() - lead->asked_ms : 0;
+}
+
 bool lead_may_write(const struct lead *lead)
 {
     return (lead->phase == PHASE_ACTIVE || lead->phase == PHASE_ROLLBACK) && redis_link_is_up(lead->d->link);
@@ -500,6 +505,7 @@ void lead_tell_readiness(struct lead *lead)
     if (lead->told && strcmp(word, lead->told) == 0)
         return;
     lead->told = word;
+    lead->told_ms = daemon_now_ms(lead->d);
     log_tell_repeats(lead->d->log);
     if (word[0])
         LOG(lead->d->log, WARN, "not ready", log_text("why", word), log_text("error", reason_of(lead)));

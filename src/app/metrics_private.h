@@ -4,6 +4,7 @@
 
 #include "adapters/process_stats.h"
 #include "app/daemon.h"
+#include "app/metric_info.h"
 #include "codec/prom_text.h"
 
 /* What a page is written from. */
@@ -19,9 +20,7 @@ struct scrape {
 /* A family: WRITE appends its samples, if there are any; WHICH tells families apart that have their function
  * in common. */
 struct family {
-    const char *name;
-    enum prom_type type;
-    const char *help;
+    struct metric_info info;
     void (*write)(const struct scrape *s, int which);
     int which;
 };

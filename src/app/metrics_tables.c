@@ -150,5 +150,5 @@ void metrics_write_evicted(const struct scrape *s, int which)
     if (!s->d->config->metrics.per_id)
         return;
     for (size_t i = 0; i < id_family_count; i++)
-        write_one(s, "family", id_families[i].name, metrics_count_evicted(s, id_families[i].which));
+        write_one(s, "family", id_families[i].info.name, metrics_count_evicted(s, id_families[i].which));
 }

@@ -41,6 +41,7 @@ void poll_clear(struct poll *p)
 void poll_reset(struct poll *p)
 {
     p->info_known = 0;
+    p->version[0] = '\0';
     p->trades_known = false;
     for (int k = 0; k < STREAM_KINDS; k++)
         p->streams[k].known = p->streams[k].based = false;
@@ -56,6 +57,10 @@ static void take_info_line(struct poll *p, struct slice name, struct slice value
     for (int f = 0; f < INFO_FIELDS; f++) {
         if (slice_is(name, info_names[f]) && number_parse_decimal(value, &p->info[f]))
             p->info_known |= 1U << f;
+    }
+    if (slice_is(name, "redis_version") && value.len < sizeof p->version) {
+        memcpy(p->version, value.data, value.len);
+        p->version[value.len] = '\0';
     }
     if (slice_is(name, "maxmemory_policy") && !slice_is(value, "noeviction") && !p->policy_told) {
         p->policy_told = true;

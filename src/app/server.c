@@ -11,55 +11,31 @@
 #include "app/access.h"
 #include "app/api.h"
 #include "app/daemon.h"
+#include "app/page_files.h"
 #include "app/route.h"
 #include "codec/problem_json.h"
 
 #define PLAIN "text/plain; charset=utf-8"
-#define HTML  "text/html; charset=utf-8"
 
-static const char landing_page[] =
-    "<!DOCTYPE html>\n"
-    "<html lang=\"en\">\n"
-    "<head><meta charset=\"utf-8\"><title>mt5stated</title></head>\n"
-    "<body>\n"
-    "<h1>mt5stated " MT5_VERSION "</h1>\n"
-    "<ul>\n"
-    "<li><a href=\"/metrics\">/metrics</a>: everything that is counted, for Prometheus</li>\n"
-    "<li><a href=\"/-/healthy\">/-/healthy</a>: 200 while the daemon runs</li>\n"
-    "<li><a href=\"/-/ready\">/-/ready</a>: 200 while it does its work, else 503 and why not</li>\n"
-    "<li><a href=\"/api/v1/status\">/api/v1/status</a>: the fleet in a few numbers</li>\n"
-    "<li><a href=\"/api/v1/instances\">/api/v1/instances</a>: every instance, as JSON</li>\n"
-    "<li><a href=\"/api/v1/alerts\">/api/v1/alerts</a>: what is wrong, as JSON</li>\n"
-    "<li><a href=\"/api/v1/events\">/api/v1/events</a>: what has happened, as JSON, or as it happens</li>\n"
-    "<li><a href=\"/api/v1/signals\">/api/v1/signals</a>: the signals that are open, as JSON</li>\n"
-    "</ul>\n"
-    "</body>\n"
-    "</html>\n";
-
-static void answer_text(struct http_request *request, int status, const char *content_type, const char *text)
+static void answer_text(struct http_request *request, int status, const char *text)
 {
     struct buf body = BUF_INIT;
-    struct http_answer answer = {.status = status, .content_type = content_type, .body = &body};
+    struct http_answer answer = {.status = status, .content_type = PLAIN, .body = &body};
 
     buf_add_text(&body, text);
     http_request_answer(request, &answer);
 }
 
-static void on_landing(const struct api_call *call)
-{
-    answer_text(call->request, 200, HTML, landing_page);
-}
-
 static void on_healthy(const struct api_call *call)
 {
-    answer_text(call->request, 200, PLAIN, "ok");
+    answer_text(call->request, 200, "ok");
 }
 
 static void on_ready(const struct api_call *call)
 {
     const char *unready = lead_unready(&call->server->d->lead);
 
-    answer_text(call->request, unready ? 503 : 200, PLAIN, unready ? unready : "ready");
+    answer_text(call->request, unready ? 503 : 200, unready ? unready : "ready");
 }
 
 static void on_metrics(const struct api_call *call)
@@ -67,6 +43,7 @@ static void on_metrics(const struct api_call *call)
     metrics_answer(&call->server->metrics, call->request);
 }
 
+#define PAGE      "/page/"
 #define INSTANCES "/api/v1/instances"
 #define INSTANCE  INSTANCES "/{id}"
 
@@ -78,11 +55,13 @@ static const struct route {
     const char *args; /* of the query, others are refused; NULL: any, and none is looked at */
     void (*fn)(const struct api_call *call);
 } routes[] = {
-    {"/", HTTP_GET, false, ACCESS_TO_READ, NULL, on_landing},
+    {"/", HTTP_GET, false, ACCESS_TO_READ, NULL, page_get_index},
+    {PAGE "{file}", HTTP_GET, false, ACCESS_TO_READ, "", page_get_file},
     {"/-/healthy", HTTP_GET, true, ACCESS_TO_READ, NULL, on_healthy},
     {"/-/ready", HTTP_GET, false, ACCESS_TO_READ, NULL, on_ready},
     {"/-/reload", HTTP_POST, false, ACCESS_TO_CHANGE, "", api_post_reload},
     {"/metrics", HTTP_GET, false, ACCESS_TO_READ, NULL, on_metrics},
+    {"/api/v1/history", HTTP_GET, false, ACCESS_TO_READ, API_HISTORY_ARGS, api_get_history},
     {"/api/v1/status", HTTP_GET, false, ACCESS_TO_READ, "", api_get_status},
     {"/api/v1/alerts", HTTP_GET, false, ACCESS_TO_READ, API_ALERTS_ARGS, api_get_alerts},
     {"/api/v1/events", HTTP_GET, false, ACCESS_TO_READ, API_EVENTS_ARGS, api_get_events},
@@ -116,15 +95,27 @@ static const struct route *find_route(struct slice path, enum http_method method
     return found;
 }
 
+/* A browser asks its user for a name and a password where Basic is offered: for the status page only, whose
+ * requests then carry them too. A script that is refused would have it ask again and again. */
+static bool is_page(const struct http_request *request)
+{
+    struct slice path = http_request_path(request);
+
+    return slice_is(path, "/") ||
+           (path.len >= strlen(PAGE) && slice_equal(slice_of(path.data, strlen(PAGE)), slice_text(PAGE)));
+}
+
 static void answer_unauthorized(struct http_request *request, const char *challenge, const char *detail)
 {
     struct buf body = BUF_INIT;
-    struct http_header header = {"WWW-Authenticate", challenge};
+    const struct http_header headers[] = {
+        {"WWW-Authenticate", challenge},
+        {"WWW-Authenticate", "Basic realm=\"mt5stated: any name, a token as the password\""}};
     struct http_answer answer = {.status = 401,
                                  .content_type = PROBLEM_CONTENT_TYPE,
                                  .body = &body,
-                                 .headers = &header,
-                                 .header_count = 1};
+                                 .headers = headers,
+                                 .header_count = is_page(request) ? 2 : 1};
 
     problem_json_add(&body, 401, http_status_title(401), slice_text(detail));
     http_request_answer(request, &answer);

@@ -164,6 +164,20 @@ struct config *config_load(const struct config_source *source, config_problem_fn
     return loader.config;
 }
 
+void config_print_default(const struct config_key *key, struct buf *out)
+{
+    struct loader loader = {.config = mem_new(1, sizeof(struct config)),
+                            .where = LOADER_DEFAULTS,
+                            .origin = mem_new(config_key_count, sizeof(char *)),
+                            .rules = mem_new(RULES_MAX, sizeof(struct rule_draft))};
+
+    loader_apply_defaults(&loader);
+    config_types[key->type].print(out, loader.config, key, 0);
+    config_free(loader.config);
+    free(loader.origin);
+    free(loader.rules);
+}
+
 void config_free(struct config *config)
 {
     if (!config)

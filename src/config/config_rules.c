@@ -143,14 +143,37 @@ static bool enabled_apply(struct loader *loader, const char *name, const cJSON *
 }
 
 static const struct field rule_fields[] = {
-    {"metric", true, metric_apply},       {"op", true, op_apply},
-    {"threshold", true, threshold_apply}, {"for_ms", false, for_apply},
-    {"clear", false, clear_apply},        {"keep_firing_ms", false, keep_firing_apply},
-    {"severity", false, severity_apply},  {"actions", false, actions_apply},
-    {"event", false, event_apply},        {"enabled", false, enabled_apply},
+    {{"metric", "name", NULL, "what is looked at"}, metric_apply, &vocabulary_metrics},
+    {{"op", "name", NULL, "how the value is held against the threshold"}, op_apply, &vocabulary_ops},
+    {{"threshold", "number or state", NULL,
+      "the number, in the unit of the metric; a state for the metric state; null for recovery_attempts "
+      "stands for "
+      "recovery.max_attempts"},
+     threshold_apply,
+     &vocabulary_states},
+    {{"for_ms", "integer", "0", "it fires where the condition has been true for longer"}, for_apply, NULL},
+    {{"clear", "number or null", "null",
+      "it is over where the condition is false with this number in place of the threshold; null: with the "
+      "threshold"},
+     clear_apply,
+     NULL},
+    {{"keep_firing_ms", "integer", "0", "it is over where that has been so for as long"},
+     keep_firing_apply,
+     NULL},
+    {{"severity", "name", "warning", "how bad it is; warning and critical become the health of the instance"},
+     severity_apply,
+     &vocabulary_severities},
+    {{"actions", "list of names", "[\"notify\"]",
+      "what is done about it; of several commands the strongest comes first"},
+     actions_apply,
+     &vocabulary_actions},
+    {{"event", "name or null", "null", "published when it begins to fire, besides alert_firing"},
+     event_apply,
+     &vocabulary_rule_events},
+    {{"enabled", "true or false", "true", "false: it is not evaluated"}, enabled_apply, NULL},
 };
 
-static const struct field_table rule_table = {rule_fields, ARRAY_LEN(rule_fields)};
+const struct field_table rule_table = {rule_fields, ARRAY_LEN(rule_fields)};
 
 void rules_set_default(struct loader *loader, const struct config_key *key)
 {
@@ -378,6 +401,6 @@ size_t rules_member_len(struct slice below, const cJSON *item)
     bool is_field = !cJSON_IsNull(item) && !cJSON_IsObject(item);
 
     for (size_t i = 0; i < ARRAY_LEN(rule_fields); i++)
-        is_field |= slice_is(field, rule_fields[i].name);
+        is_field |= slice_is(field, rule_fields[i].about.name);
     return dot && is_field ? (size_t)(dot - below.data) : below.len;
 }

@@ -64,10 +64,17 @@ static void token_clear(void *record)
 }
 
 static const struct field token_fields[] = {
-    {"name", true, name_apply},
-    {"role", true, role_apply},
-    {"file", true, file_apply},
+    {{"name", "identifier", NULL, "what it is called in the log; each has its own"}, name_apply, NULL},
+    {{"role", "name", NULL,
+      "read: what does not change anything; report: POST reports and nothing else; admin: all"},
+     role_apply,
+     NULL},
+    {{"file", "path", NULL,
+      "holds the token, 16 to 4096 printable ASCII characters; a last newline is no part of it"},
+     file_apply,
+     NULL},
 };
+const struct field_table token_table = {token_fields, ARRAY_LEN(token_fields)};
 
 static const struct list_kind token_kind = {
     .plural = "tokens",

@@ -1,5 +1,8 @@
 /* The table of types. */
 #include "config_type.h"
+#include "config_value.h"
+
+#include "util/buf.h"
 
 static const char a_list[] = "a list", an_object[] = "an object", some_text[] = "text";
 
@@ -49,6 +52,7 @@ const struct config_type_row config_types[] = {
                            .accepts = cJSON_IsObject,
                            .set_default = rules_set_default,
                            .apply = rules_apply,
+                           .fields = &rule_table,
                            .check = rules_check,
                            .print = rules_print,
                            .member_len = rules_member_len},
@@ -56,12 +60,14 @@ const struct config_type_row config_types[] = {
                              .expected = a_list,
                              .accepts = cJSON_IsArray,
                              .apply = windows_apply,
+                             .fields = &window_table,
                              .print = windows_print,
                              .clear = windows_clear},
     [CONFIG_TYPE_WEBHOOKS] = {.name = "list of objects",
                               .expected = a_list,
                               .accepts = cJSON_IsArray,
                               .apply = webhooks_apply,
+                              .fields = &webhook_table,
                               .print = webhooks_print,
                               .clear = webhook_list_clear},
     [CONFIG_TYPE_HOOKS] = {.name = "object by hook",
@@ -76,6 +82,7 @@ const struct config_type_row config_types[] = {
                             .expected = a_list,
                             .accepts = cJSON_IsArray,
                             .apply = tokens_apply,
+                            .fields = &token_table,
                             .check = tokens_check,
                             .print = tokens_print,
                             .clear = tokens_clear},
@@ -84,4 +91,27 @@ const struct config_type_row config_types[] = {
 const char *config_type_name(enum config_type type)
 {
     return config_types[type].name;
+}
+
+const struct config_field *config_field_at(const struct config_key *key, size_t index)
+{
+    const struct field_table *table = config_types[key->type].fields;
+
+    return table && index < table->count ? &table->fields[index].about : NULL;
+}
+
+void config_field_add_words(const struct config_key *key, size_t index, struct buf *out)
+{
+    const struct field_table *table = config_types[key->type].fields;
+    const struct vocabulary *words = table && index < table->count ? table->fields[index].words : NULL;
+    const char *separator = "";
+    unsigned value;
+
+    for (unsigned i = 0; words && i < words->count; i++) {
+        if (!words->parse(slice_text(words->name(i)), &value))
+            continue;
+        buf_add_text(out, separator);
+        print_text(out, words->name(i));
+        separator = ", ";
+    }
 }

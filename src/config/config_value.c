@@ -153,8 +153,8 @@ static void tell_unknown_field(struct loader *loader, const char *name, const ch
     for (size_t i = 0; i < table->count; i++) {
         if (i)
             buf_add_text(&list, i + 1 < table->count ? ", " : " and ");
-        buf_add_text(&list, table->fields[i].name);
-        nearest_offer(&nearest, table->fields[i].name);
+        buf_add_text(&list, table->fields[i].about.name);
+        nearest_offer(&nearest, table->fields[i].about.name);
     }
     if (nearest.found)
         loader_problem(loader, loader->where, name, "unknown key; did you mean %s?", nearest.found);
@@ -167,7 +167,7 @@ static size_t field_find(const struct field_table *table, const char *name)
 {
     size_t i = 0;
 
-    while (i < table->count && strcmp(table->fields[i].name, name) != 0)
+    while (i < table->count && strcmp(table->fields[i].about.name, name) != 0)
         i++;
     return i;
 }
@@ -206,16 +206,16 @@ bool fields_are_complete(struct loader *loader, const char *where, const char *n
     bool good = true;
 
     for (size_t i = 0; i < table->count; i++) {
-        required += table->fields[i].is_required;
-        good &= !table->fields[i].is_required || (seen & (1U << i));
+        required += !table->fields[i].about.fallback;
+        good &= table->fields[i].about.fallback || (seen & (1U << i));
     }
     for (size_t i = 0; i < table->count && !good; i++) {
-        if (!table->fields[i].is_required)
+        if (table->fields[i].about.fallback)
             continue;
         listed++;
         if (listed > 1)
             buf_add_text(&list, listed < required ? ", " : " and ");
-        buf_add_text(&list, table->fields[i].name);
+        buf_add_text(&list, table->fields[i].about.name);
     }
     if (!good)
         loader_problem(loader, where, name, "must have %s%s", buf_text(&list), hint);

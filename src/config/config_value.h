@@ -60,9 +60,9 @@ bool words_read(struct loader *loader, const char *name, const struct cJSON *lis
 void words_print(struct buf *out, const struct vocabulary *vocabulary, uint32_t bits);
 
 struct field {
-    const char *name;
-    bool is_required;
+    struct config_field about;
     bool (*apply)(struct loader *loader, const char *name, const struct cJSON *item, void *record);
+    const struct vocabulary *words; /* what it takes, or members of its list; NULL: no names of the core */
 };
 struct field_table {
     const struct field *fields;

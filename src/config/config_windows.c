@@ -76,11 +76,17 @@ static void window_init(void *record)
 }
 
 static const struct field window_fields[] = {
-    {"name", true, name_apply},
-    {"instances", false, instances_apply},
-    {"brokers", false, brokers_apply},
-    {"weekly", true, weekly_apply},
+    {{"name", "identifier", NULL, "what it is called in the log and to people"}, name_apply, NULL},
+    {{"instances", "glob", "*", "whose instance_id is meant; * stands for any characters"},
+     instances_apply,
+     NULL},
+    {{"brokers", "glob", "*", "whose broker_id is meant; both have to fit"}, brokers_apply, NULL},
+    {{"weekly", "two times of the week", NULL,
+      "such as Fri 22:00-Sun 22:05, in UTC; the second day may be left out where it is the first"},
+     weekly_apply,
+     NULL},
 };
+const struct field_table window_table = {window_fields, ARRAY_LEN(window_fields)};
 
 static const struct list_kind window_kind = {
     .plural = "windows",

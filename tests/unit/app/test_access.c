@@ -83,6 +83,51 @@ static void test_access_check_roles(void **state)
     assert_null(found);
 }
 
+/* Any name, the token as the password; for reading alone. */
+static void test_access_check_basic(void **state)
+{
+    static const struct {
+        struct slice header;
+        enum access expected;
+    } rows[] = {
+        {SLICE("Basic YTpyZWFkZXItc2VjcmV0LTE2"), ACCESS_GRANTED},         /* a:reader-secret-16 */
+        {SLICE("basic  OnJlYWRlci1zZWNyZXQtMTY="), ACCESS_GRANTED},        /* :reader-secret-16 */
+        {SLICE("Basic bG9uZ2VyOmFkbWluLXNlY3JldC0wMDE2"), ACCESS_GRANTED}, /* longer:admin-secret-0016 */
+        {SLICE("Basic YWI6cmVwb3J0ZXItc2VjcmV0LTE2"), ACCESS_WRONG_ROLE},  /* ab:reporter-secret-16 */
+        {SLICE("Basic YTpyZWFkZXItc2VjcmV0LTE3"), ACCESS_WRONG_TOKEN},     /* a:reader-secret-17 */
+        {SLICE("Basic YTpiOnJlYWRlci1zZWNyZXQtMTY="), ACCESS_WRONG_TOKEN}, /* a:b:reader-secret-16 */
+        {SLICE("Basic cmVhZGVyLXNlY3JldC0xNjp4"), ACCESS_WRONG_TOKEN},     /* reader-secret-16:x */
+        {SLICE("Basic cmVhZGVyLXNlY3JldC0xNg=="), ACCESS_NO_TOKEN},        /* without a colon */
+        {SLICE("Basic YTo="), ACCESS_NO_TOKEN},                            /* a: */
+        {SLICE("Basic YTpyZWFkZXItc2VjcmV0LTE"), ACCESS_NO_TOKEN},         /* cut off */
+        {SLICE("Basic YTpyZWFkZXItc2VjcmV0LT=2"), ACCESS_NO_TOKEN},
+        {SLICE("Basic YTpyZWFkZXItc2VjcmV0LT-2"), ACCESS_NO_TOKEN},
+        {SLICE("Basic ===="), ACCESS_NO_TOKEN},
+        {SLICE("Basic "), ACCESS_NO_TOKEN},
+        {SLICE("Basic a:reader-secret-16"), ACCESS_NO_TOKEN},
+    };
+
+    UNUSED(state);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(check(rows[i].header, ACCESS_TO_READ), rows[i].expected);
+        assert_int_equal(check(rows[i].header, ACCESS_TO_REPORT), ACCESS_NO_TOKEN);
+        assert_int_equal(check(rows[i].header, ACCESS_TO_CHANGE), ACCESS_NO_TOKEN);
+        assert_null(found);
+    }
+}
+
+/* What is longer than any token is not decoded. */
+static void test_access_check_basic_length(void **state)
+{
+    char header[8192] = "Basic ";
+
+    UNUSED(state);
+    for (size_t len = 4; len + 6 <= sizeof(header); len += 4) {
+        memset(header + 6, 'A', len); /* NULs */
+        assert_int_equal(check(slice_of(header, 6 + len), ACCESS_TO_READ), ACCESS_NO_TOKEN);
+    }
+}
+
 static void test_access_check_without_tokens(void **state)
 {
     UNUSED(state);
@@ -95,8 +140,8 @@ static void test_access_check_without_tokens(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_access_check_headers),
-        cmocka_unit_test(test_access_check_roles),
+        cmocka_unit_test(test_access_check_headers),        cmocka_unit_test(test_access_check_roles),
+        cmocka_unit_test(test_access_check_basic),          cmocka_unit_test(test_access_check_basic_length),
         cmocka_unit_test(test_access_check_without_tokens),
     };
 

@@ -1,4 +1,4 @@
-#include "app/page.h"
+#include "app/list_page.h"
 #include "util/alloc.h"
 #include <stdlib.h>
 
@@ -9,7 +9,7 @@ static int compare_text(struct slice a, struct slice b)
     return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-static int compare(const struct page_key *a, const struct page_key *b)
+static int compare(const struct list_page_key *a, const struct list_page_key *b)
 {
     int order = compare_text(a->first, b->first);
     return order ? order : compare_text(a->second, b->second);
@@ -17,28 +17,28 @@ static int compare(const struct page_key *a, const struct page_key *b)
 
 static int compare_items(const void *a, const void *b)
 {
-    return compare(&((const struct page_item *)a)->key, &((const struct page_item *)b)->key);
+    return compare(&((const struct list_page_item *)a)->key, &((const struct list_page_item *)b)->key);
 }
 
-void page_init(struct page *page, size_t limit, struct page_key after)
+void list_page_init(struct list_page *page, size_t limit, struct list_page_key after)
 {
-    *page = (struct page){.items = mem_new(limit, sizeof *page->items), .limit = limit, .after = after};
+    *page = (struct list_page){.items = mem_new(limit, sizeof *page->items), .limit = limit, .after = after};
 }
 
-void page_clear(struct page *page)
+void list_page_clear(struct list_page *page)
 {
     free(page->items);
-    *page = (struct page){0};
+    *page = (struct list_page){0};
 }
 
-static void swap(struct page_item *a, struct page_item *b)
+static void swap(struct list_page_item *a, struct list_page_item *b)
 {
-    struct page_item kept = *a;
+    struct list_page_item kept = *a;
     *a = *b;
     *b = kept;
 }
 
-static void sift_up(struct page *page, size_t at)
+static void sift_up(struct list_page *page, size_t at)
 {
     while (at > 0 && compare_items(&page->items[(at - 1) / 2], &page->items[at]) < 0) {
         swap(&page->items[(at - 1) / 2], &page->items[at]);
@@ -46,7 +46,7 @@ static void sift_up(struct page *page, size_t at)
     }
 }
 
-static void sift_down(struct page *page, size_t at)
+static void sift_down(struct list_page *page, size_t at)
 {
     for (;;) {
         size_t greatest = at;
@@ -61,23 +61,23 @@ static void sift_down(struct page *page, size_t at)
     }
 }
 
-void page_offer(struct page *page, struct page_key key, const void *item)
+void list_page_offer(struct list_page *page, struct list_page_key key, const void *item)
 {
     if (compare(&key, &page->after) <= 0)
         return;
     if (page->count < page->limit) {
-        page->items[page->count++] = (struct page_item){key, item};
+        page->items[page->count++] = (struct list_page_item){key, item};
         sift_up(page, page->count - 1);
         return;
     }
     page->has_more = true;
     if (compare(&key, &page->items[0].key) < 0) {
-        page->items[0] = (struct page_item){key, item};
+        page->items[0] = (struct list_page_item){key, item};
         sift_down(page, 0);
     }
 }
 
-void page_finish(struct page *page)
+void list_page_finish(struct list_page *page)
 {
     qsort(page->items, page->count, sizeof *page->items, compare_items);
 }

@@ -1,5 +1,5 @@
 /* Pages: whatever the order of what is offered, walking them gives everything once and in order. */
-#include "app/page.h"
+#include "app/list_page.h"
 #include "util/macros.h"
 
 #include <setjmp.h>
@@ -14,25 +14,25 @@
 
 static char names[ITEMS][8];
 
-static struct page_key key_of(size_t i)
+static struct list_page_key key_of(size_t i)
 {
-    return (struct page_key){slice_text(names[i]), slice_text(i % 3 ? "b" : "a")};
+    return (struct list_page_key){slice_text(names[i]), slice_text(i % 3 ? "b" : "a")};
 }
 
 /* Offers everything in an order of its own for each SALT (prime to ITEMS). */
-static void fill(struct page *page, size_t limit, struct page_key after, size_t salt)
+static void fill(struct list_page *page, size_t limit, struct list_page_key after, size_t salt)
 {
-    page_init(page, limit, after);
+    list_page_init(page, limit, after);
     for (size_t i = 0; i < ITEMS; i++) {
         size_t at = i * salt % ITEMS;
-        page_offer(page, key_of(at), names[at]);
+        list_page_offer(page, key_of(at), names[at]);
     }
-    page_finish(page);
+    list_page_finish(page);
 }
 
 static void test_page_walk(void **state)
 {
-    static const size_t limits[] = {1, 2, 7, 99, 100, 101, PAGE_LIMIT_MAX};
+    static const size_t limits[] = {1, 2, 7, 99, 100, 101, LIST_PAGE_LIMIT_MAX};
     static const size_t salts[] = {1, 37, 99};
 
     UNUSED(state);
@@ -40,11 +40,11 @@ static void test_page_walk(void **state)
         (void)snprintf(names[i], sizeof names[i], "i%02zu", i);
     for (size_t i = 0; i < ARRAY_LEN(limits) * ARRAY_LEN(salts); i++) {
         size_t limit = limits[i / ARRAY_LEN(salts)], seen = 0;
-        struct page_key after = {{NULL, 0}, {NULL, 0}};
+        struct list_page_key after = {{NULL, 0}, {NULL, 0}};
         bool has_more = true;
 
         while (has_more) {
-            struct page page;
+            struct list_page page;
 
             fill(&page, limit, after, salts[i % ARRAY_LEN(salts)]);
             assert_int_equal(page.count, limit < ITEMS - seen ? limit : ITEMS - seen);
@@ -52,7 +52,7 @@ static void test_page_walk(void **state)
                 assert_ptr_equal(page.items[k].item, names[seen++]);
             has_more = page.has_more;
             after = page.items[page.count - 1].key;
-            page_clear(&page);
+            list_page_clear(&page);
             assert_int_equal(has_more, seen < ITEMS);
         }
     }
@@ -60,22 +60,22 @@ static void test_page_walk(void **state)
 
 static void test_page_order_of_keys(void **state)
 {
-    static const struct page_key sorted[] = {
+    static const struct list_page_key sorted[] = {
         {SLICE("a"), SLICE("")},  {SLICE("a"), SLICE("x")},  {SLICE("a"), SLICE("y")},
         {SLICE("a-"), SLICE("")}, {SLICE("a1"), SLICE("a")}, {SLICE("b"), SLICE("")},
     };
-    struct page page;
+    struct list_page page;
 
     UNUSED(state);
-    page_init(&page, 10, (struct page_key){slice_text("a"), slice_text("x")});
+    list_page_init(&page, 10, (struct list_page_key){slice_text("a"), slice_text("x")});
     for (size_t i = ARRAY_LEN(sorted); i-- > 0;)
-        page_offer(&page, sorted[i], &sorted[i]);
-    page_finish(&page);
+        list_page_offer(&page, sorted[i], &sorted[i]);
+    list_page_finish(&page);
     assert_int_equal(page.count, 4);
     for (size_t i = 0; i < page.count; i++)
         assert_ptr_equal(page.items[i].item, &sorted[i + 2]);
     assert_false(page.has_more);
-    page_clear(&page);
+    list_page_clear(&page);
 }
 
 int main(void)

@@ -1,0 +1,121 @@
+/* What surrounds every view: whether what is shown is true, themes, help, what is said in passing. */
+import { age, clock, h, plural, setText, utc } from "./format.js";
+import { isStale, now, on, readiness, state } from "./state.js";
+
+const byId = (id) => document.getElementById(id);
+
+/* ---- is it well? ---- */
+
+/* What each word of readiness means for whoever is awake now. */
+const MEANINGS = {
+  connecting: ["Redis cannot be reached", "Nothing is read, decided or commanded until it answers again. What is shown is what was known last."],
+  loading: ["The state is being read from Redis", "Nothing is decided until that is done."],
+  standby: ["Another mt5stated is the active one", "This one waits and knows nothing by itself. Open the page of the active one."],
+  rollback: ["Redis has lost writes", "What it lost is being written back; nothing is decided meanwhile."],
+  read_only: ["Redis takes no writes", "Nothing can be stored or commanded. Look at its log: a replica, a full disk, maxmemory, or a right that is missing."],
+};
+
+/* {what, since (daemon's clock), means} where something is not well; null where it is. */
+function trouble() {
+  if (state.link === "lost" && state.denied)
+    return { what: "Reading needs a token", since: state.linkSince, means: state.linkWhy + ". Load the page again and give a token as the password." };
+  if (state.link === "lost")
+    return { what: "The daemon does not answer", since: state.linkSince, means: `${state.linkWhy}. What is shown is from before. Is it running (systemctl status mt5stated), is the network up?` };
+  const word = readiness();
+  if (state.link === "connecting" || word === "ready") return null;
+  const [what, means] = MEANINGS[word] ?? [word, ""];
+  return { what, since: state.status.readiness_since_ms, means };
+}
+
+let troubled = null;
+
+function showLink() {
+  const word = readiness();
+  document.body.dataset.link = state.link;
+  document.body.dataset.ready = word;
+  if (isStale()) document.body.dataset.stale = "";
+  else delete document.body.dataset.stale;
+  troubled = trouble();
+  byId("banner").hidden = !troubled;
+  byId("banner").dataset.kind = state.link === "lost" ? "lost" : word;
+  setText(byId("banner-what"), troubled ? troubled.what : "");
+  setText(byId("banner-means"), troubled ? troubled.means : "");
+  showSince();
+  setText(byId("link-text"), linkText(word));
+  byId("link").title = state.streaming ? "Events come as they happen." : "Events do not come as they happen: the page asks instead.";
+  showAbout();
+}
+
+function linkText(word) {
+  if (state.link !== "live") return state.link === "lost" ? "no answer" : "connecting";
+  return word === "ready" ? (state.streaming ? "live" : "polling") : word.replace("_", " ");
+}
+
+function showSince() {
+  if (!troubled) return;
+  const at = state.link === "lost" ? Date.now() : now();
+  const since = troubled.since > 0 ? `since ${clock(troubled.since)} (${age(at - troubled.since)}).` : "";
+  setText(byId("banner-since"), since);
+  byId("banner-since").title = troubled.since > 0 ? utc(troubled.since) : "";
+}
+
+function showAbout() {
+  const s = state.status;
+  if (!s) return;
+  setText(byId("about"), `mt5stated ${s.version}, up ${age(s.uptime_seconds * 1000)}, ${plural(s.instances.total, "instance")}`);
+}
+
+/* ---- themes ---- */
+
+const THEMES = ["auto", "dark", "light"];
+
+function readTheme() {
+  try {
+    const kept = localStorage.getItem("theme");
+    return THEMES.includes(kept) ? kept : "auto";
+  } catch {
+    return "auto";
+  }
+}
+
+function showTheme(theme) {
+  const name = theme[0].toUpperCase() + theme.slice(1);
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  setText(byId("theme"), name);
+  byId("theme").setAttribute("aria-label", "Theme: " + theme);
+  byId("theme").title = "Theme: auto, dark, light (t)";
+  byId("theme").dataset.theme = theme;
+}
+
+export function cycleTheme() {
+  const next = THEMES[(THEMES.indexOf(byId("theme").dataset.theme) + 1) % THEMES.length];
+  try {
+    localStorage.setItem("theme", next);
+  } catch {
+    /* Where nothing may be kept it holds until the page is closed. */
+  }
+  showTheme(next);
+}
+
+/* ---- said in passing ---- */
+
+export function toast(text, kind = "good") {
+  const one = h("div", { class: "toast", data: { kind }, text });
+  byId("toasts").append(one);
+  setTimeout(() => one.remove(), kind === "good" ? 6000 : 12_000);
+}
+
+export function startFrame() {
+  on("link", showLink);
+  on("status", showLink);
+  setInterval(showSince, 1000);
+  showTheme(readTheme());
+  byId("theme").addEventListener("click", cycleTheme);
+  byId("help-open").addEventListener("click", () => byId("help").showModal());
+  byId("help-close").addEventListener("click", () => byId("help").close());
+  byId("help").addEventListener("close", () => {
+    if (location.hash === "#/help") history.replaceState(null, "", "#/");
+  });
+  showLink();
+}
