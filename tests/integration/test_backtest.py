@@ -35,7 +35,7 @@ def record(daemon, folder):
 
         def begin(self):
             self.process = self.ctl.follow("record", self.path)
-            wait_until(lambda: self.path.exists() and self.daemon.get("/api/v1/status").status == 200, "the recording")
+            wait_until(lambda: self.daemon.metrics().value("mt5stated_http_streams") == 2, "the recording")
 
         def lines(self):
             text = self.path.read_text()
