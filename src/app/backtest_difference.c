@@ -72,7 +72,8 @@ static int compare(const struct difference *d, const struct account_firing *a, c
 static bool is_same(const struct account_firing *a, const struct account_firing *b)
 {
     return a->from_ms == b->from_ms && a->to_ms == b->to_ms &&
-           memcmp(&a->deeds, &b->deeds, sizeof a->deeds) == 0;
+           memcmp(a->deeds.commands, b->deeds.commands, sizeof a->deeds.commands) == 0 &&
+           memcmp(a->deeds.held, b->deeds.held, sizeof a->deeds.held) == 0;
 }
 
 static void make_pairs(struct difference *d)
