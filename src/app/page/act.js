@@ -185,12 +185,18 @@ async function onRefused(problem) {
 
 /* ---- binding ---- */
 
+const REST_MS = 700;
+let closedAt = -REST_MS;
+
+/* A key that is still held down when the dialog has closed, and the focus is back on its button. */
+const isHeld = (event) => event.detail === 0 && performance.now() - closedAt < REST_MS;
+
 /* Buttons within ROOT act on INSTANCE(), an object of the API or null; AFTER is called when it is done. */
 export function bindActions(root, instance, after) {
   root.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-command], [data-action]");
     const one = instance();
-    if (!button || !one) return;
+    if (!button || !one || isHeld(event)) return;
     if (!readToken() && !(await askToken())) return;
     current = { action: actionOf(button), one, after };
     prepare(current.action, one);
@@ -209,6 +215,9 @@ function submitOnEnter(input, fn) {
 
 function start() {
   const dialog = byId("token");
+  byId("confirm").addEventListener("close", () => {
+    closedAt = performance.now();
+  });
   byId("confirm-no").addEventListener("click", () => byId("confirm").close());
   byId("confirm-yes").addEventListener("click", send);
   submitOnEnter(byId("confirm-reason"), () => byId("confirm-yes").focus());

@@ -1,6 +1,6 @@
 /* What has happened, newest first: all of it, the latest beside the fleet, or that of one instance. */
 import { ageElement, h, instanceLink, parseTime, setText, timeElement } from "./format.js";
-import { EVENTS_MAX, on, state } from "./state.js";
+import { compareIds, EVENTS_MAX, on, state } from "./state.js";
 
 const RECENT_MAX = 12;
 
@@ -58,7 +58,7 @@ export class EventList {
   add(event) {
     if (!this.accept(event)) return;
     const first = this.root.firstElementChild;
-    if (first && first.dataset.id === event.id) return;
+    if (first && compareIds(event.id, first.dataset.id) <= 0) return;
     this.root.prepend(eventElement(event, this.withInstance, this.withAge));
     while (this.root.childElementCount > this.max) this.root.lastElementChild.remove();
     this.empty.hidden = true;

@@ -2,7 +2,7 @@
  * instances page after page so that each is read again every few seconds, at once where an event named it. A
  * page that nobody looks at asks for nothing, but for the stream. */
 import { follow, get, instancePath } from "./api.js";
-import { addEvent, addHistory, emit, on, now, setClock, state } from "./state.js";
+import { addEvent, addHistory, emit, EVENTS_MAX, mergeEvents, now, on, setClock, state } from "./state.js";
 
 const TICK_MS = 250;
 const PAGE = 250; // instances in one answer
@@ -200,7 +200,10 @@ let retryMs = RETRY_MIN_MS;
 
 function onMessage(id, name, data) {
   if (id) lastId = id;
-  if (name === "gap") reload();
+  if (name === "gap") {
+    state.events = []; // ids may have begun anew
+    reload();
+  }
   if (name === "gap" || data === null) return;
   let event;
   try {
@@ -208,10 +211,10 @@ function onMessage(id, name, data) {
   } catch {
     return;
   }
-  addEvent(event);
+  const isNew = addEvent(event);
   if (event.instance_id) dirty.add(event.instance_id);
   soon(alerts, 150);
-  emit("event", event);
+  if (isNew) emit("event", event);
 }
 
 /* What is kept of the last half hour; all that is kept where that is less. */
@@ -223,18 +226,8 @@ async function loadEvents() {
     list.push(...answer.events);
     since = answer.next;
   }
-  const newest = list.at(-1)?.id ?? "0-0";
-  const later = state.events.filter((event) => compareIds(event.id, newest) > 0);
-  state.events = [...list, ...later].slice(-500);
+  state.events = mergeEvents(list, state.events).slice(-EVENTS_MAX);
   emit("events");
-}
-
-export function compareIds(a, b) {
-  const [x, y] = [a, b].map((id) => id.split("-").map(BigInt));
-  for (let i = 0; i < 2; i++) {
-    if ((x[i] ?? 0n) !== (y[i] ?? 0n)) return (x[i] ?? 0n) < (y[i] ?? 0n) ? -1 : 1;
-  }
-  return 0;
 }
 
 let pastIsDue = true;

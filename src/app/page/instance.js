@@ -6,7 +6,7 @@ import { get, instancePath } from "./api.js";
 import { EventList } from "./events.js";
 import { loadInstance } from "./feed.js";
 import { age, ageElement, bytes, clock, duration, glyph, h, parseTime, setData, setText, timeElement } from "./format.js";
-import { now, on, state } from "./state.js";
+import { mergeEvents, now, on, state } from "./state.js";
 import { drawWhy } from "./why.js";
 
 const EVERY_MS = 1000;
@@ -139,7 +139,7 @@ export function instanceView(root) {
       list.push(...answer.events);
       since = answer.next;
     }
-    if (mine === showing) events.fill(list);
+    if (mine === showing) events.fill(mergeEvents(list, state.events));
   }
 
   async function refresh(mine) {

@@ -52,9 +52,28 @@ export function emit(topic, detail) {
 
 /* ---- what came ---- */
 
+/* Of ids of a stream: below 0 where A is before B. */
+export function compareIds(a, b) {
+  const [x, y] = [a, b].map((id) => id.split("-").map(BigInt));
+  for (let i = 0; i < 2; i++) {
+    if ((x[i] ?? 0n) !== (y[i] ?? 0n)) return (x[i] ?? 0n) < (y[i] ?? 0n) ? -1 : 1;
+  }
+  return 0;
+}
+
+/* LIST, and of OTHERS those behind its end: they came while it was read. */
+export function mergeEvents(list, others) {
+  const newest = list.at(-1)?.id ?? "0-0";
+  return [...list, ...others.filter((event) => compareIds(event.id, newest) > 0)];
+}
+
+/* False for one that is known already: what is read and what is streamed may overlap. */
 export function addEvent(event) {
+  const newest = state.events.at(-1);
+  if (newest && compareIds(event.id, newest.id) <= 0) return false;
   state.events.push(event);
   if (state.events.length > EVENTS_MAX) state.events.splice(0, state.events.length - EVENTS_MAX);
+  return true;
 }
 
 export function addHistory(samples) {

@@ -9,7 +9,7 @@ POLL_S = 0.01
 DEADLINE_S = float(os.environ.get("MT5_TEST_DEADLINE_S", 20))
 
 
-def wait_until(condition, what, deadline_s=DEADLINE_S):
+def wait_until(condition, what, deadline_s=DEADLINE_S, poll_s=POLL_S):
     """Calls condition until its result is true, and returns that. Fails naming `what` at the deadline.
 
     An AssertionError of the condition counts as "not yet", and ends up in the message, so a condition may be
@@ -25,7 +25,7 @@ def wait_until(condition, what, deadline_s=DEADLINE_S):
             last = error
         if time.monotonic() >= end:
             raise AssertionError(f"after {deadline_s:g} s still waiting for {what}") from last
-        time.sleep(POLL_S)
+        time.sleep(poll_s)
 
 
 def wait_a_moment(rng, longest_s):
