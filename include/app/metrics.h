@@ -2,10 +2,10 @@
  *
  * The counters of a page are of one moment: all families but those by id, by instance and the counts of
  * alerts are written in its first slice, and the instances are copied with their alerts before these are
- * written. Scrapes that come while a page of their kind is being rendered share it, and those that come in the
- * same turn of the loop as one that is done. Pages that are rendered or on their way to a client are bounded in
- * number. Beyond it the client that has taken longest over one is sent away; where all are as quick as they can be, a
- * page that is less than a second old serves again. */
+ * written. Scrapes that come while a page of their kind is being rendered share it, and those that come in
+ * the same turn of the loop as one that is done. Pages that are rendered or on their way to a client are
+ * bounded in number. Beyond it the client that has taken longest over one is sent away; where all are as
+ * quick as they can be, a page that is less than a second old serves again. */
 #pragma once
 
 #include "codec/prom_text.h"

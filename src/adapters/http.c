@@ -19,8 +19,8 @@
 #define CONNECTION_MEMORY_BYTES 65536 /* of the library's; what a request may have fits */
 #define MESSAGE_MAX             256
 #define LINGER_MS               1000 /* for a client to read why it was refused */
-#define LAST_RUNS               3 /* of an answer: resumed, read, written */
-#define STREAMLESS_SHARE        8 /* of that many connections one is not for streams */
+#define LAST_RUNS               3    /* of an answer: resumed, read, written */
+#define STREAMLESS_SHARE        8    /* of that many connections one is not for streams */
 
 /* The library's complaints are about clients, for whom they cannot be quiet enough. */
 static void PRINTF_LIKE(2, 0) on_mhd_message(void *ctx, const char *format, va_list args)

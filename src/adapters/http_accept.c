@@ -21,13 +21,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG         128
-#define SEND_BYTES      131072 /* the system doubles it */
-#define ACCEPTS_A_TURN  16
-#define PAUSE_MS        100
-#define EVICT_AFTER_MS  1000
-#define EVICT_SENDING_AFTER_MS 5000
-#define UNIX_MODE_UMASK 0117 /* leaves 0660 */
+#define BACKLOG                128
+#define SEND_BYTES             131072 /* the system doubles it */
+#define ACCEPTS_A_TURN         16
+#define PAUSE_MS               100
+#define EVICT_AFTER_MS         1000
+#define EVICT_SENDING_AFTER_MS 2000
+#define UNIX_MODE_UMASK        0117 /* leaves 0660 */
 
 static int new_socket(int family)
 {
@@ -221,9 +221,9 @@ static void turn_away(struct http_server *server, int error)
         pause_accepting(server);
 }
 
-/* Whoever has kept a connection for longest without use is the first to go where somebody waits for one. A young
- * one stays: its request may be on the way, or the answer to it. Streams are fewer than connections, and what
- * the application has is answered soon. */
+/* Whoever has kept a connection for longest without use is the first to go where somebody waits for one. A
+ * young one stays: its request may be on the way, or the answer to it. Streams are fewer than connections,
+ * and what the application has is answered soon. */
 static const struct {
     enum http_state state;
     int64_t after_ms;

@@ -155,7 +155,8 @@ static void on_connection_readable(evutil_socket_t fd, short events, void *ctx)
     } else if (connection->state == HTTP_WAITING) {
         if (http_socket_has_bytes(fd))
             http_connection_enter(connection, HTTP_READING);
-    } else if (connection->state == HTTP_HANDLING && connection->request->is_suspended && http_socket_has_ended(fd)) {
+    } else if (connection->state == HTTP_HANDLING && connection->request->is_suspended &&
+               http_socket_has_ended(fd)) {
         http_request_cancel(connection->request);
         http_connection_shut(connection);
     } else if (connection->request && connection->request->stream && http_socket_has_ended(fd)) {
@@ -252,7 +253,8 @@ void http_connection_hand_over(struct http_connection *connection)
     }
     connection->is_held = false;
     server->adding = connection;
-    /* Where it fails, the descriptor is closed and http_notify_connection was called for both or for neither. */
+    /* Where it fails, the descriptor is closed and http_notify_connection was called for both or for neither.
+     */
     if (MHD_add_connection(server->daemon, connection->fd, (const struct sockaddr *)&connection->peer,
                            connection->peer_len) != MHD_YES &&
         server->adding)

@@ -85,8 +85,7 @@ static bool take_body(struct http_request *request, const char *data, size_t siz
 /* One request at least is handled in each run, and no more once that has taken its time. */
 static bool may_handle(const struct http_server *server)
 {
-    return server->stats.requests == server->requests_at_run ||
-           loop_now_us() - server->run_began_us < RUN_US;
+    return server->stats.requests == server->requests_at_run || loop_now_us() - server->run_began_us < RUN_US;
 }
 
 /* Its last call comes again, when its turn has come. */

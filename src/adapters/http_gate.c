@@ -6,9 +6,9 @@
  * beginning is judged as well, as far as it fits.
  *
  * Between two requests the connection is suspended in the library for the same end. But that reads as much as
- * there is: where it may have bytes of a next request already, because a client sends requests without waiting
- * for answers or a body has not come as a whole, the connection is not held any more, and what is wrong later
- * meets the library's own checks, and http_headers_check. */
+ * there is: where it may have bytes of a next request already, because a client sends requests without
+ * waiting for answers or a body has not come as a whole, the connection is not held any more, and what is
+ * wrong later meets the library's own checks, and http_headers_check. */
 #include "http_internal.h"
 
 #include "codec/problem_json.h"
@@ -30,8 +30,8 @@ static void add_date(struct buf *out)
         buf_add_format(out, "Date: %s\r\n", date);
 }
 
-/* The answer to a request that no library has. What does not fit into the socket is lost, which takes a client
- * that has not read the answers before. */
+/* The answer to a request that no library has. What does not fit into the socket is lost, which takes a
+ * client that has not read the answers before. */
 static void send_problem(const struct http_connection *connection, const struct http_head *head)
 {
     struct buf body = BUF_INIT, answer = BUF_INIT;
@@ -39,9 +39,9 @@ static void send_problem(const struct http_connection *connection, const struct 
     problem_json_add(&body, head->status, http_status_title(head->status), slice_text(head->detail));
     buf_add_format(&answer, "HTTP/1.1 %d %s\r\n", head->status, http_status_title(head->status));
     add_date(&answer);
-    buf_add_format(&answer,
-                   "Content-Type: " PROBLEM_CONTENT_TYPE "\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
-                   body.len);
+    buf_add_format(
+        &answer, "Content-Type: " PROBLEM_CONTENT_TYPE "\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+        body.len);
     if (!head->is_head)
         buf_add_slice(&answer, buf_slice(&body));
     (void)send(connection->fd, answer.data, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -95,8 +95,7 @@ static enum http_verdict judge_rest(struct http_connection *connection, struct h
     return HTTP_WHOLE;
 }
 
-static enum http_verdict judge(struct http_connection *connection, struct http_head *head,
-                               struct slice bytes)
+static enum http_verdict judge(struct http_connection *connection, struct http_head *head, struct slice bytes)
 {
     enum http_verdict verdict = http_head_read(head, bytes);
 

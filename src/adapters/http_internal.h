@@ -32,12 +32,12 @@ TAILQ_HEAD(http_connection_list, http_connection);
 struct http_connection {
     TAILQ_ENTRY(http_connection) link;
     struct http_server *server;
-    struct MHD_Connection *mhd;   /* NULL until its first request has a whole head */
+    struct MHD_Connection *mhd;                  /* NULL until its first request has a whole head */
     TAILQ_ENTRY(http_connection) completed_link; /* while has_completed */
-    struct http_request *request; /* NULL between requests */
+    struct http_request *request;                /* NULL between requests */
     struct sockaddr_storage peer;
     socklen_t peer_len;
-    struct event *readable;       /* edge: bytes or an end came */
+    struct event *readable; /* edge: bytes or an end came */
     int fd;
     enum http_state state;
     int64_t entered_ms;
@@ -45,8 +45,8 @@ struct http_connection {
     bool is_held;       /* the library does not read it: it has none, or the connection is suspended */
     bool is_piped;      /* the library may have bytes of the next request: it is held no more */
     bool has_completed; /* a request, in this run of the library */
-    bool has_more;     /* bytes came behind the request that is being answered */
-    bool closes_after; /* the answer to the next request is the last: what is behind it is refused */
+    bool has_more;      /* bytes came behind the request that is being answered */
+    bool closes_after;  /* the answer to the next request is the last: what is behind it is refused */
 };
 
 struct http_server {
@@ -130,7 +130,8 @@ void http_connection_enter(struct http_connection *connection, enum http_state s
 void http_connection_hand_over(struct http_connection *connection);
 /* Ends the connection. What happens next is libmicrohttpd's; where that does not have it, it is gone. */
 void http_connection_shut(struct http_connection *connection);
-/* Ends the answers that have been on their way for longest, until less than MAX_BYTES of memory is spent on them. */
+/* Ends the answers that have been on their way for longest, until less than MAX_BYTES of memory is spent on
+ * them. */
 void http_answers_limit(struct http_server *server, size_t max_bytes);
 /* Bytes wait to be read; the other side has sent its last. */
 bool http_socket_has_bytes(int fd);

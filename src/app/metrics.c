@@ -19,12 +19,12 @@
 #define SLICE_US   2000
 #define PIECE_ROWS 256
 /* Pages that are rendered or on their way; each may be megabytes that a client does not take. */
-#define PAGES_MAX  (8 + METRICS_KINDS)
+#define PAGES_MAX (8 + METRICS_KINDS)
 /* How long the newest page of a kind is kept for others. */
-#define KEEP_MS    1000
+#define KEEP_MS 1000
 /* How long a client has at least for a page, whoever else wants one. */
 #define CUT_AFTER_MS 200
-#define GZIP_LEVEL 1
+#define GZIP_LEVEL   1
 
 enum page_stage { STAGE_TOTALS, STAGE_IDS, STAGE_COPY, STAGE_ALERTS, STAGE_INSTANCES, STAGE_END, STAGE_DONE };
 

@@ -165,7 +165,8 @@ const struct family total_families[] = {
      "HTTP requests refused for their form before anybody looked at what they want", metrics_write_scalar,
      SCALAR_HTTP_REFUSED},
     {"mt5stated_http_closed_total", PROM_COUNTER,
-     "HTTP connections closed by the daemon: at a deadline, to make room for others, for want of file descriptors",
+     "HTTP connections closed by the daemon: at a deadline, to make room for others, for want of file "
+     "descriptors",
      metrics_write_http_closed, 0},
     {"mt5stated_http_answer_bytes", PROM_GAUGE,
      "Memory held for answers that clients have not taken yet, /metrics and streams not counted",

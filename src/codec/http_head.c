@@ -356,7 +356,8 @@ enum http_verdict http_chunks_read(struct slice bytes, int *ret_status, const ch
         case HTTP_PARTIAL:
             return HTTP_PARTIAL;
         case HTTP_REFUSED:
-            return refuse_body(400, "the body: a chunk is longer than its length says", ret_status, ret_detail);
+            return refuse_body(400, "the body: a chunk is longer than its length says", ret_status,
+                               ret_detail);
         case HTTP_WHOLE:
             break;
         }

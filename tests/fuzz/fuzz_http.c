@@ -1,7 +1,7 @@
-/* What comes over HTTP and is read by ourselves: the head of a request and a chunked body, the target, the host, the
- * paths and arguments that the table of routes knows, what a client accepts, the positions that it comes back with,
- * and the body of a report. What is refused says why; what is whole stays so whatever is behind it, and is never
- * refused when it comes in pieces. */
+/* What comes over HTTP and is read by ourselves: the head of a request and a chunked body, the target, the
+ * host, the paths and arguments that the table of routes knows, what a client accepts, the positions that it
+ * comes back with, and the body of a report. What is refused says why; what is whole stays so whatever is
+ * behind it, and is never refused when it comes in pieces. */
 #include "fuzz.h"
 
 #include "adapters/http.h"
@@ -60,7 +60,8 @@ static void check_chunks(struct slice text, size_t piece)
 
 static void check_routes(const struct http_target *target, size_t len)
 {
-    static const char *const patterns[] = {"/", "/metrics", "/api/v1/instances/{id}", "/api/v1/instances/{id}/why"};
+    static const char *const patterns[] = {"/", "/metrics", "/api/v1/instances/{id}",
+                                           "/api/v1/instances/{id}/why"};
     struct slice parameter = slice_of("", 0);
 
     for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++) {

@@ -59,7 +59,8 @@ static void test_http_gate_refuses_in_our_words(void **state)
         {"GET / HTTP/0.9\r\n\r\n", "HTTP/1.1 505 HTTP Version Not Supported\r\n", "version"},
         {"GET / HTTP/1.1\r\nX: a\rb\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n", "control"},
         {"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n", "Content-Length"},
-        {"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 400 Bad Request\r\n", "chunk"},
+        {"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 400 Bad Request\r\n",
+         "chunk"},
     };
     struct fixture *f = serving(8);
 
@@ -118,7 +119,8 @@ static void test_http_gate_refuses_on_a_kept_connection(void **state)
     fixture_free(f);
 }
 
-/* What is pipelined is answered in order; where something bad is behind a good request, that is answered last. */
+/* What is pipelined is answered in order; where something bad is behind a good request, that is answered
+ * last. */
 static void test_http_gate_pipelined(void **state)
 {
     struct fixture *f = serving(8);
@@ -256,8 +258,8 @@ static void test_http_answers_that_nobody_takes_are_bounded(void **state)
     fixture_free(f);
 }
 
-/* Requests that cost much and come together are handled in several turns, each of them, and between them the loop
- * has time for others. */
+/* Requests that cost much and come together are handled in several turns, each of them, and between them the
+ * loop has time for others. */
 static void test_http_many_requests_do_not_hold_the_loop(void **state)
 {
     struct fixture *f = serving(32);

@@ -1,5 +1,5 @@
-/* Heads, chunked bodies and targets of requests: what is in order, what is missing, and what is refused with which
- * words, at whatever byte the reading stops. */
+/* Heads, chunked bodies and targets of requests: what is in order, what is missing, and what is refused with
+ * which words, at whatever byte the reading stops. */
 #include "codec/http_head.h"
 #include "codec/http_target.h"
 #include "util/buf.h"
@@ -47,13 +47,15 @@ static void test_http_head_says_what_it_holds(void **state)
     struct http_head head;
 
     UNUSED(state);
-    assert_int_equal(http_head_read(&head, slice_text("HEAD / HTTP/1.0\r\nContent-Length: 7\r\n\r\nGET")), HTTP_WHOLE);
+    assert_int_equal(http_head_read(&head, slice_text("HEAD / HTTP/1.0\r\nContent-Length: 7\r\n\r\nGET")),
+                     HTTP_WHOLE);
     assert_true(head.is_head && head.is_old);
     assert_int_equal(head.bytes, strlen("HEAD / HTTP/1.0\r\nContent-Length: 7\r\n\r\n"));
     assert_int_equal(head.framing.content_length, 7);
-    assert_int_equal(http_head_read(&head, slice_text("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
-                                                      "Expect: 100-continue\r\n\r\n")),
-                     HTTP_WHOLE);
+    assert_int_equal(
+        http_head_read(&head, slice_text("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+                                         "Expect: 100-continue\r\n\r\n")),
+        HTTP_WHOLE);
     assert_true(!head.is_head && !head.is_old && head.framing.is_chunked && head.framing.expects_continue);
     assert_int_equal(head.framing.hosts, 1);
 }
@@ -299,9 +301,9 @@ static void test_http_target_rows(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_http_head_whole_rows),     cmocka_unit_test(test_http_head_says_what_it_holds),
-        cmocka_unit_test(test_http_head_refused_rows),   cmocka_unit_test(test_http_head_bounds),
-        cmocka_unit_test(test_http_chunks_rows),         cmocka_unit_test(test_http_chunks_bounds),
+        cmocka_unit_test(test_http_head_whole_rows),   cmocka_unit_test(test_http_head_says_what_it_holds),
+        cmocka_unit_test(test_http_head_refused_rows), cmocka_unit_test(test_http_head_bounds),
+        cmocka_unit_test(test_http_chunks_rows),       cmocka_unit_test(test_http_chunks_bounds),
         cmocka_unit_test(test_http_target_rows),
     };
 
