@@ -6,10 +6,11 @@
  * of the loop. A request is valid until it was answered and, if it was answered inside the handler, until
  * that returns; or until its cancel callback is called.
  *
- * Refused before the handler sees them, as problem+json: bodies above 64 KiB (413), headers above 8 KiB
- * (431), what could be read as two requests (400: Content-Length with Transfer-Encoding, two of either, a
- * transfer coding other than chunked, a header name that is no token, two Hosts), a target with a broken
- * escape (400). A connection is closed when a request is not complete request_ms after its first byte, when
+ * Refused before the handler sees them, as problem+json: what is no request (codec/http_head.h: 400, 417,
+ * 431, 505), bodies above 64 KiB (413), what could be read as two requests (400), a target with a broken
+ * escape (400). A request behind another that was not waited for, and what is wrong far inside a chunked
+ * body, the library may refuse in its own words. Requests that come together are handled over several turns
+ * of the loop. A connection is closed when a request is not complete request_ms after its first byte, when
  * nothing has come for idle_ms, and when an answer is not taken within send_ms.
  *
  * A stream is an answer without an end: what is handed over is sent when the client takes it. While
@@ -151,8 +152,8 @@ struct http_body *http_body_ref(struct http_body *body);
 void http_body_watch(struct http_body *body, void (*freed)(void *ctx), void *ctx);
 void http_body_unref(struct http_body *body);
 /* Of the shared bodies that are being sent, gives up the one that has been on its way for longest: the
- * connections of all who take it are closed. False where there is none. */
-bool http_server_cut_slowest(struct http_server *server);
+ * connections of all who take it are closed. False where none has been for AFTER_MS. */
+bool http_server_cut_slowest(struct http_server *server, int64_t after_ms);
 
 /* Called from the loop; inside, http_stream_send and http_stream_close may be called. */
 struct http_stream_events {

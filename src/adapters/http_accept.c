@@ -26,7 +26,7 @@
 #define ACCEPTS_A_TURN         16
 #define PAUSE_MS               100
 #define EVICT_AFTER_MS         1000
-#define EVICT_SENDING_AFTER_MS 5000
+#define EVICT_SENDING_AFTER_MS 2000
 #define UNIX_MODE_UMASK        0117 /* leaves 0660 */
 
 static int new_socket(int family)

@@ -91,7 +91,7 @@ def test_an_operator_gets_in_where_all_connections_are_taken(daemon, bus, fleet,
     """Whoever is of no use goes, the longest first; streams leave some connections from the beginning."""
     one = daemon({"http.max_connections": 8}, tcp=True)
     fleet(500)
-    with clients(one.listen, 40, KINDS[kind]) as opened:
+    with clients(one.listen, 12, KINDS[kind]) as opened:
         for _ in range(3):
             drip(opened[:8] if kind.startswith("half") else [])
             assert mt5_http.request(one.listen, "/-/healthy", timeout=60).text == "ok"
