@@ -112,8 +112,8 @@ static void tell_degraded(const struct change *change, enum health before, enum 
     else if (instance->state == STATE_CRASHED)
         event.reason = slice_text("it has crashed");
     else
-        event.reason = slice_text(change->cause->kind == CAUSE_REPORT ? "reported by the agent"
-                                                                      : "written by others");
+        event.reason =
+            slice_text(change->cause->kind == CAUSE_REPORT ? "reported by the agent" : "written by others");
     if (instance->state == STATE_CRASHED)
         event.cause = *change->cause;
     event.kind = EVENT_INSTANCE_DEGRADED;

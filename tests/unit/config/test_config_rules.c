@@ -88,10 +88,9 @@ static void test_rules_merge_field_by_field(void **state)
 static void test_rules_new_one_has_defaults(void **state)
 {
     struct problems problems;
-    struct config *config =
-        load(&problems,
-             "{\"rules\": {\"Old-1.x\": {\"threshold\": 0.5, \"op\": \"<\", \"metric\": \"open_trades\"}}}",
-             NULL);
+    struct config *config = load(
+        &problems,
+        "{\"rules\": {\"Old-1.x\": {\"threshold\": 0.5, \"op\": \"<\", \"metric\": \"open_trades\"}}}", NULL);
     const struct rule *rule;
 
     UNUSED(state);
