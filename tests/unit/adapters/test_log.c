@@ -577,13 +577,12 @@ static void test_single_line_is_written_as_it_comes(void **state)
     UNUSED(state);
     open_pipe(0);
     log = log_new(loop, reader.out);
-    log_set_repeat_ms(log, 1000);
+    log_set_repeat_ms(log, 4000);
     write_at(log, 0);
     assert_non_null(strstr(read_line(), " n=0\n"));
-    run_for(loop, 150);
+    run_for(loop, 450);
     write_at(log, 1); /* alone, though not the first */
     assert_non_null(strstr(read_line(), " n=1\n"));
-    run_for(loop, 150);
     write_at(log, 2); /* the third goes on repeating */
     assert_string_equal(read_line(), "");
     assert_non_null(strstr(await_lines(loop, 1), " n=2 repeated=1 last="));
