@@ -50,18 +50,27 @@ function showTitle() {
   if (document.title !== text) document.title = text;
 }
 
+/* Where somebody was before: the scroll, and the focus, which went with the view that is gone. */
+function arrive(name, next) {
+  const isBack = name !== "instance";
+  scrollTo(0, isBack ? next.scroll ?? 0 : 0);
+  if (isBack && next.focused?.isConnected) next.focused.focus({ preventScroll: true });
+  else if (document.activeElement === document.body) place.focus({ preventScroll: true });
+}
+
 function go() {
   const [name, argument] = route();
   const next = view(name);
   if (shown && shown !== next) {
     shown.scroll = scrollY;
+    shown.focused = shown.root.contains(document.activeElement) ? document.activeElement : null;
     shown.hide?.();
   }
   const isOther = shown !== next;
   shown = next;
   if (isOther) place.replaceChildren(next.root);
   next.show?.(argument);
-  if (isOther) scrollTo(0, name === "instance" ? 0 : next.scroll ?? 0);
+  if (isOther) arrive(name, next);
   for (const link of document.querySelectorAll("header [data-view]")) {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
