@@ -33,6 +33,13 @@ export function alertElement(alert, withInstance = true) {
       alert.doing ? h("span", { class: "alert-doing", data: { doing: alert.doing }, text: doingSentence(alert.doing, alert.throttled) }) : null));
 }
 
+/* Makes ELEMENT what FRESH is; its link stays, and with it the focus that it may have. */
+function change(element, fresh) {
+  Object.assign(element.dataset, fresh.dataset);
+  for (const part of [".alert-mark", ".alert-age", ".alert-more"])
+    element.querySelector(part).replaceWith(fresh.querySelector(part));
+}
+
 /* Draws LIST into ROOT; what has not changed stays as it is. */
 export function drawAlerts(root, list, withInstance) {
   const kept = new Map([...root.children].map((element) => [element.alertKey, element]));
@@ -40,17 +47,10 @@ export function drawAlerts(root, list, withInstance) {
   for (const alert of list) {
     const key = keyOf(alert);
     const text = JSON.stringify(alert);
-    let element = kept.get(key);
-    if (!element || element.alertText !== text) {
-      const fresh = alertElement(alert, withInstance);
-      fresh.alertKey = key;
-      fresh.alertText = text;
-      if (element) {
-        if (place === element) place = fresh;
-        element.replaceWith(fresh);
-      }
-      element = fresh;
-    }
+    const element = kept.get(key) ?? alertElement(alert, withInstance);
+    if (element.alertKey && element.alertText !== text) change(element, alertElement(alert, withInstance));
+    element.alertKey = key;
+    element.alertText = text;
     kept.delete(key);
     if (element === place) place = place.nextElementSibling;
     else root.insertBefore(element, place);

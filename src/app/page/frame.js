@@ -15,12 +15,14 @@ const MEANINGS = {
   read_only: ["Redis takes no writes", "Nothing can be stored or commanded. Look at its log: a replica, a full disk, maxmemory, or a right that is missing."],
 };
 
+const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
+
 /* {what, since (daemon's clock), means} where something is not well; null where it is. */
 function trouble() {
   if (state.link === "lost" && state.denied)
-    return { what: "Reading needs a token", since: state.linkSince, means: state.linkWhy + ". Load the page again and give a token as the password." };
+    return { what: "Reading needs a token", since: state.linkSince, means: capital(state.linkWhy) + ". Load the page again and give a token as the password." };
   if (state.link === "lost")
-    return { what: "The daemon does not answer", since: state.linkSince, means: `${state.linkWhy}. What is shown is from before. Is it running (systemctl status mt5stated), is the network up?` };
+    return { what: "The daemon does not answer", since: state.linkSince, means: `${capital(state.linkWhy)}. What is shown is from before. Is it running (systemctl status mt5stated), is the network up?` };
   const word = readiness();
   if (state.link === "connecting" || word === "ready") return null;
   const [what, means] = MEANINGS[word] ?? [word, ""];
