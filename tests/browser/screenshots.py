@@ -128,7 +128,7 @@ def main():
         sim = Sim(folder / "sim", server.url, **FLEET)
         browser = Browser()
         try:
-            browser.new_tab(WIDTH, HEIGHT)
+            browser.begin(WIDTH, HEIGHT)
             browser.prefer_scheme("light")
             studio = Studio(target, browser, daemon, StatusPage(browser, daemon.listen).open())
             studio.fleet()
