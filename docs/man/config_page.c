@@ -68,6 +68,29 @@ static void add_key(struct buf *out, const struct config_key *key)
     buf_add_text(out, "\n\n");
 }
 
+/* Behind its key, one line each. */
+static void add_field(struct buf *out, const struct config_key *key, size_t index)
+{
+    const struct config_field *field = config_field_at(key, index);
+    struct buf words = BUF_INIT;
+
+    config_field_add_words(key, index, &words);
+    buf_add_text(out, "\t_");
+    add_escaped(out, slice_text(field->name));
+    buf_add_text(out, "_: ");
+    add_escaped(out, slice_text(field->meaning));
+    buf_add_text(out, " (");
+    add_escaped(out, slice_text(field->value));
+    if (words.len)
+        buf_add_text(out, ", of ");
+    add_escaped(out, buf_slice(&words));
+    buf_add_text(out, field->fallback ? ", default " : ", must be there");
+    if (field->fallback)
+        add_escaped(out, slice_text(field->fallback));
+    buf_add_text(out, ")\n\n");
+    buf_clear(&words);
+}
+
 static bool read_file(const char *path, struct buf *out)
 {
     FILE *file = fopen(path, "re");
@@ -88,8 +111,11 @@ int main(int argc, char **argv)
     if (argc != 2 || !read_file(argv[1], &page) || !(mark = strstr(buf_text(&page), MARK)))
         return 1;
     buf_add(&out, page.data, (size_t)(mark - page.data));
-    for (size_t i = 0; i < config_key_count; i++)
+    for (size_t i = 0; i < config_key_count; i++) {
         add_key(&out, &config_keys[i]);
+        for (size_t field = 0; config_field_at(&config_keys[i], field); field++)
+            add_field(&out, &config_keys[i], field);
+    }
     buf_add_text(&out, mark + sizeof(MARK) - 1);
     if (fwrite(out.data, 1, out.len, stdout) != out.len || fflush(stdout) != 0)
         return 1;

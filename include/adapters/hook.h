@@ -91,8 +91,9 @@ struct hook_request {
     const char *const *argv;
     const struct hook_variable *variables;
     size_t variable_count;
-    struct slice input; /* one line, without the line feed */
-    const char *lane;   /* or NULL: runs beside all others */
+    struct slice input;                   /* one line, without the line feed */
+    const char *lane;                     /* or NULL: runs beside all others */
+    struct slice instance_id, command_id; /* for the log; empty: none */
     /* Asked right before each try, the first included, also from inside hooks_run; NULL: it always may. */
     hook_may_start_fn may_start;
     hook_done_fn done; /* or NULL */

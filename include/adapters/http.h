@@ -6,10 +6,11 @@
  * of the loop. A request is valid until it was answered and, if it was answered inside the handler, until
  * that returns; or until its cancel callback is called.
  *
- * Refused before the handler sees them, as problem+json: bodies above 64 KiB (413), headers above 8 KiB
- * (431), what could be read as two requests (400: Content-Length with Transfer-Encoding, two of either, a
- * transfer coding other than chunked, a header name that is no token, two Hosts), a target with a broken
- * escape (400). A connection is closed when a request is not complete request_ms after its first byte, when
+ * Refused before the handler sees them, as problem+json: what is no request (codec/http_head.h: 400, 417,
+ * 431, 505), bodies above 64 KiB (413), what could be read as two requests (400), a target with a broken
+ * escape (400). A request behind another that was not waited for, and what is wrong far inside a chunked
+ * body, the library may refuse in its own words. Requests that come together are handled over several turns
+ * of the loop. A connection is closed when a request is not complete request_ms after its first byte, when
  * nothing has come for idle_ms, and when an answer is not taken within send_ms.
  *
  * A stream is an answer without an end: what is handed over is sent when the client takes it. While
@@ -17,17 +18,17 @@
  * every send_ms. Streams are fewer than connections, so that some are left for others. */
 #pragma once
 
+#include "codec/http_head.h"
+#include "codec/http_target.h"
 #include "util/buf.h"
 #include "util/errmsg.h"
 #include "util/slice.h"
 #include <stdint.h>
 
-#define HTTP_BODY_MAX_BYTES   65536
-#define HTTP_HEADER_MAX_BYTES 8192 /* request line included */
-#define HTTP_ARGS_MAX         32   /* query arguments; more are refused with 400 */
-#define HTTP_REQUEST_MS       10000
-#define HTTP_IDLE_MS          60000
-#define HTTP_SEND_MS          60000
+#define HTTP_BODY_MAX_BYTES 65536
+#define HTTP_REQUEST_MS     10000
+#define HTTP_IDLE_MS        60000
+#define HTTP_SEND_MS        60000
 
 struct log;
 struct loop;
@@ -76,15 +77,17 @@ uint16_t http_server_port(const struct http_server *server);
 /* True where only this machine can connect: a unix socket or a loopback address. */
 bool http_server_is_loopback(const struct http_server *server);
 
-/* Counted since http_server_new, but for connections, which are those open now. */
+/* Counted since http_server_new, but for what is open or held now. */
 struct http_stats {
     uint64_t connections, accepted, requests;
     uint64_t refused;      /* requests refused before the handler saw them */
-    uint64_t evicted;      /* idle connections closed to make room for new ones */
+    uint64_t evicted;      /* connections of no use closed to make room for new ones, or for new answers */
     uint64_t expired;      /* connections closed at a deadline */
     uint64_t cancelled;    /* requests whose client went away before the answer */
     uint64_t out_of_files; /* connections closed at once because no file descriptor was left */
-    uint64_t streams;      /* open now */
+    size_t
+        answer_bytes; /* held now for answers that are not shared, until their clients have taken all of it */
+    uint64_t streams; /* open now */
     uint64_t streams_slow; /* closed because the client did not take what was sent */
 };
 struct http_stats http_server_stats(const struct http_server *server);
@@ -95,6 +98,9 @@ struct slice http_request_path(const struct http_request *request);
 /* The first query argument of that name, decoded; false where there is none. */
 bool http_request_arg(const struct http_request *request, const char *name, struct slice *ret_value);
 size_t http_request_arg_count(const struct http_request *request);
+/* Whom the request is for: the host of a target in the proxy's form, else the header Host; empty where
+ * neither is there. */
+struct slice http_request_host(const struct http_request *request);
 /* The name of the argument at INDEX, for handlers that refuse unknown ones. */
 struct slice http_request_arg_name(const struct http_request *request, size_t index);
 /* The first header of that name, any case; data is NULL where there is none. */
@@ -145,6 +151,9 @@ struct http_body *http_body_ref(struct http_body *body);
 /* FREED is called once, when the last reference is gone: the answers have been sent, or will never be. */
 void http_body_watch(struct http_body *body, void (*freed)(void *ctx), void *ctx);
 void http_body_unref(struct http_body *body);
+/* Of the shared bodies that are being sent, gives up the one that has been on its way for longest: the
+ * connections of all who take it are closed. False where none has been for AFTER_MS. */
+bool http_server_cut_slowest(struct http_server *server, int64_t after_ms);
 
 /* Called from the loop; inside, http_stream_send and http_stream_close may be called. */
 struct http_stream_events {

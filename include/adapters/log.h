@@ -2,8 +2,8 @@
  *
  * Never blocks: the descriptor is non-blocking (opened anew through /proc/self/fd where that works, so that
  * the flag is not shared with other processes), lines wait in a bounded buffer, and beyond it they are
- * dropped and counted; the count is logged when the reader goes on. A message repeated with the same KEY
- * within 10 s is held back and its count logged afterwards. Values from outside are escaped: a line is always
+ * dropped and counted; the count is logged when the reader goes on. A message that goes on repeating with the
+ * same KEY is held back and its count logged afterwards. Values from outside are escaped: a line is always
  * one line. */
 #pragma once
 
@@ -60,14 +60,15 @@ void log_configure(struct log *log, enum log_level level, enum log_format format
  * reader is behind. */
 void log_write(struct log *log, enum log_level level, const char *msg, const struct log_field *fields,
                size_t count);
-/* The same for a state change or anything else that has an event name: `event=EVENT` in place of `msg=`, at
- * level info. */
-void log_event(struct log *log, const char *event, const struct log_field *fields, size_t count);
+/* The same for a state change or anything else that has an event name: `event=EVENT` in place of `msg=`. */
+void log_event(struct log *log, enum log_level level, const char *event, const struct log_field *fields,
+               size_t count);
 
-/* Like log_write for what may repeat: of lines with the same MSG and KEY (may be empty) the first is written,
- * the next N within 10 s are collapsed into one, the last of them with `repeated=N` behind it, at the end of
- * that time; and so on while it repeats. At most 256 keys are held back at a time; beyond that lines are
- * written as they come. */
+/* Like log_write for what may repeat. Of lines with the same MSG and KEY (may be empty) the first is written
+ * as it comes, and so is one more within 10 s that is not sooner than 1 s behind it; one each 5 s always is.
+ * What comes more often is collapsed: the N that are held back become one line, the last of them with
+ * `repeated=N` behind it, after 1 s, then every 10 s while it repeats. At most 256 keys are remembered at a
+ * time; beyond that lines are written as they come. */
 void log_write_limited(struct log *log, enum log_level level, struct slice key, const char *msg,
                        const struct log_field *fields, size_t count);
 

@@ -10,6 +10,7 @@ struct loop_timer;
 struct guarding {
     struct daemon *d;
     struct guard guard;
+    int64_t overdue_ms;            /* when it last tripped for an answer that is still awaited; monotonic */
     bool is_told;                  /* core and the log know that it holds */
     struct loop_timer *timer;      /* until it lets go */
     struct loop_timer *look_timer; /* however short stall_ms is, the loop is looked at more often */

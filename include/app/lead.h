@@ -63,6 +63,8 @@ void lead_release(struct lead *lead, void (*fn)(void *ctx), void *ctx);
 bool lead_is_active(const struct lead *lead);
 /* Active or writing back, and the link is up. */
 bool lead_may_write(const struct lead *lead);
+/* For how long Redis has owed an answer about the lease; 0 where none is under way. */
+int64_t lead_waiting_ms(const struct lead *lead);
 struct slice lead_token(const struct lead *lead);
 struct slice lead_epoch(const struct lead *lead);
 /* Logs readiness where it has changed since it was logged last. To be called now and then. */

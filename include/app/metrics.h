@@ -2,8 +2,10 @@
  *
  * The counters of a page are of one moment: all families but those by id, by instance and the counts of
  * alerts are written in its first slice, and the instances are copied with their alerts before these are
- * written. Scrapes that come while a page of their kind is being rendered share it. Pages that are rendered
- * or on their way to a client are bounded in number; beyond it the answer is 503. */
+ * written. Scrapes that come while a page of their kind is being rendered share it, and those that come in
+ * the same turn of the loop as one that is done. Pages that are rendered or on their way to a client are
+ * bounded in number. Beyond it the client that has taken longest over one is sent away; where all are as
+ * quick as they can be, a page that is less than a second old serves again. */
 #pragma once
 
 #include "codec/prom_text.h"
@@ -12,7 +14,9 @@
 #include <stdint.h>
 
 struct daemon;
+struct http_body;
 struct http_request;
+struct loop_timer;
 struct metrics_page;
 
 /* What a client gets. */
@@ -25,7 +29,14 @@ struct metrics_kind {
 struct metrics {
     struct daemon *d;
     struct metrics_page *rendering[METRICS_KINDS]; /* by kind; NULL: none */
-    uint32_t pages;                                /* being rendered or sent */
+    uint32_t pages;                                /* being rendered or sent, or kept */
+    /* The newest page of each kind, kept for a moment; NULL: none. */
+    struct {
+        struct http_body *body;
+        int64_t made_ms;
+        bool is_of_this_turn;
+    } newest[METRICS_KINDS];
+    struct loop_timer *keeping;
     uint64_t scrapes, refused;
 };
 

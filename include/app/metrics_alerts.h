@@ -5,6 +5,7 @@
  * meanwhile is left out. */
 #pragma once
 
+#include "app/metric_info.h"
 #include "codec/prom_text.h"
 #include "core/fleet.h"
 
@@ -54,4 +55,4 @@ void alert_marks_write(const struct alert_marks *marks, struct mark_range range,
                        struct slice id_labels, struct prom_writer *writer);
 /* The family mt5stated_alerts: each enabled rule and FleetFailure. */
 void alert_marks_write_counts(const struct alert_marks *marks, struct prom_writer *writer);
-#define ALERTS_FAMILY_NAME "mt5stated_alerts"
+extern const struct metric_info alerts_family_info;

@@ -7,6 +7,7 @@
  * any series is left out. */
 #pragma once
 
+#include "app/metric_info.h"
 #include "app/metrics_alerts.h"
 #include "codec/prom_text.h"
 #include "core/fleet.h"
@@ -53,5 +54,5 @@ size_t instance_rows_bytes(const struct instance_rows *rows);
 void instance_rows_write_alerts(const struct instance_rows *rows, struct prom_writer *writer);
 /* Writes up to MAX further rows of a family; true once all is written. */
 bool instance_rows_write(struct instance_rows *rows, struct prom_writer *writer, uint32_t max);
-/* The names of the families, NULL behind the last. */
-const char *instance_family_name(uint32_t family);
+/* The families in the order of the page; NULL behind the last. mt5stated_alerts is none of them. */
+const struct metric_info *instance_family_info(uint32_t family);

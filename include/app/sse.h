@@ -42,7 +42,7 @@ void sse_list_clear(struct sse_list *list);
 void sse_list_close(struct sse_list *list);
 
 /* Answers CALL with a stream and returns a new client of SIZE zeroed bytes, which begin with its struct sse.
- * NULL where there are too many, which has been answered. The list frees it. */
+ * NULL where there are too many, which has been answered, or where it was given up. The list frees it. */
 struct sse *sse_open(struct sse_list *list, const struct api_call *call, size_t size);
 /* Sends whole lines. False where the client was given up, and is gone. */
 bool sse_send(struct sse *sse, struct slice text);

@@ -2,8 +2,14 @@
  *
  * A message has the name of its stream (`reports signals results`) as its event and
  * `{"stream":…,"id":…,"fields":{…}}` as its data: the fields that are known by name, as text, those of
- * invalid entries too; longer ones than ENTRY_VALUE_MAX are cut. A client that does not keep up is given up:
- * it must know that something is missing. While nobody listens an entry costs one comparison. */
+ * invalid entries too; longer ones than ENTRY_VALUE_MAX are cut.
+ *
+ * With `?state=1` a client is first of all told what there is, as events `state` (codec/recording.h): each
+ * instance once, ahead of its first report, for without that a recording says nothing about reports that
+ * bring only what has changed. They go out in pieces, as the client takes them.
+ *
+ * A client that does not keep up is given up: it must know that something is missing. While nobody listens an
+ * entry costs one comparison. */
 #pragma once
 
 #include "app/sse.h"

@@ -31,6 +31,9 @@ struct webhook {
     uint32_t sent_from, sent_until,
         single_until; /* below single_until one at a time: one of them was refused */
     uint32_t sent_count;
+    struct ident sent_alert, sent_instance; /* of the last alert in what was sent */
+    char sent_group[GROUP_TEXT_MAX + 1];
+    uint64_t failures;                           /* posts that it did not take since it took one */
     int64_t full_at_ms, retry_at_ms, backoff_ms; /* monotonic */
 };
 

@@ -45,6 +45,9 @@ struct batch_event {
     enum event_kind kind;
     uint32_t first_field, fields;
     bool cut;
+    enum event_gravity gravity;
+    const char *severity; /* or NULL */
+    int64_t until_ms;
 };
 
 struct batch_command {

@@ -33,6 +33,9 @@ static inline struct prom_writer prom_writer_of(struct buf *out, enum prom_forma
     return (struct prom_writer){.out = out, .format = format};
 }
 
+/* "gauge", "counter" or "histogram", as the type is called where it can be named; else "untyped". */
+const char *prom_type_name(enum prom_type type);
+
 /* HELP and TYPE. NAME is borrowed until the next family. */
 void prom_family_begin(struct prom_writer *writer, const char *name, enum prom_type type, const char *help);
 

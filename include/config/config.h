@@ -158,6 +158,10 @@ void config_free(struct config *config);
  * `<redacted>`. */
 void config_print(const struct config *config, struct buf *out);
 
+/* Appends the names of the keys whose values differ, in the order of the table, with commas between them; of
+ * secrets it is seen that they differ, and no more. */
+struct buf;
+void config_list_changes(const struct config *old_config, const struct config *new_config, struct buf *out);
 /* The first key that differs between the two and cannot be changed by a reload; NULL where a reload may go
  * ahead. */
 const char *config_find_frozen_change(const struct config *old_config, const struct config *new_config);

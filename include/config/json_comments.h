@@ -18,3 +18,5 @@ bool json_text_is_marked(const char *text);
 
 /* The line, from 1, on which TEXT[AT] is. */
 size_t json_line_of(const char *text, size_t at);
+/* The column, from 1, in which TEXT[AT] is: bytes behind the last newline. */
+size_t json_column_of(const char *text, size_t at);

@@ -6,6 +6,8 @@
 #include "config/config.h"
 #include "util/slice.h"
 
+struct buf;
+
 enum config_type {
     CONFIG_TYPE_TEXT,
     CONFIG_TYPE_PATH,   /* text: a file that must be readable, or empty */
@@ -45,6 +47,21 @@ extern const size_t config_key_count;
 
 /* What a value of this type is called in an error message and in the documentation. */
 const char *config_type_name(enum config_type type);
+
+/* A field of the objects that the value of a key holds, for the documentation. */
+struct config_field {
+    const char *name;
+    const char *value;    /* what it takes, as config_type_name says it */
+    const char *fallback; /* where it is not there; NULL: it must be */
+    const char *meaning;  /* one line */
+};
+/* NULL where KEY has no objects with fields, and behind the last. */
+const struct config_field *config_field_at(const struct config_key *key, size_t index);
+/* Appends the names that the field takes, each in quotes, with ", " between; nothing where it takes no names.
+ */
+void config_field_add_words(const struct config_key *key, size_t index, struct buf *out);
+/* Appends the default of KEY as --print-config prints it. */
+void config_print_default(const struct config_key *key, struct buf *out);
 
 /* The key of that exact name, or NULL. */
 const struct config_key *config_key_find(struct slice name);

@@ -27,6 +27,7 @@ struct breaker_group {
     int64_t opened_ms;
     uint32_t crashed, of; /* how many had crashed of how many, when it opened */
     uint32_t victims, victims_running;
+    bool ended_running, ended_by_operator; /* why it closed last: half of the victims run; it was asked for */
     bool is_dirty, used;
     uint32_t next_free;
 };

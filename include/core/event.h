@@ -30,6 +30,9 @@ enum event_kind {
 /* NULL for EVENT_NONE. */
 const char *event_name(enum event_kind kind);
 
+/* How much an event matters to whoever reads the log. */
+enum event_gravity { GRAVITY_INFO, GRAVITY_WARNING, GRAVITY_ERROR };
+
 /* Empty slices are fields that do not apply. Borrowed: valid during the call. */
 struct event {
     enum event_kind kind;
@@ -45,6 +48,10 @@ struct event {
     struct slice value_text, threshold_text; /* where not empty, these are written and not the numbers */
     struct slice command_id, signal_id;
     struct cause cause;
+    /* For the log alone: */
+    enum event_gravity gravity;
+    const char *severity; /* of the alert that it is about; static, NULL: none */
+    int64_t until_ms;     /* of maintenance: 0 none, INT64_MAX without end */
 };
 
 /* The fields of an event in the order of the contract, as text. Returns how many were written to NAMES and

@@ -113,6 +113,8 @@ struct instance *fleet_next(const struct fleet *fleet, uint32_t index);
  * the caller. A transition that is refused is counted in stats and told to on_refused; the rest applies. */
 bool fleet_on_report(struct fleet *fleet, const struct report *report, const struct cause *cause,
                      int64_t sampled_ms, struct sink *sink);
+/* Why a first report cannot register its instance, as `field: what is wrong`; NULL where it can. */
+const char *fleet_find_refusal(const struct fleet *fleet, const struct report *report);
 /* A sign of life without effect (a rejected entry); nothing happens where the instance is unknown. */
 void fleet_on_heartbeat(struct fleet *fleet, struct slice id, int64_t seen_ms);
 

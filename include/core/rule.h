@@ -64,6 +64,8 @@ bool rule_metric_parse(struct slice text, enum rule_metric *ret_metric);
 const char *rule_op_name(enum rule_op op);
 bool rule_op_parse(struct slice text, enum rule_op *ret_op);
 const char *severity_name(enum severity severity);
+/* How much an alert of that severity matters when it begins to fire. */
+enum event_gravity severity_gravity(enum severity severity);
 bool severity_parse(struct slice text, enum severity *ret_severity);
 const char *rule_action_name(enum rule_action action);
 bool rule_action_parse(struct slice text, enum rule_action *ret_action);

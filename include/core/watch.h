@@ -135,8 +135,16 @@ struct watch {
     uint32_t steps;
     /* Told once per instance and rule that lacks a limit; may be NULL. */
     void (*on_unevaluable)(void *ctx, const struct instance *instance, const struct rule *rule);
-    /* Told when a command that is asked for begins to be held back, or is for another reason; may be NULL. */
-    void (*on_held)(void *ctx, const struct instance *instance, enum command_kind command, enum hold hold);
+    /* Told when a command that is asked for begins to be held back, or is for another reason; may be NULL.
+     * ALERT is what asks for it, NULL for none. */
+    void (*on_held)(void *ctx, const struct instance *instance, enum command_kind command, enum hold hold,
+                    const struct alert *alert);
+    /* Told when COMMAND, which ALERT asks for, is not given any more after TRIES of them; may be NULL. */
+    void (*on_given_up)(void *ctx, const struct instance *instance, enum command_kind command,
+                        const struct alert *alert, uint32_t tries);
+    /* Told of an answer to a command that was never given, or IS_LATE has ended; may be NULL. */
+    void (*on_stray_answer)(void *ctx, const struct instance *instance, const struct report *report,
+                            bool is_late);
     void *ctx;
 };
 
@@ -185,6 +193,12 @@ void watch_set_maintenance(struct fleet *fleet, struct instance *instance, int64
  * reason or the window's name, RET_UNTIL_MS (may be NULL) when it ends. */
 bool watch_in_maintenance(const struct fleet *fleet, const struct instance *instance, int64_t now_ms,
                           struct slice *ret_reason, int64_t *ret_until_ms);
+
+/* Whether an operator has put it there. */
+bool watch_in_own_maintenance(const struct instance *instance, int64_t now_ms);
+/* The first window that is open and covers it, and when that closes; NULL for none. */
+const struct maintenance_window *watch_open_window(const struct fleet *fleet, const struct instance *instance,
+                                                   int64_t now_ms, int64_t *ret_until_ms);
 
 /* The last moment behind FROM_MS, up to NOW_MS, at which it was in maintenance; INT64_MIN for none. */
 int64_t watch_was_in_maintenance(const struct fleet *fleet, const struct instance *instance, int64_t from_ms,

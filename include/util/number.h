@@ -26,3 +26,6 @@ size_t number_format_i64(char *out, int64_t value);
  * Integers below 2^53 have no point and no exponent; no other value from 1e-6 to 2^53 has an exponent either.
  */
 size_t number_format_double(char *out, double value);
+
+/* What a hex digit of either case stands for; -1 where C is none. */
+int number_hex_digit(char c);

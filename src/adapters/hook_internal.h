@@ -30,7 +30,8 @@ struct hook_job {
     char *input; /* with its line feed */
     size_t input_len;
     char *label, *key;
-    char *lane; /* or NULL */
+    char *lane;                     /* or NULL */
+    char *instance_id, *command_id; /* "": none */
     hook_may_start_fn may_start;
     hook_done_fn done;
     void *ctx;

@@ -23,6 +23,8 @@ struct hook_job *hook_job_new(struct hooks *hooks, const struct hook_request *re
     job->label = mem_copy_text(request->label, strlen(request->label));
     job->key = mem_copy_text(request->key, strlen(request->key));
     job->lane = request->lane ? mem_copy_text(request->lane, strlen(request->lane)) : NULL;
+    job->instance_id = mem_copy_text(request->instance_id.data, request->instance_id.len);
+    job->command_id = mem_copy_text(request->command_id.data, request->command_id.len);
     job->may_start = request->may_start;
     job->done = request->done;
     job->ctx = request->ctx;
@@ -46,6 +48,8 @@ void hook_job_free(struct hook_job *job)
     free(job->label);
     free(job->key);
     free(job->lane);
+    free(job->instance_id);
+    free(job->command_id);
     free(job);
 }
 

@@ -5,7 +5,7 @@
 #include "util/errmsg.h"
 #include <string.h>
 
-#define FIELDS_MAX 8
+#define FIELDS_MAX 10
 
 struct line {
     struct log_field fields[FIELDS_MAX];
@@ -15,6 +15,20 @@ struct line {
 static void add(struct line *line, struct log_field field)
 {
     line->fields[line->count++] = field;
+}
+
+/* Which it is, how often it was tried, and REASON (may be NULL). */
+static void add_job(struct line *line, const struct hook_job *job, const char *tries, const char *reason)
+{
+    add(line, log_text("hook", job->label));
+    add(line, log_text("key", job->key));
+    add(line, log_int(tries, job->result.tries));
+    if (reason)
+        add(line, log_text("reason", reason));
+    if (job->instance_id[0])
+        add(line, log_text("instance_id", job->instance_id));
+    if (job->command_id[0])
+        add(line, log_text("command_id", job->command_id));
 }
 
 static void say_reason(const struct hook_job *job, struct errmsg *ret_reason)
@@ -66,13 +80,9 @@ void hook_log_try(const struct hook_job *job, const struct hook_exit *exit, bool
     struct line line = {.count = 0};
     struct errmsg reason;
 
-    add(&line, log_text("hook", job->label));
-    add(&line, log_text("key", job->key));
-    add(&line, log_int("try", job->result.tries));
-    if (failed) {
+    if (failed)
         say_reason(job, &reason);
-        add(&line, log_text("reason", reason.text));
-    }
+    add_job(&line, job, "try", failed ? reason.text : NULL);
     if (exit) {
         add(&line, log_int("elapsed_ms", exit->elapsed_ms));
         add_output(&line, exit);
@@ -84,12 +94,18 @@ void hook_log_try(const struct hook_job *job, const struct hook_exit *exit, bool
 
 void hook_log_dropped(const struct hook_job *job)
 {
-    LOG_LIMITED(job->hooks->log, WARN, slice_text(job->label), "hook dropped, too many wait",
-                log_text("hook", job->label), log_text("key", job->key), log_int("tries", job->result.tries));
+    struct line line = {.count = 0};
+
+    add_job(&line, job, "tries", NULL);
+    log_write_limited(job->hooks->log, LOG_WARN_LEVEL, slice_text(job->label), "hook dropped, too many wait",
+                      line.fields, line.count);
 }
 
 void hook_log_refused(const struct hook_job *job)
 {
-    LOG(job->hooks->log, INFO, "hook not run, what it was for is over", log_text("hook", job->label),
-        log_text("key", job->key), log_int("tries", job->result.tries));
+    struct line line = {.count = 0};
+
+    add_job(&line, job, "tries", NULL);
+    log_write(job->hooks->log, LOG_INFO_LEVEL, "hook not run, what it was for is over", line.fields,
+              line.count);
 }

@@ -9,16 +9,18 @@
 #include "adapters/log.h"
 #include "adapters/loop.h"
 #include "util/alloc.h"
+#include "util/macros.h"
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CONNECTION_MEMORY_BYTES 65536 /* beyond it the library itself answers 431 */
+#define CONNECTION_MEMORY_BYTES 65536 /* of the library's; what a request may have fits */
 #define MESSAGE_MAX             256
-#define LAST_RUNS               3 /* of an answer: resumed, read, written */
-#define STREAMLESS_SHARE        8 /* of that many connections one is not for streams */
+#define LINGER_MS               1000 /* for a client to read why it was refused */
+#define LAST_RUNS               3    /* of an answer: resumed, read, written */
+#define STREAMLESS_SHARE        8    /* of that many connections one is not for streams */
 
 /* The library's complaints are about clients, for whom they cannot be quiet enough. */
 static void PRINTF_LIKE(2, 0) on_mhd_message(void *ctx, const char *format, va_list args)
@@ -32,18 +34,36 @@ static void PRINTF_LIKE(2, 0) on_mhd_message(void *ctx, const char *format, va_l
     LOG_LIMITED(server->log, DEBUG, slice_of(text, len), "http", log_slice("reason", slice_of(text, len)));
 }
 
+void http_server_run_soon(struct http_server *server)
+{
+    loop_timer_set(server->run_soon, 0);
+}
+
+/* Those that the library has closed in this run are gone from the list. */
+static void hold_completed(struct http_server *server)
+{
+    struct http_connection *connection;
+
+    while ((connection = TAILQ_FIRST(&server->completed))) {
+        TAILQ_REMOVE(&server->completed, connection, completed_link);
+        connection->has_completed = false;
+        http_gate_hold(connection);
+    }
+}
+
 void http_server_run_now(struct http_server *server)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms;
 
+    server->run_began_us = loop_now_us();
+    server->requests_at_run = server->stats.requests;
+    http_postponed_resume(server);
     (void)MHD_run(server->daemon); /* fails without epoll only */
+    hold_completed(server);
     if (MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES)
         loop_timer_set(server->run_soon, (int64_t)wait_ms);
-}
-
-void http_server_run_soon(struct http_server *server)
-{
-    loop_timer_set(server->run_soon, 0);
+    if (!TAILQ_EMPTY(&server->postponed))
+        http_server_run_soon(server);
 }
 
 static void on_run_soon(void *ctx)
@@ -93,6 +113,14 @@ static int watch_daemon(struct http_server *server)
     return server->run && server->mhd_ready && event_add(server->mhd_ready, NULL) == 0 ? 0 : -ENOMEM;
 }
 
+/* How many connections are kept for others than streams: one at least, unless there is but one. */
+static size_t streamless(size_t max_connections)
+{
+    size_t share = max_connections / STREAMLESS_SHARE;
+
+    return share || max_connections == 1 ? share : 1;
+}
+
 static struct http_server *server_alloc(struct loop *loop, const struct http_options *options)
 {
     struct http_server *server = mem_new(1, sizeof(*server));
@@ -102,7 +130,7 @@ static struct http_server *server_alloc(struct loop *loop, const struct http_opt
     server->handler = options->handler;
     server->ctx = options->ctx;
     server->max_connections = options->max_connections;
-    server->max_streams = options->max_connections - options->max_connections / STREAMLESS_SHARE;
+    server->max_streams = options->max_connections - streamless(options->max_connections);
     server->listen_fd = server->reserve_fd = -1;
     server->run_soon = loop_timer_new(loop, on_run_soon, server);
     server->deadline = loop_timer_new(loop, on_deadline, server);
@@ -110,6 +138,9 @@ static struct http_server *server_alloc(struct loop *loop, const struct http_opt
     server->limits_ms[HTTP_READING] = options->request_ms ? options->request_ms : HTTP_REQUEST_MS;
     server->limits_ms[HTTP_SENDING] = options->send_ms ? options->send_ms : HTTP_SEND_MS;
     server->limits_ms[HTTP_STREAM_SENDING] = server->limits_ms[HTTP_SENDING];
+    server->limits_ms[HTTP_REFUSED_HEAD] = LINGER_MS;
+    TAILQ_INIT(&server->postponed);
+    TAILQ_INIT(&server->completed);
     for (int state = 0; state < HTTP_STATES; state++)
         TAILQ_INIT(&server->lists[state]);
     return server;
@@ -137,6 +168,24 @@ int http_server_new(struct loop *loop, const struct http_options *options, struc
     return 0;
 }
 
+/* Those that the library does not read. */
+static void drop_waiting(struct http_server *server)
+{
+    static const enum http_state states[] = {HTTP_WAITING, HTTP_READING, HTTP_REFUSED_HEAD};
+
+    for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+        struct http_connection *connection = TAILQ_FIRST(&server->lists[states[i]]);
+
+        while (connection) {
+            struct http_connection *next = TAILQ_NEXT(connection, link);
+
+            if (connection->is_held)
+                http_connection_shut(connection);
+            connection = next;
+        }
+    }
+}
+
 /* The library gives up on the spot if it is stopped with a suspended connection. */
 static void cancel_all(struct http_server *server)
 {
@@ -144,8 +193,11 @@ static void cancel_all(struct http_server *server)
 
     for (int i = 0; i < LAST_RUNS; i++)
         (void)MHD_run(server->daemon); /* what was answered may still go */
+    while (!TAILQ_EMPTY(&server->postponed))
+        http_postponed_resume(server);
     while ((connection = TAILQ_FIRST(&server->lists[HTTP_HANDLING]))) {
-        http_request_cancel(connection->request);
+        if (connection->request->is_suspended)
+            http_request_cancel(connection->request);
         http_connection_shut(connection);
     }
     while ((connection = TAILQ_FIRST(&server->lists[HTTP_STREAMING])) ||
@@ -160,6 +212,7 @@ void http_server_free(struct http_server *server)
     http_accept_stop(server);
     if (server->daemon) {
         cancel_all(server);
+        drop_waiting(server);
         MHD_stop_daemon(server->daemon);
     }
     assert(server->stats.connections == 0);

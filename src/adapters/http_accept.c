@@ -8,6 +8,7 @@
 #include "adapters/log.h"
 #include "adapters/loop.h"
 #include "util/alloc.h"
+#include "util/macros.h"
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -20,11 +21,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG         128
-#define ACCEPTS_A_TURN  16
-#define PAUSE_MS        100
-#define EVICT_AFTER_MS  1000
-#define UNIX_MODE_UMASK 0117 /* leaves 0660 */
+#define BACKLOG                128
+#define SEND_BYTES             131072 /* the system doubles it */
+#define ACCEPTS_A_TURN         16
+#define PAUSE_MS               100
+#define EVICT_AFTER_MS         1000
+#define EVICT_SENDING_AFTER_MS 2000
+#define UNIX_MODE_UMASK        0117 /* leaves 0660 */
 
 static int new_socket(int family)
 {
@@ -218,17 +221,33 @@ static void turn_away(struct http_server *server, int error)
         pause_accepting(server);
 }
 
-/* Somebody waits and there is no room: the connection that has been idle for longest goes. A young one stays,
- * its request may be on the way. */
+/* Whoever has kept a connection for longest without use is the first to go where somebody waits for one. A
+ * young one stays: its request may be on the way, or the answer to it. Streams are fewer than connections,
+ * and what the application has is answered soon. */
+static const struct {
+    enum http_state state;
+    int64_t after_ms;
+} evictable[] = {
+    {HTTP_REFUSED_HEAD, 0},
+    {HTTP_WAITING, EVICT_AFTER_MS},
+    {HTTP_READING, EVICT_AFTER_MS},
+    {HTTP_SENDING, EVICT_SENDING_AFTER_MS},
+};
+
 static void make_room(struct http_server *server)
 {
-    struct http_connection *idle = TAILQ_FIRST(&server->lists[HTTP_WAITING]);
+    int64_t now_ms = loop_now_ms();
 
     pause_accepting(server);
-    if (!idle || loop_now_ms() - idle->entered_ms < EVICT_AFTER_MS)
+    for (size_t i = 0; i < ARRAY_LEN(evictable); i++) {
+        struct http_connection *oldest = TAILQ_FIRST(&server->lists[evictable[i].state]);
+
+        if (!oldest || now_ms - oldest->entered_ms < evictable[i].after_ms)
+            continue;
+        server->stats.evicted++;
+        http_connection_shut(oldest);
         return;
-    server->stats.evicted++;
-    http_connection_shut(idle);
+    }
 }
 
 /* False where there is nothing more to accept for now. */
@@ -236,13 +255,15 @@ static bool accept_one(struct http_server *server)
 {
     struct sockaddr_storage peer = {0};
     socklen_t peer_len = sizeof(peer);
-    int on = 1;
+    int on = 1, send_bytes = SEND_BYTES;
     int fd = accept4(server->listen_fd, (struct sockaddr *)&peer, &peer_len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd >= 0) {
+        /* What the system takes at once is copied while everybody waits, and it would take megabytes. */
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof(send_bytes));
         if (peer.ss_family != AF_UNIX)
             (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* it would only be slower */
-        http_connection_add(server, fd, (const struct sockaddr *)&peer, peer_len);
+        http_connection_add(server, fd, &peer, peer_len);
         return true;
     }
     switch (errno) {

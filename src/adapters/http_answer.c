@@ -7,6 +7,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define ANSWERS_MAX_BYTES ((size_t)64 << 20) /* shared bodies are not counted */
+
 struct http_body {
     struct buf content;
     unsigned references;
@@ -84,14 +86,28 @@ void http_response_add_header(struct MHD_Response *response, const char *name, c
     (void)added;
 }
 
+/* What clients do not take waits with us, and is bounded: the slowest pay for it. */
+static void count_own_bytes(struct http_request *request, size_t bytes)
+{
+    struct http_server *server = request->connection->server;
+
+    request->own_bytes = bytes;
+    server->stats.answer_bytes += bytes;
+    if (server->stats.answer_bytes > ANSWERS_MAX_BYTES)
+        http_answers_limit(server, ANSWERS_MAX_BYTES);
+}
+
 void http_request_answer(struct http_request *request, const struct http_answer *answer)
 {
+    size_t own_bytes = answer->body ? answer->body->cap : 0; /* what it takes */
     struct MHD_Response *response = response_of(answer);
 
+    count_own_bytes(request, own_bytes);
     assert(!request->is_answered);
     request->is_answered = true;
     request->response = response;
     request->status = (unsigned)answer->status;
+    request->shared = response ? answer->shared : NULL;
     if (response && answer->content_type)
         http_response_add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
     for (size_t i = 0; response && i < answer->header_count; i++)
@@ -132,7 +148,7 @@ void http_request_answer_not_allowed(struct http_request *request, unsigned meth
         unsigned bits;
         const char *text;
     } names[] = {{HTTP_GET, "GET, HEAD"}, {HTTP_POST, "POST"}, {HTTP_PUT, "PUT"}, {HTTP_DELETE, "DELETE"}};
-    struct buf allow = BUF_INIT;
+    struct buf allow = BUF_INIT, detail = BUF_INIT;
     struct http_header header = {MHD_HTTP_HEADER_ALLOW, NULL};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -142,6 +158,8 @@ void http_request_answer_not_allowed(struct http_request *request, unsigned meth
         buf_add_text(&allow, names[i].text);
     }
     header.value = buf_text(&allow);
-    answer_problem(request, 405, NULL, &header, 1);
+    buf_add_format(&detail, "what may be done at this path: %s", header.value);
+    answer_problem(request, 405, buf_text(&detail), &header, 1);
     buf_clear(&allow);
+    buf_clear(&detail);
 }

@@ -40,10 +40,35 @@ void http_connection_enter(struct http_connection *connection, enum http_state s
     watch_deadline(connection);
 }
 
+static void resume(struct http_connection *connection)
+{
+    connection->is_held = false;
+    MHD_resume_connection(connection->mhd);
+    http_server_run_soon(connection->server);
+}
+
+static void connection_free(struct http_connection *connection)
+{
+    event_free(connection->readable);
+    TAILQ_REMOVE(list_of(connection), connection, link);
+    if (connection->has_completed)
+        TAILQ_REMOVE(&connection->server->completed, connection, completed_link);
+    connection->server->stats.connections--;
+    http_accept_resume(connection->server);
+    free(connection);
+}
+
 void http_connection_shut(struct http_connection *connection)
 {
+    if (!connection->mhd) {
+        (void)close(connection->fd); /* what was written to it goes on its way */
+        connection_free(connection);
+        return;
+    }
     (void)shutdown(connection->fd, SHUT_RDWR); /* it may be gone already */
     http_connection_enter(connection, HTTP_CLOSING);
+    if (connection->is_held)
+        resume(connection);
 }
 
 void http_deadlines_check(struct http_server *server)
@@ -58,21 +83,58 @@ void http_deadlines_check(struct http_server *server)
                 watch_deadline(first);
                 break;
             }
-            server->stats.expired++;
+            server->stats.expired += state != HTTP_REFUSED_HEAD;
             server->stats.streams_slow += state == HTTP_STREAM_SENDING;
             http_connection_shut(first);
         }
     }
 }
 
-static bool has_bytes(int fd)
+static const struct http_body *body_of(const struct http_connection *connection)
+{
+    return connection->request ? connection->request->shared : NULL;
+}
+
+bool http_server_cut_slowest(struct http_server *server, int64_t after_ms)
+{
+    struct http_connection *connection = TAILQ_FIRST(&server->lists[HTTP_SENDING]), *next;
+    const struct http_body *body = NULL;
+
+    for (; connection; connection = next) {
+        next = TAILQ_NEXT(connection, link);
+        if (!body && loop_now_ms() - connection->entered_ms >= after_ms)
+            body = body_of(connection);
+        if (!body || body_of(connection) != body)
+            continue;
+        server->stats.evicted++;
+        http_connection_shut(connection);
+    }
+    return body != NULL;
+}
+
+void http_answers_limit(struct http_server *server, size_t max_bytes)
+{
+    struct http_connection *connection = TAILQ_FIRST(&server->lists[HTTP_SENDING]), *next;
+    size_t bytes = server->stats.answer_bytes; /* they are given back later */
+
+    for (; connection && bytes > max_bytes; connection = next) {
+        next = TAILQ_NEXT(connection, link);
+        if (!connection->request || !connection->request->own_bytes)
+            continue;
+        bytes -= connection->request->own_bytes;
+        server->stats.evicted++;
+        http_connection_shut(connection);
+    }
+}
+
+bool http_socket_has_bytes(int fd)
 {
     char byte;
 
     return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-static bool has_ended(int fd)
+bool http_socket_has_ended(int fd)
 {
     struct pollfd watched = {.fd = fd, .events = POLLRDHUP};
 
@@ -86,17 +148,22 @@ static void on_connection_readable(evutil_socket_t fd, short events, void *ctx)
     struct http_connection *connection = ctx;
 
     (void)events; /* which edge it was is looked up: it may be older than the state */
-    if (connection->state == HTTP_WAITING) {
-        if (has_bytes(fd))
+    if (connection->state == HTTP_REFUSED_HEAD) {
+        http_gate_drain(connection);
+    } else if (connection->is_held && connection->state != HTTP_CLOSING) {
+        http_gate_look(connection);
+    } else if (connection->state == HTTP_WAITING) {
+        if (http_socket_has_bytes(fd))
             http_connection_enter(connection, HTTP_READING);
-    } else if (connection->state == HTTP_HANDLING && connection->request->is_suspended && has_ended(fd)) {
+    } else if (connection->state == HTTP_HANDLING && connection->request->is_suspended &&
+               http_socket_has_ended(fd)) {
         http_request_cancel(connection->request);
         http_connection_shut(connection);
-    } else if (connection->request && connection->request->stream && has_ended(fd)) {
+    } else if (connection->request && connection->request->stream && http_socket_has_ended(fd)) {
         if (connection->state != HTTP_CLOSING)
             http_stream_cancel(connection->request->stream);
     } else if (connection->state != HTTP_READING && connection->state != HTTP_CLOSING) {
-        connection->has_more |= has_bytes(fd);
+        connection->has_more |= http_socket_has_bytes(fd);
     }
 }
 
@@ -139,21 +206,17 @@ static bool peer_is_local(int fd, const struct sockaddr *peer)
            addresses_are_equal(peer, (const struct sockaddr *)&own);
 }
 
-static void connection_free(struct http_connection *connection)
-{
-    event_free(connection->readable);
-    TAILQ_REMOVE(list_of(connection), connection, link);
-    connection->server->stats.connections--;
-    free(connection);
-}
-
-static struct http_connection *connection_new(struct http_server *server, int fd, const struct sockaddr *peer)
+static struct http_connection *connection_new(struct http_server *server, int fd,
+                                              const struct sockaddr_storage *peer, socklen_t peer_len)
 {
     struct http_connection *connection = mem_new(1, sizeof(*connection));
 
     connection->server = server;
     connection->fd = fd;
-    connection->is_local = peer_is_local(fd, peer);
+    connection->peer = *peer;
+    connection->peer_len = peer_len;
+    connection->is_held = true;
+    connection->is_local = peer_is_local(fd, (const struct sockaddr *)peer);
     connection->readable =
         event_new(loop_event_base(server->loop), fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST,
                   on_connection_readable, connection);
@@ -170,18 +233,31 @@ static struct http_connection *connection_new(struct http_server *server, int fd
     return connection;
 }
 
-void http_connection_add(struct http_server *server, int fd, const struct sockaddr *peer, socklen_t peer_len)
+void http_connection_add(struct http_server *server, int fd, const struct sockaddr_storage *peer,
+                         socklen_t peer_len)
 {
-    struct http_connection *connection = connection_new(server, fd, peer);
-
-    if (!connection) {
+    if (!connection_new(server, fd, peer, peer_len)) {
         (void)close(fd); /* nothing was written to it */
         return;
     }
     server->stats.accepted++;
+}
+
+void http_connection_hand_over(struct http_connection *connection)
+{
+    struct http_server *server = connection->server;
+
+    if (connection->mhd) {
+        resume(connection);
+        return;
+    }
+    connection->is_held = false;
     server->adding = connection;
-    /* Where it fails, FD is closed and http_notify_connection was called for both or for neither. */
-    if (MHD_add_connection(server->daemon, fd, peer, peer_len) != MHD_YES && server->adding)
+    /* Where it fails, the descriptor is closed and http_notify_connection was called for both or for neither.
+     */
+    if (MHD_add_connection(server->daemon, connection->fd, (const struct sockaddr *)&connection->peer,
+                           connection->peer_len) != MHD_YES &&
+        server->adding)
         connection_free(connection);
     server->adding = NULL;
     http_server_run_soon(server);
@@ -200,5 +276,4 @@ void http_notify_connection(void *ctx, struct MHD_Connection *mhd, void **contex
     }
     connection_free(*context);
     *context = NULL;
-    http_accept_resume(server);
 }

@@ -2,10 +2,14 @@
  * completion. */
 #include "http_internal.h"
 
+#include "adapters/loop.h"
 #include "util/alloc.h"
 #include "util/macros.h"
 #include <assert.h>
 #include <stdlib.h>
+
+/* How long requests are handled in one turn of the loop: the others of that turn come in the next. */
+#define RUN_US 5000
 
 static struct http_connection *connection_of(struct MHD_Connection *mhd)
 {
@@ -23,7 +27,8 @@ void *http_on_target(void *ctx, const char *target, struct MHD_Connection *mhd)
     if (connection->state == HTTP_WAITING)
         http_connection_enter(connection, HTTP_READING);
     request->connection = connection;
-    request->target_is_bad = !http_target_parse(request, target ? target : "");
+    request->target_fault = http_target_parse(&request->target, target ? target : "");
+    request->close_after = connection->closes_after;
     connection->request = request;
     return request;
 }
@@ -77,11 +82,43 @@ static bool take_body(struct http_request *request, const char *data, size_t siz
     return true;
 }
 
+/* One request at least is handled in each run, and no more once that has taken its time. */
+static bool may_handle(const struct http_server *server)
+{
+    return server->stats.requests == server->requests_at_run || loop_now_us() - server->run_began_us < RUN_US;
+}
+
+/* Its last call comes again, when its turn has come. */
+static enum MHD_Result postpone(struct http_request *request)
+{
+    struct http_connection *connection = request->connection;
+
+    http_connection_enter(connection, HTTP_HANDLING);
+    request->is_postponed = true;
+    TAILQ_INSERT_TAIL(&connection->server->postponed, request, postponed);
+    MHD_suspend_connection(connection->mhd);
+    return MHD_YES;
+}
+
+/* One at a time, so that who has just come is served beside those who wait. */
+void http_postponed_resume(struct http_server *server)
+{
+    struct http_request *request = TAILQ_FIRST(&server->postponed);
+
+    if (!request)
+        return;
+    TAILQ_REMOVE(&server->postponed, request, postponed);
+    request->is_postponed = false;
+    MHD_resume_connection(request->connection->mhd);
+}
+
 static enum MHD_Result handle(struct http_request *request)
 {
     struct http_connection *connection = request->connection;
     struct http_server *server = connection->server;
 
+    if (!request->refusal && !may_handle(server))
+        return postpone(request);
     request->was_handled = true;
     if (request->refusal)
         return send_refusal(request);
@@ -142,12 +179,17 @@ void http_on_completed(void *ctx, struct MHD_Connection *mhd, void **context,
     if (request->response)
         MHD_destroy_response(request->response);
     buf_clear(&request->body);
-    free(request->target);
+    connection->server->stats.answer_bytes -= request->own_bytes;
+    http_target_clear(&request->target);
     free(request);
     if (connection->state == HTTP_CLOSING)
         return;
     http_connection_enter(connection, connection->has_more ? HTTP_READING : HTTP_WAITING);
     connection->has_more = false;
+    if (connection->is_piped || connection->has_completed)
+        return;
+    connection->has_completed = true;
+    TAILQ_INSERT_TAIL(&connection->server->completed, connection, completed_link);
 }
 
 void http_request_suspend(struct http_request *request, http_cancel_fn cancel, void *ctx)

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 /* Of a body that is refused, this much is read and thrown away so that the client sees why. */
-#define HTTP_DRAIN_MAX_BYTES (16u << 20)
+#define HTTP_DRAIN_MAX_BYTES HTTP_CHUNK_MAX_BYTES
 
 struct event;
 struct loop_timer;
@@ -21,6 +21,7 @@ enum http_state {
     HTTP_SENDING,        /* until the answer has gone */
     HTTP_STREAMING,      /* a stream of which everything was taken; suspended */
     HTTP_STREAM_SENDING, /* one with something to take, since some was taken last */
+    HTTP_REFUSED_HEAD,   /* answered by ourselves; what still comes is thrown away */
     HTTP_CLOSING,        /* shut down; libmicrohttpd will notice */
     HTTP_STATES
 };
@@ -31,14 +32,21 @@ TAILQ_HEAD(http_connection_list, http_connection);
 struct http_connection {
     TAILQ_ENTRY(http_connection) link;
     struct http_server *server;
-    struct MHD_Connection *mhd;
-    struct http_request *request; /* NULL between requests */
-    struct event *readable;       /* edge: bytes or an end came */
+    struct MHD_Connection *mhd;                  /* NULL until its first request has a whole head */
+    TAILQ_ENTRY(http_connection) completed_link; /* while has_completed */
+    struct http_request *request;                /* NULL between requests */
+    struct sockaddr_storage peer;
+    socklen_t peer_len;
+    struct event *readable; /* edge: bytes or an end came */
     int fd;
     enum http_state state;
     int64_t entered_ms;
     bool is_local;
-    bool has_more; /* bytes came behind the request that is being answered */
+    bool is_held;       /* the library does not read it: it has none, or the connection is suspended */
+    bool is_piped;      /* the library may have bytes of the next request: it is held no more */
+    bool has_completed; /* a request, in this run of the library */
+    bool has_more;      /* bytes came behind the request that is being answered */
+    bool closes_after;  /* the answer to the next request is the last: what is behind it is refused */
 };
 
 struct http_server {
@@ -66,22 +74,23 @@ struct http_server {
     struct loop_timer *deadline;
     int64_t deadline_ms; /* when that is due */
 
+    /* Requests that are whole and wait for a turn of the loop with time left, first come first. */
+    TAILQ_HEAD(, http_request) postponed;
+    struct http_connection_list completed;
+    int64_t run_began_us;
+    uint64_t requests_at_run; /* stats.requests when it began */
+
     struct http_connection *adding; /* handed to MHD_add_connection, not yet told back */
     struct http_stats stats;
 };
 
-struct http_arg {
-    struct slice name, value;
-};
-
 struct http_request {
+    TAILQ_ENTRY(http_request) postponed; /* while is_postponed */
+    bool is_postponed;
     struct http_connection *connection;
     enum http_method method;
-    char *target; /* decoded in place; path and args point into it */
-    struct slice path;
-    struct http_arg args[HTTP_ARGS_MAX];
-    size_t arg_count;
-    bool target_is_bad;
+    struct http_target target;
+    const char *target_fault; /* NULL: none */
 
     struct buf body;
     size_t body_seen; /* bytes, those thrown away included */
@@ -94,6 +103,8 @@ struct http_request {
     http_cancel_fn cancel;
     void *cancel_ctx;
     struct MHD_Response *response; /* NULL with is_answered: there was no memory for it */
+    struct http_body *shared;      /* what the response sends, borrowed from it; NULL: a body of its own */
+    size_t own_bytes;              /* of a body of its own */
     unsigned status;
     struct http_stream *stream; /* NULL where the answer is none */
 };
@@ -112,10 +123,19 @@ void http_accept_resume(struct http_server *server);
 /* http_connection.c */
 bool http_address_is_loopback(const struct sockaddr *address);
 /* Takes FD in any case. */
-void http_connection_add(struct http_server *server, int fd, const struct sockaddr *peer, socklen_t peer_len);
+void http_connection_add(struct http_server *server, int fd, const struct sockaddr_storage *peer,
+                         socklen_t peer_len);
 void http_connection_enter(struct http_connection *connection, enum http_state state);
-/* Ends the connection; what happens next is libmicrohttpd's. */
+/* Lets libmicrohttpd read a connection that is held. It may be gone after this call. */
+void http_connection_hand_over(struct http_connection *connection);
+/* Ends the connection. What happens next is libmicrohttpd's; where that does not have it, it is gone. */
 void http_connection_shut(struct http_connection *connection);
+/* Ends the answers that have been on their way for longest, until less than MAX_BYTES of memory is spent on
+ * them. */
+void http_answers_limit(struct http_server *server, size_t max_bytes);
+/* Bytes wait to be read; the other side has sent its last. */
+bool http_socket_has_bytes(int fd);
+bool http_socket_has_ended(int fd);
 void http_deadlines_check(struct http_server *server);
 void http_notify_connection(void *ctx, struct MHD_Connection *mhd, void **context,
                             enum MHD_ConnectionNotificationCode code);
@@ -126,6 +146,8 @@ enum MHD_Result http_on_request(void *ctx, struct MHD_Connection *mhd, const cha
                                 const char *version, const char *data, size_t *size, void **context);
 void http_on_completed(void *ctx, struct MHD_Connection *mhd, void **context,
                        enum MHD_RequestTerminationCode code);
+/* Lets libmicrohttpd go on with the request that has been postponed for longest, if there is one. */
+void http_postponed_resume(struct http_server *server);
 /* Lets libmicrohttpd go on with a suspended request. */
 void http_request_wake(struct http_request *request);
 /* The client of a suspended request is gone. */
@@ -140,7 +162,12 @@ void http_stream_free(struct http_stream *stream);
 /* http_answer.c */
 void http_response_add_header(struct MHD_Response *response, const char *name, const char *value);
 
-/* http_target.c: the request target and the headers that decide where a request ends. */
-bool http_target_parse(struct http_request *request, const char *target);
+/* http_gate.c: what is judged before the library sees it, or before the application does. */
+/* Looks at what has come on a connection that is held. It may be gone after this call. */
+void http_gate_look(struct http_connection *connection);
+/* A request was completed: holds the connection until the next one has a whole head. */
+void http_gate_hold(struct http_connection *connection);
+/* Bytes, or an end, came on a connection that was refused. */
+void http_gate_drain(struct http_connection *connection);
 /* Finds a reason to refuse the request by its headers alone; sets refusal and close_after. */
 void http_headers_check(struct http_request *request);

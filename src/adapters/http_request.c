@@ -11,14 +11,14 @@ enum http_method http_request_method(const struct http_request *request)
 
 struct slice http_request_path(const struct http_request *request)
 {
-    return request->path;
+    return request->target.path;
 }
 
 bool http_request_arg(const struct http_request *request, const char *name, struct slice *ret_value)
 {
-    for (size_t i = 0; i < request->arg_count; i++) {
-        if (slice_is(request->args[i].name, name)) {
-            *ret_value = request->args[i].value;
+    for (size_t i = 0; i < request->target.arg_count; i++) {
+        if (slice_is(request->target.args[i].name, name)) {
+            *ret_value = request->target.args[i].value;
             return true;
         }
     }
@@ -27,12 +27,12 @@ bool http_request_arg(const struct http_request *request, const char *name, stru
 
 size_t http_request_arg_count(const struct http_request *request)
 {
-    return request->arg_count;
+    return request->target.arg_count;
 }
 
 struct slice http_request_arg_name(const struct http_request *request, size_t index)
 {
-    return request->args[index].name;
+    return request->target.args[index].name;
 }
 
 struct slice http_request_header(const struct http_request *request, const char *name)
@@ -43,6 +43,11 @@ struct slice http_request_header(const struct http_request *request, const char 
                                       &value.data, &value.len) != MHD_YES)
         return slice_of(NULL, 0);
     return value;
+}
+
+struct slice http_request_host(const struct http_request *request)
+{
+    return request->target.authority.data ? request->target.authority : http_request_header(request, "Host");
 }
 
 struct slice http_request_body(const struct http_request *request)

@@ -11,18 +11,23 @@
 #include <stdlib.h>
 
 #define REPEAT_MS       10000
+#define PAUSE_SHARE     10 /* of that: what comes sooner behind the same line is a burst */
+#define BURST_SHARE     2  /* of that: so much a line uses up of it; what is left is written at once */
 #define REPEAT_KEYS     256
 #define LINE_KEEP_BYTES ((size_t)16 * 1024)
 
-/* A message that was written, and what came of it since. */
+/* A message that was written, and what came of it since. Times are monotonic. */
 struct log_repeat {
     uint64_t id; /* hash of message and key */
     bool is_used;
+    bool is_holding; /* it repeats: nothing is written before end_ms */
     enum log_level level;
-    int64_t end_ms; /* monotonic */
-    uint64_t count;
-    int64_t last_wall_ms; /* of the last one held back */ /* held back */
-    struct buf body;                                      /* of the last of them */
+    int64_t written_ms;
+    int64_t used_ms; /* what was written at once counts up to here */
+    int64_t end_ms;
+    uint64_t count;       /* held back */
+    int64_t last_wall_ms; /* of the last of them */
+    struct buf body;      /* and what it said */
 };
 
 struct log {
@@ -37,6 +42,7 @@ struct log {
     int64_t repeat_ms;
     struct hash_key hash_key;
     struct loop_timer *timer; /* the next end of a repeat; NULL without a loop */
+    int64_t timer_ms;         /* when it fires, while it is set */
 };
 
 static void on_repeat_timer(void *ctx);
@@ -126,10 +132,11 @@ void log_write(struct log *log, enum log_level level, const char *msg, const str
         write_fields(log, level, "msg", msg, fields, count);
 }
 
-void log_event(struct log *log, const char *event, const struct log_field *fields, size_t count)
+void log_event(struct log *log, enum log_level level, const char *event, const struct log_field *fields,
+               size_t count)
 {
-    if (log && LOG_INFO_LEVEL >= log->level)
-        write_fields(log, LOG_INFO_LEVEL, "event", event, fields, count);
+    if (log && level >= log->level)
+        write_fields(log, level, "event", event, fields, count);
 }
 
 static void write_repeat(struct log *log, struct log_repeat *repeat)
@@ -151,6 +158,14 @@ static void write_repeat(struct log *log, struct log_repeat *repeat)
     write_line(log);
 }
 
+static void wake_at(struct log *log, int64_t at_ms, int64_t now_ms)
+{
+    if (!log->timer || (loop_timer_is_set(log->timer) && log->timer_ms <= at_ms))
+        return;
+    log->timer_ms = at_ms;
+    loop_timer_set(log->timer, at_ms > now_ms ? at_ms - now_ms : 0);
+}
+
 /* Writes what was held back long enough. What went on repeating is held back for another time, the rest is
  * forgotten. */
 static void end_repeats(struct log *log, int64_t now_ms)
@@ -161,15 +176,15 @@ static void end_repeats(struct log *log, int64_t now_ms)
         struct log_repeat *repeat = &log->repeats[i];
 
         if (repeat->is_used && repeat->end_ms <= now_ms) {
-            repeat->is_used = repeat->count > 0;
+            repeat->is_used = repeat->is_holding = repeat->count > 0;
             repeat->end_ms = now_ms + log->repeat_ms;
             write_repeat(log, repeat);
         }
         if (repeat->is_used && repeat->end_ms < next_ms)
             next_ms = repeat->end_ms;
     }
-    if (log->timer && next_ms != INT64_MAX)
-        loop_timer_set(log->timer, next_ms - now_ms);
+    if (next_ms != INT64_MAX)
+        wake_at(log, next_ms, now_ms);
 }
 
 static void on_repeat_timer(void *ctx)
@@ -195,10 +210,34 @@ static struct log_repeat *find_repeat(struct log *log, uint64_t id)
     return unused;
 }
 
-/* Counts the line and keeps its body. */
-static void hold_back(struct log *log, struct log_repeat *repeat, enum log_level level, const char *msg,
-                      const struct log_field *fields, size_t count)
+/* Whether one more is written as it comes: two lines in the time of a repeat are no flood, where a person
+ * could have made them. */
+static bool may_write(const struct log *log, const struct log_repeat *repeat, int64_t now_ms)
 {
+    return !repeat->is_holding && now_ms - repeat->written_ms >= log->repeat_ms / PAUSE_SHARE &&
+           repeat->used_ms - now_ms <= log->repeat_ms / BURST_SHARE;
+}
+
+static void note_written(struct log *log, struct log_repeat *repeat, int64_t now_ms)
+{
+    int64_t from_ms = repeat->used_ms > now_ms ? repeat->used_ms : now_ms;
+
+    repeat->written_ms = now_ms;
+    repeat->used_ms = from_ms + log->repeat_ms / BURST_SHARE;
+    repeat->end_ms = repeat->used_ms;
+    wake_at(log, repeat->end_ms, now_ms);
+}
+
+/* Counts the line and keeps its body. The first that is held back does not wait for long: it may be the only
+ * one. */
+static void hold_back(struct log *log, struct log_repeat *repeat, int64_t now_ms, enum log_level level,
+                      const char *msg, const struct log_field *fields, size_t count)
+{
+    if (!repeat->is_holding) {
+        repeat->is_holding = true;
+        repeat->end_ms = now_ms + log->repeat_ms / PAUSE_SHARE;
+        wake_at(log, repeat->end_ms, now_ms);
+    }
     repeat->count++;
     repeat->last_wall_ms = loop_wall_ms();
     repeat->level = level;
@@ -221,17 +260,17 @@ void log_write_limited(struct log *log, enum log_level level, struct slice key, 
 
     struct log_repeat *repeat = find_repeat(log, id);
 
-    if (repeat && repeat->is_used) {
-        hold_back(log, repeat, level, msg, fields, count);
+    if (repeat && repeat->is_used && !may_write(log, repeat, now_ms)) {
+        hold_back(log, repeat, now_ms, level, msg, fields, count);
         return;
     }
-    if (repeat) {
+    if (repeat && !repeat->is_used) {
         repeat->is_used = true;
         repeat->id = id;
-        repeat->end_ms = now_ms + log->repeat_ms;
-        if (log->timer && !loop_timer_is_set(log->timer))
-            loop_timer_set(log->timer, log->repeat_ms);
+        repeat->used_ms = now_ms;
     }
+    if (repeat)
+        note_written(log, repeat, now_ms);
     log_write(log, level, msg, fields, count);
 }
 
@@ -241,7 +280,7 @@ static void forget_repeats(struct log *log)
     for (size_t i = 0; log->repeats && i < REPEAT_KEYS; i++) {
         write_repeat(log, &log->repeats[i]);
         buf_clear(&log->repeats[i].body);
-        log->repeats[i].is_used = false;
+        log->repeats[i].is_used = log->repeats[i].is_holding = false;
     }
 }
 

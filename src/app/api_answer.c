@@ -110,7 +110,7 @@ bool api_read_body(const struct api_call *call, const char *allowed, bool may_be
     if (body.len == 0 && may_be_empty)
         body = slice_text("{}");
     if (!json_object_parse(object, body, &why)) {
-        api_refuse(call->request, 400, "the body: %s", why.text);
+        api_refuse(call->request, 400, "the body is no valid JSON object: %s", why.text);
         return false;
     }
     for (size_t i = 0; i < object->count; i++) {

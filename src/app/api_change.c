@@ -6,6 +6,7 @@
 #include "app/pending.h"
 #include "core/watch.h"
 #include "util/number.h"
+#include "util/time_text.h"
 
 /* A hundred years and more; longer is without end. */
 #define SECONDS_MAX 4e9
@@ -35,7 +36,13 @@ static void command(const struct api_call *call, struct instance *instance, cons
     struct cause cause = next_cause(call->server);
     char id[IDENT_COMMAND_MAX + 1];
     if (!watch_command(&d->fleet, instance, order, &cause, daemon_now_ms(d), commit_sink(&d->commit), id)) {
-        api_refuse(call->request, 409, "%s is under way", id);
+        char until[TIME_TEXT_LEN + 1];
+        time_text_format(until, instance->watched->record.command.expires_ms);
+        api_refuse(
+            call->request, 409,
+            "%s is under way until %s at the latest; only a stronger command replaces it (the strongest "
+            "first: stop, recover, restart, start)",
+            id, until);
         return;
     }
     struct pending_change change = {.command = command_kind_name(order->kind),
@@ -124,6 +131,24 @@ void api_put_maintenance(const struct api_call *call)
     json_object_clear(&body);
 }
 
+/* What only a window of the configuration keeps in maintenance cannot be ended by an operator. */
+static bool may_end(const struct api_call *call, const struct instance *instance)
+{
+    const struct daemon *d = call->server->d;
+    int64_t now_ms = daemon_now_ms(d), until_ms;
+    const struct maintenance_window *window = watch_open_window(&d->fleet, instance, now_ms, &until_ms);
+    char until[TIME_TEXT_LEN + 1];
+    if (!window || watch_in_own_maintenance(instance, now_ms))
+        return true;
+    time_text_format(until, until_ms);
+    api_refuse(
+        call->request, 409,
+        "the window %.*s of maintenance_windows (%s, UTC) keeps it in maintenance until %s; only a change "
+        "of the configuration ends that",
+        window->name.len, window->name.text, window->weekly, until);
+    return false;
+}
+
 void api_delete_maintenance(const struct api_call *call)
 {
     struct json_object body;
@@ -133,7 +158,7 @@ void api_delete_maintenance(const struct api_call *call)
     struct instance *instance = api_find_instance(call);
     if (!instance || !api_read_body(call, "reason", true, &body))
         return;
-    if (api_take_text(call, &body, "reason", REPORT_TEXT_MAX, false, &reason))
+    if (api_take_text(call, &body, "reason", REPORT_TEXT_MAX, false, &reason) && may_end(call, instance))
         set_maintenance(call, instance, 0, reason);
     json_object_clear(&body);
 }

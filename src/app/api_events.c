@@ -192,7 +192,7 @@ static void answer_page(const struct api_call *call, struct query *query, size_t
                                  .body = &out,
                                  .headers = headers,
                                  .header_count = ARRAY_LEN(headers)};
-    struct stream_id last;
+    struct stream_id last = query->since;
     bool has_gap = !event_ring_knows(ring, query->since);
     if (has_gap)
         query->since = (struct stream_id){0, 0};

@@ -4,6 +4,7 @@
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
 #include "app/displace.h"
+#include "app/told.h"
 #include "codec/keys.h"
 #include "codec/resp.h"
 #include "util/alloc.h"
@@ -149,16 +150,7 @@ static void announce(struct commit *c)
             continue;
         c->d->event_counts[event->kind]++;
         events++;
-        struct log_field fields[EVENT_FIELDS_MAX];
-        size_t count = 0;
-        for (uint32_t f = 0; f < event->fields; f++) {
-            struct slice name, value;
-            batch_get_field(b, event->first_field + f, &name, &value);
-            if (slice_is(name, "event") || slice_is(name, "at"))
-                continue;
-            fields[count++] = log_slice(name.data, value);
-        }
-        log_event(c->d->log, event_name(event->kind), fields, count);
+        told_event(c->d->log, b, event);
         if (event->kind == EVENT_COMMAND_COMPLETED)
             forget_hook(c, event);
     }

@@ -3,8 +3,11 @@
 #include "adapters/loop.h"
 #include "adapters/redis_link.h"
 #include "adapters/systemd.h"
+#include "app/core_options.h"
+#include "app/summary.h"
+#include "app/told.h"
 #include "util/alloc.h"
-#include <assert.h>
+#include "util/time_text.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,68 +29,17 @@ int64_t daemon_now_ms(const struct daemon *d)
     return redis_clock_now_ms(&d->clock);
 }
 
-static struct ledger_options ledger_options_of(const struct config *config)
-{
-    return (struct ledger_options){
-        .ttl_ms = config->signals.ttl_ms,
-        .execution_ttl_ms = config->signals.execution_ttl_ms,
-        .dedup_ms = config->signals.dedup_ms,
-        .max_tracked = (uint32_t)config->signals.max_tracked,
-        .read_max = (uint32_t)config->streams.batch,
-        .results_max_len = (uint32_t)config->results.max_len,
-        .removes_nothing = config->observe_only,
-        .per_id_max = config->metrics.per_id ? (uint32_t)config->metrics.max_ids_per_family : 0,
-        .per_id_ttl_ms = config->metrics.id_ttl_s * 1000,
-    };
-}
-
-static struct fleet_options fleet_options_of(const struct config *config)
-{
-    return (struct fleet_options){
-        .heartbeat_timeout_ms = config->instances.heartbeat_timeout_ms,
-        .restarting_timeout_ms = config->instances.restarting_timeout_ms,
-        .metric_max_age_ms = config->instances.metric_max_age_ms,
-        .forget_after_s = config->instances.forget_after_s,
-        .max = (uint32_t)config->instances.max,
-    };
-}
-
-static struct watch_options watch_options_of(const struct config *config)
-{
-    struct watch_options options = {
-        .rules = config->rules,
-        .recovery = {.max_attempts = (uint32_t)config->recovery.max_attempts,
-                     .timeout_ms = config->recovery.timeout_ms,
-                     .backoff_count = config->recovery.backoff_count,
-                     .cooldown_ms = config->recovery.cooldown_ms,
-                     .stable_ms = config->recovery.stable_ms,
-                     .launch_modes = config->recovery.launch_modes,
-                     .max_concurrent = (uint32_t)config->recovery.max_concurrent},
-        .breaker_percent = config->recovery.fleet_breaker_percent,
-        .memory_limit_mb = config->instances.memory_limit_mb,
-        .observe_only = config->observe_only,
-        .has_notify_hook = config->hooks[CONFIG_HOOK_NOTIFY].argv != NULL,
-        .windows = config->maintenance_windows,
-        .window_count = config->maintenance_window_count,
-    };
-    static_assert(BACKOFFS_MAX == CONFIG_BACKOFFS_MAX, "as many as may be configured");
-    memcpy(options.recovery.backoff_ms, config->recovery.backoff_ms, sizeof options.recovery.backoff_ms);
-    for (int k = 0; k < COMMAND_KINDS; k++)
-        options.has_hook[k] = config->hooks[k].argv != NULL;
-    return options;
-}
-
 static void configure_watch(struct daemon *d)
 {
-    struct watch_options options = watch_options_of(d->config);
+    struct watch_options options = core_watch_options(d->config);
     watch_configure(&d->fleet, &options, daemon_now_ms(d));
 }
 
 void daemon_configure_core(struct daemon *d)
 {
-    d->fleet.options = fleet_options_of(d->config);
+    d->fleet.options = core_fleet_options(d->config);
     configure_watch(d);
-    struct ledger_options ledger = ledger_options_of(d->config);
+    struct ledger_options ledger = core_ledger_options(d->config);
     ledger_configure(d->ledger, &ledger);
     d->trades.closed_ttl_s = d->config->trades.closed_ttl_s;
     trade_io_configure(&d->trade_io);
@@ -157,44 +109,6 @@ static void on_link_down(void *ctx, const char *reason, bool was_up)
     lead_link_down(&d->lead);
 }
 
-static void on_instance_refused(void *ctx, const struct instance *instance, enum instance_state to)
-{
-    struct daemon *d = ctx;
-    struct slice id = ident_slice(&instance->id);
-    LOG_LIMITED(d->log, WARN, id, "transition refused", log_slice("instance_id", id),
-                log_text("from", instance_state_name(instance->state)),
-                log_text("to", instance_state_name(to)));
-}
-
-static void on_unevaluable(void *ctx, const struct instance *instance, const struct rule *rule)
-{
-    struct daemon *d = ctx;
-    struct slice id = ident_slice(&instance->id);
-    LOG_LIMITED(d->log, WARN, id, "a rule cannot be evaluated: nothing says how much memory there is",
-                log_slice("instance_id", id), log_slice("alert", ident_slice(&rule->name)),
-                log_text("set", "memory_limit in reports, or instances.memory_limit_mb"));
-}
-
-/* Whoever reads the log at night asks why nothing is done. */
-static void on_held(void *ctx, const struct instance *instance, enum command_kind command, enum hold hold)
-{
-    struct daemon *d = ctx;
-    char key[IDENT_MAX + 64];
-    (void)snprintf(key, sizeof key, "%.*s %s %s", instance->id.len, instance->id.text,
-                   command_kind_name(command), hold_name(hold));
-    LOG_LIMITED(d->log, INFO, slice_text(key), "not commanded",
-                log_slice("instance_id", ident_slice(&instance->id)),
-                log_text("command", command_kind_name(command)), log_text("reason", hold_name(hold)));
-}
-
-static void on_trade_refused(void *ctx, const struct trade *trade, enum trade_state to)
-{
-    struct daemon *d = ctx;
-    struct slice id = ident_slice(&trade->id);
-    LOG_LIMITED(d->log, WARN, id, "transition refused", log_slice("trade_id", id),
-                log_text("from", trade_state_name(trade->state)), log_text("to", trade_state_name(to)));
-}
-
 /* Operators want to see when a window begins and ends. */
 static void tell_windows(struct daemon *d)
 {
@@ -205,8 +119,14 @@ static void tell_windows(struct daemon *d)
         if (is_open == d->window_is_open[i])
             continue;
         d->window_is_open[i] = is_open;
-        LOG(d->log, INFO, is_open ? "maintenance window begins" : "maintenance window ends",
-            log_slice("window", ident_slice(&window->name)), log_text("weekly", window->weekly));
+        char until[TIME_TEXT_LEN + 1];
+        time_text_format(until, window_next_change(window, now_ms));
+        if (is_open)
+            LOG(d->log, INFO, "maintenance window begins", log_slice("window", ident_slice(&window->name)),
+                log_text("weekly", window->weekly), log_text("until", until));
+        else
+            LOG(d->log, INFO, "maintenance window ends", log_slice("window", ident_slice(&window->name)),
+                log_text("weekly", window->weekly), log_text("next", until));
     }
 }
 
@@ -273,7 +193,7 @@ static void on_problem(void *ctx, const char *where, const char *key, const char
     LOG(reload->d->log, ERROR, "configuration problem", log_text("file", where), log_text("key", key),
         log_text("what", what));
     if (reload->problems)
-        buf_add_format(reload->problems, "%s%s: %s: %s", reload->problems->len ? "; " : "", where, key, what);
+        buf_add_format(reload->problems, "%s%s: %s: %s", reload->problems->len ? "\n" : "", where, key, what);
 }
 
 static void apply_config(struct daemon *d, struct config *config)
@@ -319,9 +239,13 @@ bool daemon_reload(struct daemon *d, struct buf *problems)
             buf_add_format(problems, "%s: changing this key needs a restart", frozen);
         config_free(config);
     } else {
+        struct buf changed = BUF_INIT;
+        config_list_changes(d->config, config, &changed);
         apply_config(d, config);
         d->reload_at_s = loop_wall_ms() / 1000;
-        log_write(d->log, LOG_INFO_LEVEL, "configuration reloaded", NULL, 0);
+        LOG(d->log, INFO, "configuration reloaded",
+            log_slice("changed", changed.len ? buf_slice(&changed) : slice_text("nothing")));
+        buf_clear(&changed);
     }
     systemd_tell_reloaded(d->systemd);
     return d->reload_ok;
@@ -332,40 +256,9 @@ static void on_reload_signal(void *ctx)
     (void)daemon_reload(ctx, NULL); /* the log says how it went */
 }
 
-/* The one line of SIGUSR1. */
 static void on_summary_signal(void *ctx)
 {
-    struct daemon *d = ctx;
-    struct ledger_view view;
-    ledger_view(d->ledger, &view);
-    uint64_t sums[TOTAL_DUPLICATE + 1] = {0}, entries = 0, events = 0, repairs = 0, rejected = 0;
-    for (uint32_t a = 0; a <= LABELS_MAX; a++)
-        for (int k = 0; k <= TOTAL_DUPLICATE; k++)
-            sums[k] += view.counts[a].total[k] - view.counts[a].base[k];
-    for (int k = 0; k < STREAM_KINDS; k++)
-        entries += d->ingest.streams[k].entries;
-    for (int e = 0; e < EVENT_KINDS; e++)
-        events += d->event_counts[e];
-    for (int k = 0; k < REPAIR_KINDS; k++)
-        repairs += d->reconcile.repairs[k];
-    for (uint32_t i = 0; i < d->ingest.reason_count; i++)
-        rejected += d->ingest.reasons[i].count;
-    const char *unready = lead_unready(&d->lead);
-    LOG(d->log, INFO, "summary", log_text("ready", unready ? unready : "yes"),
-        log_int("instances", d->fleet.count), log_int("running", d->fleet.by_state[STATE_RUNNING]),
-        log_int("stopped", d->fleet.by_state[STATE_STOPPED]),
-        log_int("crashed", d->fleet.by_state[STATE_CRASHED]),
-        log_int("restarting", d->fleet.by_state[STATE_RESTARTING]),
-        log_int("received", (int64_t)sums[TOTAL_RECEIVED]),
-        log_int("processed", (int64_t)sums[TOTAL_PROCESSED]), log_int("failed", (int64_t)sums[TOTAL_FAILED]),
-        log_int("dropped", (int64_t)sums[TOTAL_DROPPED]), log_int("lost", (int64_t)sums[TOTAL_LOST]),
-        log_int("duplicate", (int64_t)sums[TOTAL_DUPLICATE]), log_int("open", (int64_t)view.open),
-        log_int("open_trades", d->trades.open_count), log_int("entries", (int64_t)entries),
-        log_int("rejected", (int64_t)rejected), log_int("events", (int64_t)events),
-        log_int("alerts_notified", (int64_t)d->fleet.watch->stats.notified),
-        log_int("alerts_resolved", (int64_t)d->fleet.watch->stats.resolved),
-        log_int("batches", (int64_t)d->commit.batches), log_int("repairs", (int64_t)repairs),
-        log_int("log_dropped", (int64_t)log_dropped_lines(d->log)));
+    summary_tell(ctx);
 }
 
 static void name_streams(struct daemon *d)
@@ -397,21 +290,15 @@ static bool add_signals(struct daemon *d)
 
 static void make_core(struct daemon *d)
 {
-    struct fleet_options fleet = fleet_options_of(d->config);
-    struct ledger_options ledger = ledger_options_of(d->config);
+    struct fleet_options fleet = core_fleet_options(d->config);
+    struct ledger_options ledger = core_ledger_options(d->config);
     fleet_init(&d->fleet, &fleet, hash_key_random());
     d->fleet.batch = 1;
-    d->fleet.on_refused = on_instance_refused;
-    d->fleet.ctx = d;
-    d->fleet.watch->on_unevaluable = on_unevaluable;
-    d->fleet.watch->on_held = on_held;
-    d->fleet.watch->ctx = d;
     configure_watch(d);
     d->ledger = ledger_new(&ledger, &d->fleet, hash_key_random());
     trade_book_init(&d->trades, &d->fleet, d->config->trades.closed_ttl_s, hash_key_random());
     d->trades.batch = 1;
-    d->trades.on_refused = on_trade_refused;
-    d->trades.ctx = d;
+    told_init(d);
 }
 
 struct daemon *daemon_new(const struct config_source *source, struct config *config, struct log *log,
@@ -507,10 +394,21 @@ void daemon_free(struct daemon *d)
     free(d);
 }
 
+/* Who names certificates believes that the connection is encrypted. */
+static void warn_of_unused_tls(const struct daemon *d)
+{
+    const struct config *c = d->config;
+    if (c->redis.scheme != CONFIG_REDIS_TLS &&
+        (*c->redis.tls_ca_file || *c->redis.tls_cert_file || *c->redis.tls_key_file))
+        LOG(d->log, WARN, "the connection to redis is not encrypted: its files for TLS are not used",
+            log_text("do", "let redis.url begin with rediss://"));
+}
+
 int daemon_run(struct daemon *d)
 {
     LOG(d->log, INFO, "started", log_text("version", MT5_VERSION), log_text("commit", MT5_COMMIT),
         log_text("redis", d->config->redis.host), log_text("http", d->config->http.listen));
+    warn_of_unused_tls(d);
     redis_link_start(d->link);
     ingest_start(&d->ingest);
     follow_start(&d->follow);

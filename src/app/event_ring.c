@@ -13,7 +13,7 @@ struct ring_item {
 
 void event_ring_init(struct event_ring *ring)
 {
-    *ring = (struct event_ring){.items = mem_new(EVENT_RING_MAX, sizeof *ring->items)};
+    *ring = (struct event_ring){.items = mem_new(EVENT_RING_MAX, sizeof(struct ring_item *))};
 }
 
 static struct ring_item **place(const struct event_ring *ring, uint32_t index)

@@ -86,16 +86,28 @@ static void on_timer(void *ctx)
     ingest_wake(&d->ingest);
 }
 
-void guarding_look(struct guarding *g)
-{
-    if (guard_look(&g->guard, loop_now_ms(), loop_wall_ms()))
-        take_hold(g, 0);
-}
-
 static void trip(struct guarding *g, enum guard_cause cause, int64_t grace_ms)
 {
     guard_trip(&g->guard, cause, loop_now_ms());
     take_hold(g, grace_ms);
+}
+
+/* Asked each quarter of stall_ms, so one that is away for that long shows in three quarters of it. */
+static bool is_overdue(const struct guarding *g, int64_t roundtrip_ms)
+{
+    return 4 * roundtrip_ms >= 3 * g->guard.options.stall_ms && roundtrip_ms > guarding_ask_ms(g);
+}
+
+void guarding_look(struct guarding *g)
+{
+    int64_t now_ms = loop_now_ms(), waiting_ms = lead_waiting_ms(&g->d->lead);
+    if (guard_look(&g->guard, now_ms, loop_wall_ms()))
+        take_hold(g, 0);
+    /* Where Redis comes back, another link may be answered first, and all that is silent would be judged. */
+    if (is_overdue(g, waiting_ms) && now_ms - g->overdue_ms >= guarding_ask_ms(g)) {
+        g->overdue_ms = now_ms;
+        trip(g, GUARD_REDIS_AWAY, 0);
+    }
 }
 
 void guarding_redis_was_away(struct guarding *g)
@@ -105,8 +117,7 @@ void guarding_redis_was_away(struct guarding *g)
 
 void guarding_note_roundtrip(struct guarding *g, int64_t roundtrip_ms)
 {
-    /* Asked each quarter of stall_ms, so one that is away for that long shows in three quarters of it. */
-    if (4 * roundtrip_ms >= 3 * g->guard.options.stall_ms && roundtrip_ms > guarding_ask_ms(g))
+    if (is_overdue(g, roundtrip_ms))
         trip(g, GUARD_REDIS_AWAY, 0);
 }
 

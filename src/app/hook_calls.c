@@ -167,6 +167,7 @@ void hook_call_begin(struct hook_calls *calls, struct hook_call *call)
     struct slice names[HOOK_FIELDS_MAX], values[HOOK_FIELDS_MAX];
     struct hook_variable variables[HOOK_FIELDS_MAX];
     struct buf json = BUF_INIT;
+    struct slice instance_id = slice_of("", 0), command_id = slice_of("", 0);
     char lane[IDENT_MAX + 1];
     (void)snprintf(lane, sizeof lane, "%.*s", (int)call->instance_id.len, call->instance_id.text);
     for (size_t i = 0; i < call->field_count; i++) {
@@ -174,6 +175,10 @@ void hook_call_begin(struct hook_calls *calls, struct hook_call *call)
         names[i] = slice_text(field->name);
         values[i] = slice_of(call->text.data + field->offset, field->len);
         variables[i] = (struct hook_variable){field->name, values[i]};
+        if (strcmp(field->name, "instance_id") == 0)
+            instance_id = values[i];
+        else if (strcmp(field->name, "command_id") == 0)
+            command_id = values[i];
     }
     event_json_add(&json, names, values, call->field_count);
     call->calls = calls;
@@ -186,6 +191,8 @@ void hook_call_begin(struct hook_calls *calls, struct hook_call *call)
                                 .variable_count = call->field_count,
                                 .input = buf_slice(&json),
                                 .lane = call->kind == CONFIG_HOOK_NOTIFY ? NULL : lane,
+                                .instance_id = instance_id,
+                                .command_id = command_id,
                                 .may_start = may_start,
                                 .done = on_done,
                                 .ctx = call,

@@ -127,17 +127,36 @@ static struct cause cause_of(const struct entry *entry)
     return (struct cause){(enum cause_kind)entry->stream, entry->id};
 }
 
+/* One line for each stream and REASON; INSTANCE_ID may be empty. */
+static void tell_rejected(struct ingest *in, const struct entry *entry, const char *field,
+                          struct slice reason)
+{
+    const char *stream = in->names[entry->stream].stream;
+    struct slice instance_id =
+        entry->stream == STREAM_REPORTS ? report_find_instance_id(entry) : slice_of("", 0);
+    struct buf key = BUF_INIT;
+    char id[STREAM_ID_TEXT_MAX];
+    ingest_count_rejected(in, entry->stream, field, 1);
+    buf_add_format(&key, "%s ", stream);
+    buf_add_slice(&key, reason);
+    if (instance_id.len)
+        LOG_LIMITED(in->d->log, WARN, buf_slice(&key), "entry rejected", log_text("stream", stream),
+                    log_slice("id", slice_of(id, stream_id_format(id, entry->id))),
+                    log_slice("instance_id", instance_id), log_slice("reason", reason));
+    else
+        LOG_LIMITED(in->d->log, WARN, buf_slice(&key), "entry rejected", log_text("stream", stream),
+                    log_slice("id", slice_of(id, stream_id_format(id, entry->id))),
+                    log_slice("reason", reason));
+    buf_clear(&key);
+}
+
 void ingest_reject(struct ingest *in, const struct entry *entry, const char *field, struct slice reason)
 {
     struct cause cause = cause_of(entry);
     struct sink *sink = commit_sink(&in->d->commit);
     sink->ops->begin(sink->ctx, &cause);
     sink->ops->reject(sink->ctx, &cause, reason);
-    ingest_count_rejected(in, entry->stream, field, 1);
-    char id[STREAM_ID_TEXT_MAX];
-    LOG_LIMITED(in->d->log, WARN, reason, "entry rejected",
-                log_text("stream", in->names[entry->stream].stream),
-                log_slice("id", slice_of(id, stream_id_format(id, entry->id))), log_slice("reason", reason));
+    tell_rejected(in, entry, field, reason);
     if (entry->stream == STREAM_SIGNALS || entry->stream == STREAM_RESULTS)
         ledger_on_rejected(in->d->ledger, entry->stream, entry->id);
 }
@@ -171,7 +190,7 @@ static void take_report(struct ingest *in, const struct entry *entry)
     sink->ops->begin(sink->ctx, &cause);
     bool known = fleet_find(&in->d->fleet, report.instance_id) != NULL;
     if (!fleet_on_report(&in->d->fleet, &report, &cause, at_ms, sink))
-        ingest_count_rejected(in, STREAM_REPORTS, "first_report", 1);
+        tell_rejected(in, entry, "first_report", slice_text(fleet_find_refusal(&in->d->fleet, &report)));
     else if (!known)
         trade_book_tie_instance(&in->d->trades, fleet_find(&in->d->fleet, report.instance_id));
 }

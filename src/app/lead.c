@@ -452,6 +452,11 @@ bool lead_is_active(const struct lead *lead)
     return lead->phase == PHASE_ACTIVE;
 }
 
+int64_t lead_waiting_ms(const struct lead *lead)
+{
+    return lead->asking ? loop_now_ms() - lead->asked_ms : 0;
+}
+
 bool lead_may_write(const struct lead *lead)
 {
     return (lead->phase == PHASE_ACTIVE || lead->phase == PHASE_ROLLBACK) && redis_link_is_up(lead->d->link);

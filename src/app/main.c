@@ -1,6 +1,7 @@
 /* mt5stated: the command line (SPEC §1.1). */
 #include "adapters/log.h"
 #include "adapters/loop.h"
+#include "app/backtest.h"
 #include "app/daemon.h"
 #include "config/config.h"
 #include "util/alloc.h"
@@ -14,6 +15,7 @@
 
 static const char usage[] =
     "Usage: mt5stated [-c FILE] [--set KEY=VALUE]... [--check-config | --print-config] [-V] [-h]\n"
+    "       mt5stated --backtest FILE [-c FILE] [--set KEY=VALUE]... [--against FILE]\n"
     "\n"
     "Keeps the state of a fleet of MetaTrader 5 terminals in Redis true, accounts for every\n"
     "trade signal, and serves Prometheus metrics.\n"
@@ -24,21 +26,35 @@ static const char usage[] =
     "      --set KEY=VALUE    override one key, dotted; VALUE is JSON, or else text\n"
     "      --check-config     validate everything, say what is wrong, exit\n"
     "      --print-config     print the effective configuration without secrets, exit\n"
+    "      --backtest FILE    print what the rules would have done with a recording of\n"
+    "                         mt5statectl record, exit; Redis is not asked\n"
+    "      --against FILE     with --backtest: and what differs from this configuration\n"
     "  -V, --version          print the version, exit\n"
     "  -h, --help             print this, exit\n"
     "\n"
     "Signals: SIGTERM and SIGINT stop, SIGHUP reloads the configuration, SIGUSR1 logs a summary.\n"
-    "Exit codes: 0 clean stop, 64 usage, 69 the HTTP address cannot be bound, 70 internal error,\n"
+    "Exit codes: 0 clean stop, 64 usage or no recording, 69 the HTTP address cannot be bound, 70 internal "
+    "error,\n"
     "78 configuration error.\n";
 
-enum action { ACTION_RUN, ACTION_CHECK, ACTION_PRINT, ACTION_EXIT };
+enum action { ACTION_RUN, ACTION_CHECK, ACTION_PRINT, ACTION_BACKTEST, ACTION_EXIT };
 
 struct arguments {
     enum action action;
     struct config_source source;
     const char **sets;
-    int exit_code;
+    const char *recording, *against;
 };
+
+static bool choose(struct arguments *args, enum action action)
+{
+    if (args->action != ACTION_RUN) {
+        (void)fputs("mt5stated: --check-config, --print-config and --backtest exclude each other\n", stderr);
+        return false;
+    }
+    args->action = action;
+    return true;
+}
 
 static int parse_arguments(int argc, char **argv, struct arguments *args)
 {
@@ -47,6 +63,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *args)
         {"set", required_argument, NULL, 's'},
         {"check-config", no_argument, NULL, 'k'},
         {"print-config", no_argument, NULL, 'p'},
+        {"backtest", required_argument, NULL, 'b'},
+        {"against", required_argument, NULL, 'a'},
         {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -63,11 +81,16 @@ static int parse_arguments(int argc, char **argv, struct arguments *args)
             break;
         case 'k':
         case 'p':
-            if (args->action != ACTION_RUN) {
-                (void)fputs("mt5stated: --check-config and --print-config exclude each other\n", stderr);
+            if (!choose(args, c == 'k' ? ACTION_CHECK : ACTION_PRINT))
                 return EX_USAGE;
-            }
-            args->action = c == 'k' ? ACTION_CHECK : ACTION_PRINT;
+            break;
+        case 'b':
+            args->recording = optarg;
+            if (!choose(args, ACTION_BACKTEST))
+                return EX_USAGE;
+            break;
+        case 'a':
+            args->against = optarg;
             break;
         case 'V':
             (void)printf("mt5stated %s (%s)\n", MT5_VERSION, MT5_COMMIT);
@@ -84,6 +107,10 @@ static int parse_arguments(int argc, char **argv, struct arguments *args)
     }
     if (optind < argc) {
         (void)fprintf(stderr, "mt5stated: unexpected argument '%s'\nTry 'mt5stated --help'.\n", argv[optind]);
+        return EX_USAGE;
+    }
+    if (args->against && args->action != ACTION_BACKTEST) {
+        (void)fputs("mt5stated: --against belongs to --backtest\nTry 'mt5stated --help'.\n", stderr);
         return EX_USAGE;
     }
     args->source.sets = args->sets;
@@ -123,6 +150,24 @@ static int run(const struct arguments *args, struct config *config)
     return exit_code;
 }
 
+static int try_recording(const struct arguments *args, struct config *config)
+{
+    struct config_source source = {.file = args->against};
+    struct backtest_options options = {.file = args->recording,
+                                       .config = config,
+                                       .config_name =
+                                           args->source.file ? args->source.file : "this configuration",
+                                       .against_name = args->against};
+    struct config *against = args->against ? config_load(&source, on_problem, NULL) : NULL;
+    int exit_code = EX_CONFIG;
+    options.against = against;
+    if (against || !args->against)
+        exit_code = backtest(&options);
+    config_free(against);
+    config_free(config);
+    return exit_code ? exit_code : finish_output();
+}
+
 static int act(const struct arguments *args)
 {
     struct config *config = config_load(&args->source, on_problem, NULL);
@@ -130,6 +175,8 @@ static int act(const struct arguments *args)
         return EX_CONFIG;
     if (args->action == ACTION_RUN)
         return run(args, config);
+    if (args->action == ACTION_BACKTEST)
+        return try_recording(args, config);
     if (args->action == ACTION_CHECK) {
         (void)puts("config ok");
     } else {

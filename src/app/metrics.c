@@ -19,8 +19,12 @@
 #define SLICE_US   2000
 #define PIECE_ROWS 256
 /* Pages that are rendered or on their way; each may be megabytes that a client does not take. */
-#define PAGES_MAX  8
-#define GZIP_LEVEL 1
+#define PAGES_MAX (8 + METRICS_KINDS)
+/* How long the newest page of a kind is kept for others. */
+#define KEEP_MS 1000
+/* How long a client has at least for a page, whoever else wants one. */
+#define CUT_AFTER_MS 200
+#define GZIP_LEVEL   1
 
 enum page_stage { STAGE_TOTALS, STAGE_IDS, STAGE_COPY, STAGE_ALERTS, STAGE_INSTANCES, STAGE_END, STAGE_DONE };
 
@@ -57,9 +61,44 @@ struct metrics_kind metrics_negotiate(struct slice accept, struct slice accept_e
     return kind;
 }
 
+static void forget_newest(struct metrics *metrics, unsigned kind)
+{
+    http_body_unref(metrics->newest[kind].body);
+    metrics->newest[kind].body = NULL;
+}
+
+/* The turn in which a page was made is over, or the moment for which it is kept. */
+static void on_keeping(void *ctx)
+{
+    struct metrics *metrics = ctx;
+    int64_t now_ms = loop_now_ms(), oldest_ms = INT64_MAX;
+
+    for (unsigned kind = 0; kind < METRICS_KINDS; kind++) {
+        metrics->newest[kind].is_of_this_turn = false;
+        if (!metrics->newest[kind].body)
+            continue;
+        if (now_ms - metrics->newest[kind].made_ms >= KEEP_MS)
+            forget_newest(metrics, kind);
+        else if (metrics->newest[kind].made_ms < oldest_ms)
+            oldest_ms = metrics->newest[kind].made_ms;
+    }
+    if (oldest_ms != INT64_MAX)
+        loop_timer_set(metrics->keeping, oldest_ms + KEEP_MS - now_ms);
+}
+
+static void keep_newest(struct metrics *metrics, unsigned kind, struct http_body *body)
+{
+    forget_newest(metrics, kind);
+    metrics->newest[kind].body = http_body_ref(body);
+    metrics->newest[kind].made_ms = loop_now_ms();
+    metrics->newest[kind].is_of_this_turn = true;
+    loop_timer_set(metrics->keeping, 0);
+}
+
 void metrics_init(struct metrics *metrics, struct daemon *d)
 {
     *metrics = (struct metrics){.d = d};
+    metrics->keeping = loop_timer_new(d->loop, on_keeping, metrics);
 }
 
 static struct metrics_page *page_new(struct metrics *metrics, struct metrics_kind kind)
@@ -211,6 +250,7 @@ static void page_finish(struct metrics_page *page)
     metrics->rendering[kind_number(page->kind)] = NULL;
     for (size_t i = 0; i < page->waiting_count; i++)
         answer(page->waiting[i], page->kind, body);
+    keep_newest(metrics, kind_number(page->kind), body);
     http_body_unref(body);
     page_free(page);
 }
@@ -273,19 +313,29 @@ static void page_start(struct metrics *metrics, struct metrics_kind kind, struct
     loop_timer_set(page->timer, 0);
 }
 
+/* True where a page may be made: there is room, or somebody has taken too long over another. */
+static bool may_start(const struct metrics *metrics)
+{
+    return metrics->pages < PAGES_MAX || http_server_cut_slowest(metrics->d->server.http, CUT_AFTER_MS);
+}
+
 void metrics_answer(struct metrics *metrics, struct http_request *request)
 {
     struct metrics_kind kind =
         metrics_negotiate(http_request_header(request, "Accept"),
                           http_request_header(request, "Accept-Encoding"), http_request_is_local(request));
     struct metrics_page *page = metrics->rendering[kind_number(kind)];
+    const unsigned number = kind_number(kind);
 
     metrics->scrapes++;
     if (page) {
         page_add_waiting(page, request);
         http_request_suspend(request, on_cancel, page);
-    } else if (metrics->pages < PAGES_MAX) {
+    } else if (!(metrics->newest[number].body && metrics->newest[number].is_of_this_turn) &&
+               may_start(metrics)) {
         page_start(metrics, kind, request);
+    } else if (metrics->newest[number].body) {
+        answer(request, kind, metrics->newest[number].body);
     } else {
         metrics->refused++;
         http_request_answer_problem(request, 503,
@@ -298,5 +348,8 @@ void metrics_clear(struct metrics *metrics)
     for (unsigned i = 0; i < METRICS_KINDS; i++) {
         if (metrics->rendering[i])
             page_give_up(metrics->rendering[i]);
+        forget_newest(metrics, i);
     }
+    loop_timer_free(metrics->keeping);
+    metrics->keeping = NULL;
 }

@@ -162,12 +162,16 @@ static bool is_fleet_failure(const struct rule *rule)
     return slice_is(ident_slice(&rule->name), NOTICE_FLEET_FAILURE) && rule->severity == SEVERITY_CRITICAL;
 }
 
+const struct metric_info alerts_family_info = {
+    "mt5stated_alerts", PROM_GAUGE, "alert, severity, status",
+    "Alerts of each enabled rule that are pending or firing; FleetFailure: groups that it has been told of",
+    ""};
+
 void alert_marks_write_counts(const struct alert_marks *marks, struct prom_writer *writer)
 {
     uint32_t groups[ALERT_STATUSES] = {[ALERT_FIRING] = marks->told_groups};
 
-    prom_family_begin(writer, ALERTS_FAMILY_NAME, PROM_GAUGE,
-                      "Alerts by rule; of FleetFailure the groups that it is about");
+    prom_family_begin(writer, alerts_family_info.name, alerts_family_info.type, alerts_family_info.help);
     for (uint32_t i = 0; i < marks->rule_count; i++) {
         const struct marked_rule *marked = &marks->rules[i];
 

@@ -26,48 +26,73 @@ enum instance_value {
     VALUE_UNEVALUABLE, /* one series per rule */
 };
 
+/* All are gauges. LABELS: others than the instance's alone. */
+#define FAMILY_OF(labels, name, help, absent, value, field, scale)                                           \
+    {                                                                                                        \
+        {name, PROM_GAUGE, labels, help, absent}, value, field, scale                                        \
+    }
+#define FAMILY(...) FAMILY_OF("instance_id", __VA_ARGS__)
+
 static const struct instance_family {
-    const char *name, *help;
+    struct metric_info info;
     enum instance_value value;
     enum report_field field;
     double scale;
 } families[INSTANCE_FAMILIES] = {
-    {"mt5_instance_up", "1 while the instance is running", VALUE_UP, 0, 0},
-    {"mt5_instance_state", "1 for the state that the instance is in, 0 for the others", VALUE_STATE, 0, 0},
-    {"mt5_instance_health", "1 for the health of the instance, 0 for the others", VALUE_HEALTH, 0, 0},
-    {"mt5_instance_info", "What the instance is; always 1", VALUE_INFO, 0, 0},
-    {"mt5_instance_cpu_usage_percent", "CPU usage of the terminal", VALUE_REPORTED, REPORT_CPU_USAGE, 1},
-    {"mt5_instance_memory_usage_bytes", "Memory that the terminal uses", VALUE_REPORTED, REPORT_MEMORY_USAGE,
-     MEGABYTE},
-    {"mt5_instance_memory_limit_bytes", "Memory that the terminal may use", VALUE_MEMORY_LIMIT,
-     REPORT_MEMORY_LIMIT, MEGABYTE},
-    {"mt5_instance_network_usage_bytes_per_second", "Network traffic of the terminal", VALUE_REPORTED,
-     REPORT_NETWORK_USAGE, KILOBYTE},
-    {"mt5_instance_disk_usage_bytes", "Disk space that the terminal uses", VALUE_REPORTED, REPORT_DISK_USAGE,
-     MEGABYTE},
-    {"mt5_instance_network_latency_seconds", "Latency between the terminal and its broker", VALUE_REPORTED,
-     REPORT_NETWORK_LATENCY, PER_MS},
-    {"mt5_instance_queue_length", "Trades that wait in the terminal", VALUE_REPORTED, REPORT_QUEUE_LENGTH, 1},
-    {"mt5_instance_load_average", "Load average of the terminal", VALUE_REPORTED, REPORT_LOAD_AVERAGE, 1},
-    {"mt5_instance_socket_connections", "Open sockets of the terminal", VALUE_REPORTED,
-     REPORT_SOCKET_CONNECTIONS, 1},
-    {"mt5_instance_active_connections", "Active connections of the terminal", VALUE_REPORTED,
-     REPORT_ACTIVE_CONNECTIONS, 1},
-    {"mt5_instance_uptime_seconds", "Time since the terminal began to run", VALUE_UPTIME,
-     REPORT_UPTIME_SECONDS, 1},
-    {"mt5_instance_restarts", "Restarts of the terminal", VALUE_REPORTED, REPORT_RESTART_COUNT, 1},
-    {"mt5_instance_recovery_attempts", "Attempts to recover the instance since they were last set back",
-     VALUE_RECOVERY_ATTEMPTS, 0, 0},
-    {"mt5_instance_heartbeat_age_seconds", "Time since the last sign of life", VALUE_HEARTBEAT_AGE, 0, 0},
-    {"mt5_instance_open_trades", "Open trades that name the instance", VALUE_OPEN_TRADES, 0, 0},
-    {"mt5stated_alert_firing", "1 for each alert that fires", VALUE_FIRING, 0, 0},
-    {"mt5stated_rule_unevaluable", "1 for each rule that cannot be evaluated for want of a memory limit",
-     VALUE_UNEVALUABLE, 0, 0},
+    FAMILY("mt5_instance_up", "1 while the instance is running, else 0", "", VALUE_UP, 0, 0),
+    FAMILY_OF("instance_id, state", "mt5_instance_state",
+              "1 for the state that it is in (running, stopped, crashed, restarting), 0 for the others", "",
+              VALUE_STATE, 0, 0),
+    FAMILY_OF("instance_id, health_status", "mt5_instance_health",
+              "1 for its health (healthy, warning, critical), 0 for the others", "", VALUE_HEALTH, 0, 0),
+    FAMILY_OF("instance_id, broker_id, host_id, launch_mode", "mt5_instance_info",
+              "Always 1: to join the others with", "the label host_id is missing where the host is unknown",
+              VALUE_INFO, 0, 0),
+    FAMILY("mt5_instance_cpu_usage_percent", "CPU usage of the terminal: cpu_usage",
+           "not reported, or too old", VALUE_REPORTED, REPORT_CPU_USAGE, 1),
+    FAMILY("mt5_instance_memory_usage_bytes", "Memory that the terminal uses: memory_usage",
+           "not reported, or too old", VALUE_REPORTED, REPORT_MEMORY_USAGE, MEGABYTE),
+    FAMILY("mt5_instance_memory_limit_bytes",
+           "Memory that the terminal may use: memory_limit, else instances.memory_limit_mb",
+           "neither is known", VALUE_MEMORY_LIMIT, REPORT_MEMORY_LIMIT, MEGABYTE),
+    FAMILY("mt5_instance_network_usage_bytes_per_second", "Network traffic of the terminal: network_usage",
+           "not reported, or too old", VALUE_REPORTED, REPORT_NETWORK_USAGE, KILOBYTE),
+    FAMILY("mt5_instance_disk_usage_bytes", "Disk space that the terminal uses: disk_usage",
+           "not reported, or too old", VALUE_REPORTED, REPORT_DISK_USAGE, MEGABYTE),
+    FAMILY("mt5_instance_network_latency_seconds",
+           "Latency between the terminal and its broker: network_latency", "not reported, or too old",
+           VALUE_REPORTED, REPORT_NETWORK_LATENCY, PER_MS),
+    FAMILY("mt5_instance_queue_length", "Trades that wait in the terminal: queue_length",
+           "not reported, or too old", VALUE_REPORTED, REPORT_QUEUE_LENGTH, 1),
+    FAMILY("mt5_instance_load_average", "Load average of the terminal: load_average",
+           "not reported, or too old", VALUE_REPORTED, REPORT_LOAD_AVERAGE, 1),
+    FAMILY("mt5_instance_socket_connections", "Open sockets of the terminal: socket_connections",
+           "not reported, or too old", VALUE_REPORTED, REPORT_SOCKET_CONNECTIONS, 1),
+    FAMILY("mt5_instance_active_connections",
+           "Active connections of the terminal: active_connections, 0 from registration on", "too old",
+           VALUE_REPORTED, REPORT_ACTIVE_CONNECTIONS, 1),
+    FAMILY("mt5_instance_uptime_seconds",
+           "Time since the terminal began to run: uptime_seconds, else derived from when it began",
+           "reported, but too old", VALUE_UPTIME, REPORT_UPTIME_SECONDS, 1),
+    FAMILY("mt5_instance_restarts",
+           "Restarts of the terminal: restart_count, else derived from restarting to running",
+           "reported, but too old", VALUE_REPORTED, REPORT_RESTART_COUNT, 1),
+    FAMILY("mt5_instance_recovery_attempts", "Attempts to recover it since they were last set back", "",
+           VALUE_RECOVERY_ATTEMPTS, 0, 0),
+    FAMILY("mt5_instance_heartbeat_age_seconds", "Time since its last sign of life", "", VALUE_HEARTBEAT_AGE,
+           0, 0),
+    FAMILY("mt5_instance_open_trades", "Open trades that name it", "", VALUE_OPEN_TRADES, 0, 0),
+    FAMILY_OF("instance_id, alert", "mt5stated_alert_firing", "1 for each alert that fires",
+              "the alert does not fire", VALUE_FIRING, 0, 0),
+    FAMILY_OF("instance_id, alert", "mt5stated_rule_unevaluable",
+              "1 for each rule that cannot be evaluated: the instance reports memory_usage, and nothing says "
+              "how much there is",
+              "the rule can be evaluated", VALUE_UNEVALUABLE, 0, 0),
 };
 
-const char *instance_family_name(uint32_t family)
+const struct metric_info *instance_family_info(uint32_t family)
 {
-    return family < INSTANCE_FAMILIES ? families[family].name : NULL;
+    return family < INSTANCE_FAMILIES ? &families[family].info : NULL;
 }
 
 static void make_label(struct buf *out, const char *name, const char *value)
@@ -313,7 +338,7 @@ size_t instance_rows_bytes(const struct instance_rows *rows)
 
         if (families[f].value == VALUE_FIRING || families[f].value == VALUE_UNEVALUABLE)
             continue;
-        per_row += times * strlen(families[f].name);
+        per_row += times * strlen(families[f].info.name);
         series += times == 1;
     }
     per_row += (INSTANCE_STATES + HEALTHS) * longest + series * strlen("{} 1234567890123\n");
@@ -336,8 +361,8 @@ bool instance_rows_write(struct instance_rows *rows, struct prom_writer *writer,
                 return false;
             if (!isnan(row->value[rows->family])) {
                 if (!rows->has_begun)
-                    prom_family_begin(writer, families[rows->family].name, PROM_GAUGE,
-                                      families[rows->family].help);
+                    prom_family_begin(writer, families[rows->family].info.name, PROM_GAUGE,
+                                      families[rows->family].info.help);
                 rows->has_begun = true;
                 work = write_row(rows, row, writer);
             }

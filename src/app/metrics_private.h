@@ -4,6 +4,7 @@
 
 #include "adapters/process_stats.h"
 #include "app/daemon.h"
+#include "app/metric_info.h"
 #include "codec/prom_text.h"
 
 /* What a page is written from. */
@@ -19,9 +20,7 @@ struct scrape {
 /* A family: WRITE appends its samples, if there are any; WHICH tells families apart that have their function
  * in common. */
 struct family {
-    const char *name;
-    enum prom_type type;
-    const char *help;
+    struct metric_info info;
     void (*write)(const struct scrape *s, int which);
     int which;
 };
@@ -60,6 +59,9 @@ enum scalar {
     SCALAR_BLOCKED,
     SCALAR_LOG_DROPPED,
     SCALAR_CONNECTIONS,
+    SCALAR_HTTP_REQUESTS,
+    SCALAR_HTTP_REFUSED,
+    SCALAR_HTTP_ANSWER_BYTES,
     SCALAR_STREAMS,
     SCALAR_STREAMS_SLOW,
     SCALAR_EVENTS_KEPT,
@@ -102,6 +104,7 @@ void metrics_write_entries(const struct scrape *s, int which);
 void metrics_write_rejected(const struct scrape *s, int which);
 void metrics_write_repairs(const struct scrape *s, int which);
 void metrics_write_rollbacks(const struct scrape *s, int which);
+void metrics_write_http_closed(const struct scrape *s, int which);
 void metrics_write_evicted(const struct scrape *s, int which);
 
 /* metrics_watch.c: what is decided about instances, and who is told. */

@@ -2,6 +2,8 @@
  * named beforehand is there from 0 on. */
 #include "metrics_private.h"
 
+#include "adapters/http.h"
+
 static void write_one(const struct scrape *s, const char *label, const char *value, uint64_t count)
 {
     prom_sample_u64(s->writer, scrape_label(s, label, slice_text(value)), count);
@@ -144,11 +146,21 @@ void metrics_write_rollbacks(const struct scrape *s, int which)
         write_one(s, "kind", names[kind], s->d->lead.rollbacks[kind]);
 }
 
+void metrics_write_http_closed(const struct scrape *s, int which)
+{
+    struct http_stats stats = http_server_stats(s->d->server.http);
+
+    UNUSED(which);
+    write_one(s, "reason", "deadline", stats.expired);
+    write_one(s, "reason", "room", stats.evicted);
+    write_one(s, "reason", "descriptors", stats.out_of_files);
+}
+
 void metrics_write_evicted(const struct scrape *s, int which)
 {
     UNUSED(which);
     if (!s->d->config->metrics.per_id)
         return;
     for (size_t i = 0; i < id_family_count; i++)
-        write_one(s, "family", id_families[i].name, metrics_count_evicted(s, id_families[i].which));
+        write_one(s, "family", id_families[i].info.name, metrics_count_evicted(s, id_families[i].which));
 }

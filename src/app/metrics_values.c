@@ -68,6 +68,12 @@ static double value_of(const struct scrape *s, enum scalar scalar)
         return (double)log_dropped_lines(d->log);
     case SCALAR_CONNECTIONS:
         return (double)http_server_stats(d->server.http).connections;
+    case SCALAR_HTTP_REQUESTS:
+        return (double)http_server_stats(d->server.http).requests;
+    case SCALAR_HTTP_REFUSED:
+        return (double)http_server_stats(d->server.http).refused;
+    case SCALAR_HTTP_ANSWER_BYTES:
+        return (double)http_server_stats(d->server.http).answer_bytes;
     case SCALAR_STREAMS:
         return (double)http_server_stats(d->server.http).streams;
     case SCALAR_STREAMS_SLOW:

@@ -67,7 +67,7 @@ static const struct route {
     {"/api/v1/events", HTTP_GET, false, ACCESS_TO_READ, API_EVENTS_ARGS, api_get_events},
     {"/api/v1/signals", HTTP_GET, false, ACCESS_TO_READ, API_SIGNALS_ARGS, api_get_signals},
     {"/api/v1/trades/{id}", HTTP_GET, false, ACCESS_TO_READ, "", api_get_trade},
-    {"/api/v1/tap", HTTP_GET, false, ACCESS_TO_CHANGE, "", api_get_tap},
+    {"/api/v1/tap", HTTP_GET, false, ACCESS_TO_CHANGE, "state", api_get_tap},
     {INSTANCES, HTTP_GET, false, ACCESS_TO_READ, API_INSTANCES_ARGS, api_get_instances},
     {INSTANCE, HTTP_GET, false, ACCESS_TO_READ, "", api_get_instance},
     {INSTANCE, HTTP_DELETE, false, ACCESS_TO_CHANGE, "", api_delete_instance},
@@ -178,7 +178,7 @@ static bool check_host(const struct server *server, struct http_request *request
     const struct config *config = server->d->config;
 
     if (config->http.kind == CONFIG_LISTEN_UNIX || !http_server_is_loopback(server->http) ||
-        route_host_is_ours(http_request_header(request, "Host"), config->http.host))
+        route_host_is_ours(http_request_host(request), config->http.host))
         return true;
     http_request_answer_problem(
         request, 403, "Host is neither an address, nor a name without dots, nor the host of http.listen");
@@ -205,6 +205,13 @@ static bool check_args(struct http_request *request, const char *allowed)
     return true;
 }
 
+static void answer_nothing_there(struct http_request *request)
+{
+    struct slice path = http_request_path(request);
+
+    api_refuse(request, 404, "there is nothing at %.*s", (int)(path.len < 128 ? path.len : 128), path.data);
+}
+
 static void on_request(void *ctx, struct http_request *request)
 {
     struct server *server = ctx;
@@ -221,7 +228,7 @@ static void on_request(void *ctx, struct http_request *request)
         !check_access(server, request, route ? route->need : ACCESS_TO_READ, &call.token))
         return;
     if (!methods)
-        http_request_answer_problem(request, 404, "there is nothing at this path");
+        answer_nothing_there(request);
     else if (!route)
         http_request_answer_not_allowed(request, methods);
     else if (check_args(request, route->args))

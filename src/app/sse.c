@@ -43,8 +43,9 @@ static void forget(struct sse *sse)
 
 void sse_list_close(struct sse_list *list)
 {
-    struct sse *sse;
-    while ((sse = TAILQ_FIRST(&list->clients))) {
+    struct sse *next;
+    for (struct sse *sse = TAILQ_FIRST(&list->clients); sse; sse = next) {
+        next = TAILQ_NEXT(sse, link);
         http_stream_close(sse->stream);
         forget(sse);
     }
@@ -86,9 +87,9 @@ struct sse *sse_open(struct sse_list *list, const struct api_call *call, size_t 
     list->count++;
     struct buf retry = BUF_INIT;
     buf_add_format(&retry, "retry: %d\n\n", SSE_RETRY_MS);
-    (void)sse_send(sse, buf_slice(&retry)); /* the first bytes of a stream are below its bound */
+    bool is_there = sse_send(sse, buf_slice(&retry));
     buf_clear(&retry);
-    return sse;
+    return is_there ? sse : NULL;
 }
 
 bool sse_send(struct sse *sse, struct slice text)

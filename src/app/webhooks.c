@@ -125,6 +125,9 @@ static bool write_alerts(struct webhook *w, struct buf *out)
         if (w->sent_count++)
             buf_add_char(out, ',');
         describe(all->d, notice, &doing);
+        w->sent_alert = notice->alert;
+        w->sent_instance = notice->instance_id;
+        memcpy(w->sent_group, notice->group, sizeof w->sent_group);
         alertmanager_json_add(out, notice, slice_text(doing.text));
     }
     buf_add_char(out, ']');
@@ -193,13 +196,53 @@ static void go_on(struct webhook *w, int64_t now_ms)
     buf_clear(&body);
 }
 
+/* As operators find it in their configuration: its URL may hold a secret. */
+struct webhook_name {
+    char text[32];
+};
+
+static const char *name_of(const struct webhook *w, struct webhook_name *name)
+{
+    (void)snprintf(name->text, sizeof name->text, "notify.webhooks[%zu]", number_of(w));
+    return name->text;
+}
+
 static void tell_failure(const struct webhook *w, const struct http_client_result *result)
 {
-    char name[32];
-    (void)snprintf(name, sizeof name, "notify.webhooks[%zu]", number_of(w));
+    struct webhook_name buffer;
+    const char *name = name_of(w, &buffer);
     LOG_LIMITED(w->all->d->log, WARN, slice_text(name), "a webhook did not take alerts",
                 log_text("webhook", name), log_int("status", result->status),
                 log_text("error", result->error ? result->error : ""), log_slice("answer", result->body));
+}
+
+static void tell_taken(struct webhook *w)
+{
+    struct webhook_name buffer;
+    if (w->failures) {
+        log_tell_repeats(w->all->d->log);
+        LOG(w->all->d->log, INFO, "a webhook takes alerts again", log_text("webhook", name_of(w, &buffer)),
+            log_int("failures", (int64_t)w->failures));
+    }
+    w->failures = 0;
+}
+
+/* The one alert that was sent is refused by itself. */
+static void tell_dropped(const struct webhook *w, const struct http_client_result *result)
+{
+    struct webhook_name buffer;
+    const char *name = name_of(w, &buffer);
+    struct slice alert = ident_slice(&w->sent_alert), owner = ident_slice(&w->sent_instance);
+    bool is_group = w->sent_group[0];
+    struct buf key = BUF_INIT;
+    if (is_group)
+        owner = slice_text(w->sent_group);
+    buf_add_format(&key, "%s %.*s %.*s", name, (int)alert.len, alert.data, (int)owner.len, owner.data);
+    LOG_LIMITED(w->all->d->log, WARN, buf_slice(&key), "a webhook refused an alert, which is dropped",
+                log_text("webhook", name), log_slice("alert", alert),
+                log_slice(is_group ? "group" : "instance_id", owner), log_int("status", result->status),
+                log_slice("answer", result->body));
+    buf_clear(&key);
 }
 
 /* Others in 400 to 499 are about the webhook, not about what it was sent: a wrong path, no permission. */
@@ -216,7 +259,9 @@ static void on_answer(void *ctx, const struct http_client_result *result)
     w->is_in_flight = false;
     if (!is_taken) {
         w->all->failed += w->sent_count;
-        tell_failure(w, result);
+        w->failures += !is_refused;
+        if (!is_refused || w->sent_count > 1)
+            tell_failure(w, result);
     }
     if (!w->is_passing) {
         /* Made anew meanwhile. */
@@ -224,11 +269,13 @@ static void on_answer(void *ctx, const struct http_client_result *result)
         w->all->sent += w->sent_count;
         w->backoff_ms = 0;
         w->retry_at_ms = 0;
+        tell_taken(w);
     } else if (is_refused && w->sent_count > 1) {
         w->single_until = w->sent_until; /* the good ones are to get through */
         w->place = w->sent_from;
     } else if (is_refused) {
         w->all->dropped++;
+        tell_dropped(w, result);
     } else {
         delay(w);
     }

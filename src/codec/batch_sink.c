@@ -174,7 +174,12 @@ static void on_event(void *ctx, const struct event *event)
         on_seq_set(b, event->instance_id, event->seq);
     GROW(b->events, b->event_count, b->event_cap);
     b->events[b->event_count++] =
-        (struct batch_event){event->kind, batch_keep_fields(b, names, values, count), (uint32_t)count, false};
+        (struct batch_event){.kind = event->kind,
+                             .first_field = batch_keep_fields(b, names, values, count),
+                             .fields = (uint32_t)count,
+                             .gravity = event->gravity,
+                             .severity = event->severity,
+                             .until_ms = event->until_ms};
 }
 
 static void on_reject(void *ctx, const struct cause *cause, struct slice reason)

@@ -103,6 +103,7 @@ void instance_json_add(struct buf *out, const struct fleet *fleet, const struct 
     add_health(out, instance, now_ms);
     add_alerts(out, fleet, instance);
     add_maintenance(out, fleet, instance, now_ms);
+    watch_json_add_command(out, instance);
     json_add_bool_member(out, "throttled", instance->watched && instance->watched->record.is_throttled);
     json_add_integer_member(out, "open_trades", instance->open_trades);
     json_add_integer_member(out, "heartbeat_age_ms", age_ms > 0 ? age_ms : 0);

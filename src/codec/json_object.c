@@ -3,10 +3,13 @@
 #include "util/number.h"
 #include <stdint.h>
 
+#define WANTED_VALUE "a value"
+
 struct reader {
     const char *begin, *at, *end;
     struct buf *out; /* where texts are decoded to; big enough from the beginning */
     struct errmsg *why;
+    const char *fault_at; /* NULL: none, or it is about the whole */
 };
 
 const char *json_kind_name(enum json_kind kind)
@@ -17,7 +20,21 @@ const char *json_kind_name(enum json_kind kind)
 
 static bool fail(struct reader *r, const char *what)
 {
-    errmsg_set(r->why, "%s at byte %zu", what, (size_t)(r->at - r->begin) + 1);
+    errmsg_set(r->why, "%s", what);
+    r->fault_at = r->at;
+    return false;
+}
+
+/* Whoever wrote it by hand sees what stands there and what belongs there. */
+static bool fail_wanting(struct reader *r, const char *wanted)
+{
+    r->fault_at = r->at;
+    if (r->at == r->end)
+        errmsg_set(r->why, "it ends where %s should be", wanted);
+    else if (*r->at > ' ' && *r->at < 0x7f)
+        errmsg_set(r->why, "%c where %s should be", *r->at, wanted);
+    else
+        errmsg_set(r->why, "something else where %s should be", wanted);
     return false;
 }
 
@@ -42,23 +59,29 @@ static bool take(struct reader *r, char c)
     return true;
 }
 
+/* Goes on behind a comma. One before CLOSE is too many, as many languages allow it and JSON does not. */
+static bool take_comma(struct reader *r, char close)
+{
+    if (!take(r, ','))
+        return false;
+    const char *comma = r->at - 1;
+    if (peek(r) != close)
+        return true;
+    errmsg_set(r->why, "a comma too many, before %c", close);
+    r->fault_at = comma;
+    return false;
+}
+
 static bool read_hex4(struct reader *r, uint32_t *ret_code)
 {
     uint32_t code = 0;
     if (r->end - r->at < 4)
         return fail(r, "not four hex digits");
     for (int i = 0; i < 4; i++) {
-        char c = r->at[i];
-        uint32_t digit;
-        if (c >= '0' && c <= '9')
-            digit = (uint32_t)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            digit = (uint32_t)(c - 'a') + 10;
-        else if (c >= 'A' && c <= 'F')
-            digit = (uint32_t)(c - 'A') + 10;
-        else
+        int digit = number_hex_digit(r->at[i]);
+        if (digit < 0)
             return fail(r, "not four hex digits");
-        code = code << 4 | digit;
+        code = code << 4 | (uint32_t)digit;
     }
     r->at += 4;
     *ret_code = code;
@@ -124,19 +147,19 @@ static bool read_text(struct reader *r, struct slice *ret_text)
 {
     size_t start = r->out->len;
     if (!take(r, '"'))
-        return fail(r, "no text");
+        return fail_wanting(r, "a name in double quotes");
     for (;;) {
+        const char *plain = r->at;
+        while (r->at < r->end && *r->at != '"' && *r->at != '\\' && (unsigned char)*r->at >= 0x20)
+            r->at++;
+        buf_add(r->out, plain, (size_t)(r->at - plain));
         if (r->at == r->end)
             return fail(r, "a text without end");
-        char c = *r->at;
-        if ((unsigned char)c < 0x20)
+        if (*r->at != '"' && *r->at != '\\')
             return fail(r, "a control character in a text");
-        r->at++;
-        if (c == '"')
+        if (*r->at++ == '"')
             break;
-        if (c != '\\')
-            buf_add_char(r->out, c);
-        else if (!read_escape(r))
+        if (!read_escape(r))
             return false;
     }
     /* The buffer does not move: a text never decodes to more bytes than it was written in. */
@@ -186,7 +209,7 @@ static bool read_word(struct reader *r, const char *word, struct slice *ret_text
 {
     size_t len = strlen(word);
     if ((size_t)(r->end - r->at) < len || memcmp(r->at, word, len) != 0)
-        return fail(r, "no value");
+        return fail_wanting(r, WANTED_VALUE);
     *ret_text = slice_of(r->at, len);
     r->at += len;
     return true;
@@ -205,13 +228,13 @@ static bool skip_nested(struct reader *r, bool is_object, unsigned depth)
         return true;
     do {
         struct json_member member;
-        if (is_object && (!read_text(r, &member.name) || !(take(r, ':') || fail(r, "no colon"))))
+        if (is_object && (!read_text(r, &member.name) || !(take(r, ':') || fail_wanting(r, "a colon"))))
             return false;
         if (!read_value(r, depth + 1, &member))
             return false;
         r->out->len = kept;
-    } while (take(r, ','));
-    return take(r, close) || fail(r, is_object ? "neither a comma nor }" : "neither a comma nor ]");
+    } while (take_comma(r, close));
+    return !r->fault_at && (take(r, close) || fail_wanting(r, is_object ? "a comma or }" : "a comma or ]"));
 }
 
 static bool read_value(struct reader *r, unsigned depth, struct json_member *member)
@@ -223,9 +246,12 @@ static bool read_value(struct reader *r, unsigned depth, struct json_member *mem
         return read_text(r, &member->value);
     }
     if (c == '{' || c == '[') {
+        const char *start = r->at++;
         member->kind = JSON_NESTED;
-        r->at++;
-        return skip_nested(r, c == '{', depth);
+        if (!skip_nested(r, c == '{', depth))
+            return false;
+        member->value = slice_of(start, (size_t)(r->at - start));
+        return true;
     }
     if (c == 't' || c == 'f') {
         member->kind = JSON_BOOL;
@@ -237,7 +263,7 @@ static bool read_value(struct reader *r, unsigned depth, struct json_member *mem
     }
     member->kind = JSON_NUMBER;
     if (c != '-' && !(c >= '0' && c <= '9'))
-        return fail(r, "no value");
+        return fail_wanting(r, WANTED_VALUE);
     return read_number(r, &member->value);
 }
 
@@ -263,7 +289,7 @@ static bool read_member(struct reader *r, struct json_object *object)
         return false;
     }
     if (!take(r, ':'))
-        return fail(r, "no colon");
+        return fail_wanting(r, "a colon");
     if (!read_value(r, 1, member))
         return false;
     object->count++;
@@ -273,23 +299,24 @@ static bool read_member(struct reader *r, struct json_object *object)
 static bool read_object(struct reader *r, struct json_object *object)
 {
     if (!take(r, '{'))
-        return fail(r, "not a JSON object: no {");
+        return fail_wanting(r, "the { of a JSON object");
     if (!take(r, '}')) {
         do {
             if (!read_member(r, object))
                 return false;
-        } while (take(r, ','));
-        if (!take(r, '}'))
-            return fail(r, "neither a comma nor }");
+        } while (take_comma(r, '}'));
+        if (r->fault_at || !(take(r, '}') || fail_wanting(r, "a comma or }")))
+            return false;
     }
     skip_space(r);
     return r->at == r->end || fail(r, "something behind the object");
 }
 
-bool json_object_parse(struct json_object *object, struct slice text, struct errmsg *why)
+/* *ret_at is SIZE_MAX where the fault has no place. */
+static bool parse(struct json_object *object, struct slice text, struct errmsg *why, size_t *ret_at)
 {
     *object = (struct json_object){.scratch = BUF_INIT};
-    struct reader r = {text.data, text.data, text.data + text.len, &object->scratch, why};
+    struct reader r = {text.data, text.data, text.data + text.len, &object->scratch, why, NULL};
     if (text.len == 0) {
         r.begin = r.at = r.end = "";
     }
@@ -297,7 +324,37 @@ bool json_object_parse(struct json_object *object, struct slice text, struct err
     if (read_object(&r, object))
         return true;
     json_object_clear(object);
+    *ret_at = r.fault_at ? (size_t)(r.fault_at - r.begin) : SIZE_MAX;
     return false;
+}
+
+bool json_object_parse(struct json_object *object, struct slice text, struct errmsg *why)
+{
+    struct errmsg what;
+    size_t at;
+    if (parse(object, text, &what, &at))
+        return true;
+    if (at == SIZE_MAX)
+        *why = what;
+    else
+        errmsg_set(why, "%s, at byte %zu", what.text, at + 1);
+    return false;
+}
+
+bool json_find_fault(struct slice text, size_t *ret_at, struct errmsg *ret_what)
+{
+    struct json_object object;
+    struct errmsg what;
+    size_t at;
+    if (parse(&object, text, &what, &at)) {
+        json_object_clear(&object);
+        return false;
+    }
+    if (at == SIZE_MAX)
+        return false;
+    *ret_what = what;
+    *ret_at = at;
+    return true;
 }
 
 void json_object_clear(struct json_object *object)

@@ -79,18 +79,21 @@ static bool ends_in_total(struct slice name)
     return name.len > len && memcmp(name.data + name.len - len, TOTAL_SUFFIX, len) == 0;
 }
 
+const char *prom_type_name(enum prom_type type)
+{
+    static const char *const names[] = {[PROM_GAUGE] = "gauge",
+                                        [PROM_COUNTER] = "counter",
+                                        [PROM_HISTOGRAM] = "histogram",
+                                        [PROM_UNKNOWN] = "untyped"};
+
+    return names[type];
+}
+
 static const char *type_text(const struct prom_writer *writer, enum prom_type type)
 {
-    switch (type) {
-    case PROM_GAUGE:
-        return "gauge";
-    case PROM_HISTOGRAM:
-        return "histogram";
-    case PROM_COUNTER:
-        return writer->format == PROM_TEXT || ends_in_total(writer->name) ? "counter" : "unknown";
-    default:
-        return writer->format == PROM_TEXT ? "untyped" : "unknown";
-    }
+    bool has_name = type == PROM_COUNTER ? ends_in_total(writer->name) : type != PROM_UNKNOWN;
+
+    return writer->format == PROM_TEXT || has_name ? prom_type_name(type) : "unknown";
 }
 
 void prom_family_begin(struct prom_writer *writer, const char *name, enum prom_type type, const char *help)

@@ -46,6 +46,34 @@ void why_json_add(struct buf *out, struct slice instance_id, const struct why *w
     buf_add_text(out, "]}");
 }
 
+/* ---- commands ---- */
+
+void watch_json_add_command(struct buf *out, const struct instance *instance)
+{
+    const struct command *command = instance->watched ? &instance->watched->record.command : NULL;
+    char id[IDENT_COMMAND_MAX + 1];
+
+    if (!command || !command->is_open) {
+        json_add_text_member_or_null(out, "command", slice_text(NULL));
+        return;
+    }
+    json_add_name(out, "command");
+    buf_add_char(out, '{');
+    json_add_text_member(out, "command_id", watch_command_id(instance, id));
+    json_add_text_member(out, "command", slice_text(command_kind_name(command->kind)));
+    json_add_text_member(
+        out, "status",
+        slice_text(command_status_name(command->is_accepted ? COMMAND_ACCEPTED : COMMAND_ISSUED)));
+    if (command->attempt > 0)
+        json_add_integer_member(out, "attempt", command->attempt);
+    json_add_time_member(out, "issued_at", command->issued_ms);
+    json_add_time_ms_member(out, "expires_at", command->expires_ms);
+    json_add_text_member_if(out, "alert", ident_slice(&command->alert));
+    json_add_text_member_if(out, "target_instance_id", ident_slice(&command->target));
+    add_cause(out, &command->cause);
+    buf_add_char(out, '}');
+}
+
 /* ---- alerts ---- */
 
 static const struct rule *rule_of(const struct fleet *fleet, const struct alert *alert)

@@ -4,6 +4,7 @@
 
 #include "config_type.h"
 
+#include "codec/json_object.h"
 #include "config/json_comments.h"
 #include "config/loader.h"
 #include "util/alloc.h"
@@ -75,7 +76,18 @@ static void tell_syntax(struct loader *loader, const char *text, size_t at, cons
     char line[32];
 
     (void)snprintf(line, sizeof(line), "line %zu", json_line_of(text, at));
-    loader_problem(loader, loader->where, line, "%s", what);
+    loader_problem(loader, loader->where, line, "column %zu: %s", json_column_of(text, at), what);
+}
+
+/* The parser says no more than about where; the strict one says what. */
+static void tell_not_json(struct loader *loader, const char *text, size_t len, size_t at)
+{
+    struct errmsg what, syntax;
+
+    if (!json_find_fault(slice_of(text, len), &at, &what))
+        errmsg_set(&what, "this is not JSON");
+    errmsg_set(&syntax, "syntax error: %s", what.text);
+    tell_syntax(loader, text, at, syntax.text);
 }
 
 /* TEXT with a NUL behind it; it is blanked and marked in place. */
@@ -96,7 +108,7 @@ static void apply_file_text(struct loader *loader, char *text, size_t len)
     json_mark_nuls(text, len);
     root = cJSON_ParseWithLengthOpts(text, len + 1, &end, true);
     if (!root)
-        tell_syntax(loader, text, (size_t)(end - text), "syntax error: this is not JSON");
+        tell_not_json(loader, text, len, (size_t)(end - text));
     else if (!cJSON_IsObject(root))
         loader_problem(loader, loader->where, "line 1", "must be an object");
     else
@@ -164,6 +176,20 @@ struct config *config_load(const struct config_source *source, config_problem_fn
     return loader.config;
 }
 
+void config_print_default(const struct config_key *key, struct buf *out)
+{
+    struct loader loader = {.config = mem_new(1, sizeof(struct config)),
+                            .where = LOADER_DEFAULTS,
+                            .origin = mem_new(config_key_count, sizeof(char *)),
+                            .rules = mem_new(RULES_MAX, sizeof(struct rule_draft))};
+
+    loader_apply_defaults(&loader);
+    config_types[key->type].print(out, loader.config, key, 0);
+    config_free(loader.config);
+    free(loader.origin);
+    free(loader.rules);
+}
+
 void config_free(struct config *config)
 {
     if (!config)
@@ -197,6 +223,30 @@ static bool value_differs(const struct config *a, const struct config *b, const 
     buf_clear(&printed_a);
     buf_clear(&printed_b);
     return differs;
+}
+
+/* What prints alike and is not the same: the secrets in files and URLs. */
+static bool secrets_differ(const struct config *a, const struct config *b, const struct config_key *key)
+{
+    if (key->type == CONFIG_TYPE_TOKENS) /* prints alike: as many, with the same names */
+        for (size_t i = 0; i < a->http.token_count; i++)
+            if (strcmp(a->http.tokens[i].secret, b->http.tokens[i].secret) != 0)
+                return true;
+    if (key->type == CONFIG_TYPE_WEBHOOKS)
+        for (size_t i = 0; i < a->notify.webhook_count; i++)
+            if (strcmp(a->notify.webhooks[i].url, b->notify.webhooks[i].url) != 0)
+                return true;
+    return false;
+}
+
+void config_list_changes(const struct config *old_config, const struct config *new_config, struct buf *out)
+{
+    for (size_t i = 0; i < config_key_count; i++) {
+        const struct config_key *key = &config_keys[i];
+
+        if (value_differs(old_config, new_config, key) || secrets_differ(old_config, new_config, key))
+            buf_add_format(out, "%s%s", out->len ? "," : "", key->name);
+    }
 }
 
 const char *config_find_frozen_change(const struct config *old_config, const struct config *new_config)

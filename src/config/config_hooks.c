@@ -71,8 +71,8 @@ static bool hook_apply(struct loader *loader, const char *name, const cJSON *lis
     struct config_hook *hook = &loader->config->hooks[kind], read = {NULL};
     int count = cJSON_GetArraySize(list);
 
-    if (!cJSON_IsArray(list)) {
-        tell_wrong_type(loader, name, "a list: the path of a file, and its arguments");
+    if (!cJSON_IsNull(list) && (!cJSON_IsArray(list) || count == 0)) {
+        tell_wrong_type(loader, name, "a list: the path of a file, and its arguments; or null for no hook");
         return false;
     }
     if (count > HOOK_ARGS_MAX) {

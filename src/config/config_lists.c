@@ -40,7 +40,7 @@ bool backoff_apply(struct loader *loader, const struct config_key *key, const cJ
     int count = cJSON_GetArraySize(list);
 
     if (count < 1 || count > (int)ARRAY_LEN(backoff_ms)) {
-        loader_problem(loader, loader->where, key->name, "must hold 1 to %zu numbers", ARRAY_LEN(backoff_ms));
+        tell_wrong_type(loader, key->name, CONFIG_BACKOFF_EXPECTED);
         return false;
     }
     if (!backoff_read(loader, key, list, backoff_ms))

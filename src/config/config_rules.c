@@ -11,6 +11,8 @@
 #include "core/notice.h"
 #include "util/errmsg.h"
 #include <float.h>
+#include <math.h>
+#include <strings.h>
 
 #define STATES "one of running, stopped, crashed or restarting"
 
@@ -25,11 +27,35 @@ static bool metric_apply(struct loader *loader, const char *name, const cJSON *i
     return true;
 }
 
+/* As other languages spell them. */
+static const char *op_meant(const cJSON *item)
+{
+    static const struct {
+        const char *written, *meant;
+    } table[] = {{"=>", ">="},           {"=<", "<="},          {"=", "=="},  {"===", "=="},
+                 {"<>", "!="},           {"!==", "!="},         {"~=", "!="}, {"gt", ">"},
+                 {"ge", ">="},           {"gte", ">="},         {"lt", "<"},  {"le", "<="},
+                 {"lte", "<="},          {"eq", "=="},          {"ne", "!="}, {"\xe2\x89\xa5", ">="},
+                 {"\xe2\x89\xa4", "<="}, {"\xe2\x89\xa0", "!="}};
+
+    for (size_t i = 0; cJSON_IsString(item) && i < ARRAY_LEN(table); i++) {
+        if (strcasecmp(item->valuestring, table[i].written) == 0)
+            return table[i].meant;
+    }
+    return NULL;
+}
+
 static bool op_apply(struct loader *loader, const char *name, const cJSON *item, void *record)
 {
     struct rule_draft *draft = record;
+    const char *meant = op_meant(item);
     unsigned value;
 
+    if (meant) {
+        loader_problem(loader, loader->where, name, "must be one of >, >=, <, <=, == or !=; did you mean %s?",
+                       meant);
+        return false;
+    }
     if (!word_read(loader, name, item, &vocabulary_ops, &value))
         return false;
     draft->rule.op = (enum rule_op)value;
@@ -143,14 +169,37 @@ static bool enabled_apply(struct loader *loader, const char *name, const cJSON *
 }
 
 static const struct field rule_fields[] = {
-    {"metric", true, metric_apply},       {"op", true, op_apply},
-    {"threshold", true, threshold_apply}, {"for_ms", false, for_apply},
-    {"clear", false, clear_apply},        {"keep_firing_ms", false, keep_firing_apply},
-    {"severity", false, severity_apply},  {"actions", false, actions_apply},
-    {"event", false, event_apply},        {"enabled", false, enabled_apply},
+    {{"metric", "name", NULL, "what is looked at"}, metric_apply, &vocabulary_metrics},
+    {{"op", "name", NULL, "how the value is held against the threshold"}, op_apply, &vocabulary_ops},
+    {{"threshold", "number or state", NULL,
+      "the number, in the unit of the metric; a state for the metric state; null for recovery_attempts "
+      "stands for "
+      "recovery.max_attempts"},
+     threshold_apply,
+     &vocabulary_states},
+    {{"for_ms", "integer", "0", "it fires where the condition has been true for longer"}, for_apply, NULL},
+    {{"clear", "number or null", "null",
+      "it is over where the condition is false with this number in place of the threshold; null: with the "
+      "threshold"},
+     clear_apply,
+     NULL},
+    {{"keep_firing_ms", "integer", "0", "it is over where that has been so for as long"},
+     keep_firing_apply,
+     NULL},
+    {{"severity", "name", "warning", "how bad it is; warning and critical become the health of the instance"},
+     severity_apply,
+     &vocabulary_severities},
+    {{"actions", "list of names", "[\"notify\"]",
+      "what is done about it; of several commands the strongest comes first"},
+     actions_apply,
+     &vocabulary_actions},
+    {{"event", "name or null", "null", "published when it begins to fire, besides alert_firing"},
+     event_apply,
+     &vocabulary_rule_events},
+    {{"enabled", "true or false", "true", "false: it is not evaluated"}, enabled_apply, NULL},
 };
 
-static const struct field_table rule_table = {rule_fields, ARRAY_LEN(rule_fields)};
+const struct field_table rule_table = {rule_fields, ARRAY_LEN(rule_fields)};
 
 void rules_set_default(struct loader *loader, const struct config_key *key)
 {
@@ -316,8 +365,43 @@ bool rules_apply(struct loader *loader, const struct config_key *key, const cJSO
     return good;
 }
 
+/* True where no value up to MOST, and none below 0, meets RULE. */
+static bool is_never_met(const struct rule *rule, double most)
+{
+    switch (rule->op) {
+    case RULE_GT:
+        return rule->threshold >= most;
+    case RULE_GE:
+        return rule->threshold > most;
+    case RULE_LT:
+        return rule->threshold <= 0;
+    case RULE_LE:
+        return rule->threshold < 0;
+    case RULE_EQ:
+        return rule->threshold < 0 || rule->threshold > most;
+    case RULE_NE:
+        return false;
+    }
+    return false;
+}
+
+/* A rule that nobody can ever hear of was not meant so. Nothing that a rule looks at is ever negative, and
+ * attempts end with the one that is given up. */
+static const char *never_fault(const struct rule_draft *draft, uint32_t max_attempts)
+{
+    const struct rule *rule = &draft->rule;
+
+    if (!rule->enabled || draft->threshold != THRESHOLD_NUMBER)
+        return NULL;
+    if (is_never_met(rule, INFINITY))
+        return "can never be met: it is never negative";
+    if (rule->metric == METRIC_RECOVERY_ATTEMPTS && is_never_met(rule, (double)max_attempts + 1))
+        return "can never be met: there are recovery.max_attempts, and one more when it is given up";
+    return NULL;
+}
+
 /* What is wrong with a whole draft, and in which field. */
-static const char *draft_fault(const struct rule_draft *draft, const char **ret_field)
+static const char *draft_fault(const struct rule_draft *draft, uint32_t max_attempts, const char **ret_field)
 {
     struct rule rule = draft->rule;
     const char *fault;
@@ -329,6 +413,9 @@ static const char *draft_fault(const struct rule_draft *draft, const char **ret_
         return "must be a number, the metric is not state";
     if (rule.metric != METRIC_RECOVERY_ATTEMPTS && draft->threshold == THRESHOLD_MAX_ATTEMPTS)
         return "must be a number; null is for recovery_attempts";
+    fault = never_fault(draft, max_attempts);
+    if (fault)
+        return fault;
     fault = rule_find_fault(&rule);
     rule.has_clear = false;
     *ret_field = rule_find_fault(&rule) ? "op" : "clear";
@@ -349,7 +436,7 @@ static void draft_check(struct loader *loader, struct rule_draft *draft)
     if (!fields_are_complete(loader, draft->origin, path.text, &rule_table, draft->seen, hint.text))
         return;
     draft->rule.by_max_attempts = draft->threshold == THRESHOLD_MAX_ATTEMPTS;
-    fault = draft_fault(draft, &field);
+    fault = draft_fault(draft, (uint32_t)loader->config->recovery.max_attempts, &field);
     if (!fault)
         return;
     key_path_add(&path, ".", field);
@@ -378,6 +465,6 @@ size_t rules_member_len(struct slice below, const cJSON *item)
     bool is_field = !cJSON_IsNull(item) && !cJSON_IsObject(item);
 
     for (size_t i = 0; i < ARRAY_LEN(rule_fields); i++)
-        is_field |= slice_is(field, rule_fields[i].name);
+        is_field |= slice_is(field, rule_fields[i].about.name);
     return dot && is_field ? (size_t)(dot - below.data) : below.len;
 }

@@ -64,10 +64,17 @@ static void token_clear(void *record)
 }
 
 static const struct field token_fields[] = {
-    {"name", true, name_apply},
-    {"role", true, role_apply},
-    {"file", true, file_apply},
+    {{"name", "identifier", NULL, "what it is called in the log; each has its own"}, name_apply, NULL},
+    {{"role", "name", NULL,
+      "read: what does not change anything; report: POST reports and nothing else; admin: all"},
+     role_apply,
+     NULL},
+    {{"file", "path", NULL,
+      "holds the token, 16 to 4096 printable ASCII characters; a last newline is no part of it"},
+     file_apply,
+     NULL},
 };
+const struct field_table token_table = {token_fields, ARRAY_LEN(token_fields)};
 
 static const struct list_kind token_kind = {
     .plural = "tokens",
@@ -98,6 +105,8 @@ static const char *secret_fault(struct buf *content)
         content->len--;
     if (content->len && content->data[content->len - 1] == '\r')
         content->len--;
+    if (content->len == 0)
+        return "is empty";
     if (content->len < SECRET_MIN_BYTES)
         return "a token has 16 bytes at least";
     for (size_t i = 0; i < content->len; i++) {

@@ -6,6 +6,10 @@
 #include "config/loader.h"
 #include <cjson/cJSON.h>
 
+#define CONFIG_BACKOFF_EXPECTED "a list of 1 to 16 whole numbers of milliseconds, such as [0, 5000, 15000]"
+
+struct field_table;
+
 struct config_type_row {
     const char *name;     /* in the documentation */
     const char *expected; /* `must be …` */
@@ -23,6 +27,7 @@ struct config_type_row {
     /* For `--set KEY.BELOW=…` where the value is an object: how many bytes of BELOW are the name of the
      * member; what follows behind a dot is a field of that. NULL: nothing is below. */
     size_t (*member_len)(struct slice below, const cJSON *item);
+    const struct field_table *fields; /* of its objects; NULL: it has none */
 };
 
 /* By enum config_type. */
@@ -57,12 +62,14 @@ void launch_modes_print(struct buf *out, const struct config *config, const stru
                         size_t indent);
 
 /* config_tokens.c */
+extern const struct field_table token_table;
 bool tokens_apply(struct loader *loader, const struct config_key *key, const cJSON *item);
 void tokens_check(struct loader *loader, const struct config_key *key);
 void tokens_print(struct buf *out, const struct config *config, const struct config_key *key, size_t indent);
 void tokens_clear(struct config *config, const struct config_key *key);
 
 /* config_rules.c, config_rules_print.c */
+extern const struct field_table rule_table;
 void rules_set_default(struct loader *loader, const struct config_key *key);
 bool rules_apply(struct loader *loader, const struct config_key *key, const cJSON *item);
 void rules_check(struct loader *loader, const struct config_key *key);
@@ -70,11 +77,13 @@ void rules_print(struct buf *out, const struct config *config, const struct conf
 size_t rules_member_len(struct slice below, const cJSON *item);
 
 /* config_windows.c */
+extern const struct field_table window_table;
 bool windows_apply(struct loader *loader, const struct config_key *key, const cJSON *item);
 void windows_print(struct buf *out, const struct config *config, const struct config_key *key, size_t indent);
 void windows_clear(struct config *config, const struct config_key *key);
 
 /* config_webhooks.c */
+extern const struct field_table webhook_table;
 bool webhooks_apply(struct loader *loader, const struct config_key *key, const cJSON *item);
 void webhooks_print(struct buf *out, const struct config *config, const struct config_key *key,
                     size_t indent);

@@ -64,9 +64,24 @@ void tell_wrong_choice(struct loader *loader, const char *name, const char *text
     buf_clear(&list);
 }
 
+static bool ends_with(const char *name, const char *end)
+{
+    size_t len = strlen(name), end_len = strlen(end);
+
+    return len > end_len && strcmp(name + len - end_len, end) == 0;
+}
+
+/* People write "30s": what is counted is said with it. */
+static const char *unit_of(const char *name, const char *expected)
+{
+    if (strcmp(expected, CONFIG_WHOLE_NUMBER) != 0)
+        return "";
+    return ends_with(name, "_ms") ? " of milliseconds" : ends_with(name, "_s") ? " of seconds" : "";
+}
+
 void tell_wrong_type(struct loader *loader, const char *name, const char *expected)
 {
-    loader_problem(loader, loader->where, name, "must be %s", expected);
+    loader_problem(loader, loader->where, name, "must be %s%s", expected, unit_of(name, expected));
 }
 
 const char *text_fault(const char *text, bool may_control)
@@ -128,11 +143,11 @@ bool number_read(struct loader *loader, const char *name, const cJSON *item, con
     double value = item->valuedouble;
 
     if (!cJSON_IsNumber(item)) {
-        tell_wrong_type(loader, name, range->is_whole ? "a whole number" : "a number");
+        tell_wrong_type(loader, name, range->is_whole ? CONFIG_WHOLE_NUMBER : "a number");
         return false;
     }
     if (range->is_whole && isfinite(value) && fabs(value) < EXACT_LIMIT && floor(value) != value) {
-        loader_problem(loader, loader->where, name, "must be a whole number");
+        tell_wrong_type(loader, name, range->is_whole ? CONFIG_WHOLE_NUMBER : "a number");
         return false;
     }
     if (!(value >= range->min && value <= range->max) || (range->above_min && value == range->min)) {
@@ -153,8 +168,8 @@ static void tell_unknown_field(struct loader *loader, const char *name, const ch
     for (size_t i = 0; i < table->count; i++) {
         if (i)
             buf_add_text(&list, i + 1 < table->count ? ", " : " and ");
-        buf_add_text(&list, table->fields[i].name);
-        nearest_offer(&nearest, table->fields[i].name);
+        buf_add_text(&list, table->fields[i].about.name);
+        nearest_offer(&nearest, table->fields[i].about.name);
     }
     if (nearest.found)
         loader_problem(loader, loader->where, name, "unknown key; did you mean %s?", nearest.found);
@@ -167,7 +182,7 @@ static size_t field_find(const struct field_table *table, const char *name)
 {
     size_t i = 0;
 
-    while (i < table->count && strcmp(table->fields[i].name, name) != 0)
+    while (i < table->count && strcmp(table->fields[i].about.name, name) != 0)
         i++;
     return i;
 }
@@ -206,16 +221,16 @@ bool fields_are_complete(struct loader *loader, const char *where, const char *n
     bool good = true;
 
     for (size_t i = 0; i < table->count; i++) {
-        required += table->fields[i].is_required;
-        good &= !table->fields[i].is_required || (seen & (1U << i));
+        required += !table->fields[i].about.fallback;
+        good &= table->fields[i].about.fallback || (seen & (1U << i));
     }
     for (size_t i = 0; i < table->count && !good; i++) {
-        if (!table->fields[i].is_required)
+        if (table->fields[i].about.fallback)
             continue;
         listed++;
         if (listed > 1)
             buf_add_text(&list, listed < required ? ", " : " and ");
-        buf_add_text(&list, table->fields[i].name);
+        buf_add_text(&list, table->fields[i].about.name);
     }
     if (!good)
         loader_problem(loader, where, name, "must have %s%s", buf_text(&list), hint);

@@ -18,6 +18,9 @@ void key_path_set(struct key_path *path, struct slice name);
 void key_path_add(struct key_path *path, const char *separator, const char *name);
 void key_path_add_index(struct key_path *path, size_t index);
 
+/* Told with the unit that the name of its key ends in. */
+#define CONFIG_WHOLE_NUMBER "a whole number"
+
 /* NULL-terminated names: the index of NAME, or -1. */
 int choice_find(const char *const *choices, const char *name);
 /* Tells that TEXT is none of CHOICES, and which of them it was probably meant to be. */
@@ -60,9 +63,9 @@ bool words_read(struct loader *loader, const char *name, const struct cJSON *lis
 void words_print(struct buf *out, const struct vocabulary *vocabulary, uint32_t bits);
 
 struct field {
-    const char *name;
-    bool is_required;
+    struct config_field about;
     bool (*apply)(struct loader *loader, const char *name, const struct cJSON *item, void *record);
+    const struct vocabulary *words; /* what it takes, or members of its list; NULL: no names of the core */
 };
 struct field_table {
     const struct field *fields;

@@ -9,6 +9,8 @@
 
 #define WEBHOOKS_MAX       8
 #define DEFAULT_TIMEOUT_MS 5000
+#define TEXT_OF(number)    #number
+#define DEFAULT_TEXT(name) TEXT_OF(name)
 
 static bool url_apply(struct loader *loader, const char *name, const cJSON *item, void *record)
 {
@@ -55,9 +57,15 @@ static void webhook_clear(void *record)
 }
 
 static const struct field webhook_fields[] = {
-    {"url", true, url_apply},
-    {"timeout_ms", false, timeout_apply},
+    {{"url", "URL", NULL,
+      "http:// or https://, path and all; a user and password in it are sent as basic authentication"},
+     url_apply,
+     NULL},
+    {{"timeout_ms", "integer", DEFAULT_TEXT(DEFAULT_TIMEOUT_MS), "how long a POST may take; from 1"},
+     timeout_apply,
+     NULL},
 };
+const struct field_table webhook_table = {webhook_fields, ARRAY_LEN(webhook_fields)};
 
 static const struct list_kind webhook_kind = {
     .plural = "webhooks",

@@ -5,6 +5,9 @@
 #include "core/maintenance.h"
 #include "util/buf.h"
 
+/* Of which ids are made, and what stands for others. */
+#define GLOB_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-*?"
+
 static bool name_apply(struct loader *loader, const char *name, const cJSON *item, void *record)
 {
     struct maintenance_window *window = record;
@@ -28,6 +31,13 @@ static bool glob_apply(struct loader *loader, const char *name, const cJSON *ite
     if (!glob_is_valid(slice_text(text))) {
         loader_problem(loader, loader->where, name, "must have 1 to %d bytes; * stands for all",
                        WINDOW_GLOB_MAX);
+        return false;
+    }
+    if (text[strspn(text, GLOB_CHARACTERS)]) {
+        loader_problem(
+            loader, loader->where, name,
+            "matches no id: those are letters, digits, dots, underscores and dashes; * and ? stand "
+            "for others");
         return false;
     }
     memcpy(glob, text, strlen(text) + 1);
@@ -76,11 +86,17 @@ static void window_init(void *record)
 }
 
 static const struct field window_fields[] = {
-    {"name", true, name_apply},
-    {"instances", false, instances_apply},
-    {"brokers", false, brokers_apply},
-    {"weekly", true, weekly_apply},
+    {{"name", "identifier", NULL, "what it is called in the log and to people"}, name_apply, NULL},
+    {{"instances", "glob", "*", "whose instance_id is meant; * stands for any characters"},
+     instances_apply,
+     NULL},
+    {{"brokers", "glob", "*", "whose broker_id is meant; both have to fit"}, brokers_apply, NULL},
+    {{"weekly", "two times of the week", NULL,
+      "such as Fri 22:00-Sun 22:05, in UTC; the second day may be left out where it is the first"},
+     weekly_apply,
+     NULL},
 };
+const struct field_table window_table = {window_fields, ARRAY_LEN(window_fields)};
 
 static const struct list_kind window_kind = {
     .plural = "windows",

@@ -88,3 +88,12 @@ size_t json_line_of(const char *text, size_t at)
         line += text[i] == '\n';
     return line;
 }
+
+size_t json_column_of(const char *text, size_t at)
+{
+    size_t column = 1;
+
+    while (at > 0 && text[--at] != '\n')
+        column++;
+    return column;
+}

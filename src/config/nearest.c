@@ -35,6 +35,18 @@ static size_t text_distance(struct slice a, struct slice b)
     return row[b.len];
 }
 
+/* LONGER is SHORTER and an end that people forget or add: `ttl` for `ttl_ms`, `warning` for `warn`. */
+static bool is_all_but_end(struct slice shorter, struct slice longer)
+{
+    if (shorter.len < 3 || longer.len <= shorter.len)
+        return false;
+    for (size_t i = 0; i < shorter.len; i++) {
+        if (lower(shorter.data[i]) != lower(longer.data[i]))
+            return false;
+    }
+    return longer.data[shorter.len] == '_' || longer.len - shorter.len <= 3;
+}
+
 void nearest_init(struct nearest *nearest, struct slice word)
 {
     *nearest = (struct nearest){.word = word, .least = 1 + (word.len < 12 ? 2 : 4)};
@@ -44,13 +56,17 @@ void nearest_offer(struct nearest *nearest, const char *candidate)
 {
     struct slice text = slice_text(candidate);
     size_t distance;
+    bool is_end_alone;
 
     if (nearest->word.len > NEAREST_MAX_LEN || text.len > NEAREST_MAX_LEN)
         return;
     distance = text_distance(nearest->word, text);
+    is_end_alone = is_all_but_end(nearest->word, text) || is_all_but_end(text, nearest->word);
+    if (is_end_alone && distance > 1)
+        distance = 1;
     /* Of two short words half the letters must stay. */
     if (distance < nearest->least &&
-        distance * 2 <= (nearest->word.len > text.len ? nearest->word.len : text.len)) {
+        (is_end_alone || distance * 2 <= (nearest->word.len > text.len ? nearest->word.len : text.len))) {
         nearest->least = distance;
         nearest->found = candidate;
     }

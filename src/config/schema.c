@@ -141,7 +141,7 @@ const struct config_key config_keys[] = {
           "alert rules by name, merged over the defaults field by field; null removes a rule"),
 
     INTEGER("recovery.max_attempts", recovery.max_attempts, RELOAD, 3, 0, 1000,
-            "attempts before an instance is given up"),
+            "attempts before an instance is given up; 0 gives it up at once"),
     INTEGER("recovery.timeout_ms", recovery.timeout_ms, RELOAD, 30000, 1, TEN_YEARS_MS,
             "how long one attempt may take"),
     {.name = "recovery.backoff_ms",
@@ -154,8 +154,9 @@ const struct config_key config_keys[] = {
             "between the end of a successful recovery and the next that a threshold rule asks for"),
     INTEGER("recovery.stable_ms", recovery.stable_ms, RELOAD, 300000, 0, TEN_YEARS_MS,
             "running this long with nothing firing sets the attempts back to 0"),
-    OTHER(LAUNCH_MODES, "recovery.launch_modes",
-          "which instances are recovered, of auto and manual; the others are announced only"),
+    OTHER(
+        LAUNCH_MODES, "recovery.launch_modes",
+        "which instances are recovered, of auto and manual; the others are announced only; [] recovers none"),
     INTEGER("recovery.max_concurrent", recovery.max_concurrent, RELOAD, 10, 1, 1000000,
             "recoveries under way at once; the rest wait"),
     {.name = "recovery.fleet_breaker_percent",
@@ -175,7 +176,8 @@ const struct config_key config_keys[] = {
           "UTC"),
     OTHER(WEBHOOKS, "notify.webhooks",
           "{\"url\", \"timeout_ms\"}: where notifications are POSTed, as Alertmanager takes them"),
-    OTHER(HOOKS, "hooks", "per command, or notify: what to execute, as a list of path and arguments"),
+    OTHER(HOOKS, "hooks",
+          "per command, or notify: what to execute, as a list of path and arguments; null for none"),
     INTEGER("hooks_timeout_ms", hooks_timeout_ms, RELOAD, 60000, 1, TEN_YEARS_MS, "how long a hook may run"),
     INTEGER("hooks_max_running", hooks_max_running, RELOAD, 16, 1, 1000, "hooks that run at once"),
     INTEGER("hooks_max_queued", hooks_max_queued, RELOAD, 256, 0, 100000,
@@ -240,6 +242,23 @@ bool config_section_exists(struct slice name)
     return false;
 }
 
+/* The one key that NAME is the end of; NULL where there is none, or there are more. */
+static const struct config_key *find_without_section(struct slice name)
+{
+    const struct config_key *found = NULL;
+
+    for (size_t i = 0; i < config_key_count && name.len > 0; i++) {
+        const char *dot = strchr(config_keys[i].name, '.');
+
+        if (!dot || !slice_is(name, dot + 1))
+            continue;
+        if (found)
+            return NULL;
+        found = &config_keys[i];
+    }
+    return found;
+}
+
 const struct config_key *config_key_nearest(struct slice name)
 {
     struct nearest nearest;
@@ -247,5 +266,5 @@ const struct config_key *config_key_nearest(struct slice name)
     nearest_init(&nearest, name);
     for (size_t i = 0; i < config_key_count; i++)
         nearest_offer(&nearest, config_keys[i].name);
-    return nearest.found ? config_key_find(slice_text(nearest.found)) : NULL;
+    return nearest.found ? config_key_find(slice_text(nearest.found)) : find_without_section(name);
 }

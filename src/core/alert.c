@@ -95,6 +95,7 @@ static struct event alert_event(const struct change *change, const struct alert 
     const struct rule *rule = alert_rule(change->fleet->watch, alert);
 
     return (struct event){.kind = kind,
+                          .severity = rule ? severity_name(rule->severity) : NULL,
                           .alert = ident_slice(&alert->name),
                           .has_value = true,
                           .has_threshold = rule != NULL,
@@ -137,9 +138,11 @@ static void forget_holds(struct watched *watched, const struct rule *rule)
 struct event alert_firing_event(const struct change *change, const struct alert *alert,
                                 struct errmsg *ret_reason)
 {
+    const struct rule *rule = alert_rule(change->fleet->watch, alert);
     struct event event = alert_event(change, alert, EVENT_ALERT_FIRING);
 
-    explain(alert_rule(change->fleet->watch, alert), change->fleet->watch, ret_reason);
+    explain(rule, change->fleet->watch, ret_reason);
+    event.gravity = severity_gravity(rule->severity);
     event.reason = slice_text(ret_reason->text);
     return event;
 }
@@ -163,6 +166,7 @@ static void fire(struct change *change, struct alert *alert, const struct rule *
         struct event own = event;
 
         own.kind = rule->event;
+        own.gravity = GRAVITY_INFO; /* the alert says it */
         watch_emit(change, own);
     }
     watch_emit(change, event);
@@ -362,8 +366,8 @@ enum health alerts_health(const struct fleet *fleet, const struct instance *inst
     return worst;
 }
 
-const struct cause *alerts_cause_of_health(const struct fleet *fleet, const struct instance *instance,
-                                           enum health health)
+const struct alert *alerts_of_health(const struct fleet *fleet, const struct instance *instance,
+                                     enum health health)
 {
     const struct watched *watched = instance->watched;
     const struct alert *newest = NULL;
@@ -375,7 +379,7 @@ const struct cause *alerts_cause_of_health(const struct fleet *fleet, const stru
             (!newest || alert->fired_ms > newest->fired_ms))
             newest = alert;
     }
-    return newest ? &newest->cause : NULL;
+    return newest;
 }
 
 struct alert *alerts_find_firing(const struct fleet *fleet, const struct instance *instance,

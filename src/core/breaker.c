@@ -346,7 +346,7 @@ void breaker_end(struct breaker *breaker, struct fleet *fleet, struct breaker_gr
         /* What has led to this one does not count for the next. */
         forget_crash(breaker, instance);
     }
-    group->is_open = false;
+    group->is_open = group->ended_running = group->ended_by_operator = false;
     group->victims = group->victims_running = 0;
     breaker->open_count--;
 }
@@ -367,8 +367,12 @@ void breaker_judge(struct breaker *breaker, struct fleet *fleet, const struct br
 
         if (!was_open && is_tripped(group, rules->percent))
             open_group(breaker, fleet, index, now_ms);
-        else if (was_open && has_ended(group))
+        else if (was_open && has_ended(group)) {
+            bool runs_again = group->victims_running > 0;
+
             breaker_end(breaker, fleet, group);
+            group->ended_running = runs_again;
+        }
         if (group->is_open != was_open)
             on_change(ctx, group);
     }

@@ -99,12 +99,35 @@ enum health instance_judge_health(const struct fleet *fleet, const struct instan
     return worst > instance->reported_health ? worst : instance->reported_health;
 }
 
+/* By the newest alert of that weight; without one by its crash, or by what its agent says of itself. */
+static void tell_degraded(const struct change *change, enum health before, enum health after)
+{
+    const struct instance *instance = change->instance;
+    const struct alert *alert = alerts_of_health(change->fleet, instance, after);
+    struct event event = {.cause = *change->cause};
+    struct errmsg reason;
+
+    if (alert)
+        event = alert_firing_event(change, alert, &reason);
+    else if (instance->state == STATE_CRASHED)
+        event.reason = slice_text("it has crashed");
+    else
+        event.reason =
+            slice_text(change->cause->kind == CAUSE_REPORT ? "reported by the agent" : "written by others");
+    if (instance->state == STATE_CRASHED)
+        event.cause = *change->cause;
+    event.kind = EVENT_INSTANCE_DEGRADED;
+    event.gravity = GRAVITY_INFO; /* the alert says it */
+    event.from = slice_text(health_name(before));
+    event.to = slice_text(health_name(after));
+    watch_emit(change, event);
+}
+
 static void settle_health(struct change *change)
 {
     struct instance *instance = change->instance;
     enum health before = instance->health;
     enum health after = instance_judge_health(change->fleet, instance);
-    const struct cause *cause = NULL;
 
     if (after == before)
         return;
@@ -112,11 +135,7 @@ static void settle_health(struct change *change)
     change_mark(change, REPORT_HEALTH_STATUS);
     if (after < before)
         return;
-    if (instance->state != STATE_CRASHED)
-        cause = alerts_cause_of_health(change->fleet, instance, after);
-    fleet_emit(instance, EVENT_INSTANCE_DEGRADED, slice_text(health_name(before)),
-               slice_text(health_name(after)), none, none, cause ? cause : change->cause, change->at_ms,
-               change->sink);
+    tell_degraded(change, before, after);
 }
 
 static void settle_load(struct change *change)

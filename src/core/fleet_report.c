@@ -72,6 +72,13 @@ void change_take_values(struct change *change, const struct report *report)
         change_mark(change, REPORT_LAST_ERROR);
 }
 
+static struct slice crash_reason(const struct report *report)
+{
+    return report_has(report, REPORT_LAST_ERROR) && report->last_error.len > 0
+               ? report->last_error
+               : slice_text("reported by the agent");
+}
+
 static void take_state(struct change *change, enum instance_state to)
 {
     struct instance *instance = change->instance;
@@ -81,7 +88,8 @@ static void take_state(struct change *change, enum instance_state to)
     if (instance->state == to)
         return;
     if (transition_find(instance->state, to, instance->was_crashed, &event)) {
-        instance_move(change, to, event, none);
+        instance_move(change, to, event,
+                      event == EVENT_INSTANCE_FAILED ? crash_reason(change->report) : none);
         return;
     }
     fleet->stats.refused[instance->state][to]++;
@@ -105,8 +113,7 @@ static void refresh_derived_uptime(struct change *change)
     change_mark(change, REPORT_UPTIME_SECONDS);
 }
 
-/* Why a first report cannot register its instance, or NULL. */
-static const char *find_refusal(const struct fleet *fleet, const struct report *report)
+const char *fleet_find_refusal(const struct fleet *fleet, const struct report *report)
 {
     if (!report_has(report, REPORT_BROKER_ID))
         return "broker_id: required in the first report";
@@ -149,7 +156,7 @@ bool fleet_on_report(struct fleet *fleet, const struct report *report, const str
     struct change change;
 
     if (!instance) {
-        const char *refusal = find_refusal(fleet, report);
+        const char *refusal = fleet_find_refusal(fleet, report);
 
         if (refusal)
             sink->ops->reject(sink->ctx, cause, slice_text(refusal));

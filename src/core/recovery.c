@@ -256,6 +256,7 @@ static void give_up(struct change *change, const struct alert *alert)
     recovery_attempts_set(change, (uint64_t)most + 1);
     recovery_of(change)->is_disarmed = true;
     end_episode(change, RECOVERY_GIVEN_UP);
+    watch_tell_given_up(change, COMMAND_RECOVER, alert, most);
 }
 
 static void begin_attempt(struct change *change, const struct alert *alert)

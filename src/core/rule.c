@@ -106,6 +106,17 @@ bool rule_op_parse(struct slice text, enum rule_op *ret_op)
     return true;
 }
 
+enum event_gravity severity_gravity(enum severity severity)
+{
+    static const enum event_gravity gravities[SEVERITIES] = {
+        [SEVERITY_INFO] = GRAVITY_INFO,
+        [SEVERITY_WARNING] = GRAVITY_WARNING,
+        [SEVERITY_CRITICAL] = GRAVITY_ERROR,
+    };
+
+    return gravities[severity];
+}
+
 const char *severity_name(enum severity severity)
 {
     return severity_names[severity];

@@ -70,7 +70,7 @@ void watch_note_hold(const struct change *change, enum hold hold, enum command_k
     change->fleet->watch->stats.held[hold]++;
     watch_step(change, &step);
     if (change->fleet->watch->on_held)
-        change->fleet->watch->on_held(change->fleet->watch->ctx, change->instance, command, hold);
+        change->fleet->watch->on_held(change->fleet->watch->ctx, change->instance, command, hold, alert);
 }
 
 bool command_must_wait(const struct change *change, enum command_kind kind)
@@ -91,13 +91,21 @@ static void count(const struct change *change, enum command_kind kind, enum comm
     change->fleet->watch->stats.commands[kind][status]++;
 }
 
-static void tell(const struct change *change, enum event_kind kind, struct slice command_id,
+static enum event_gravity gravity_of(enum command_status status)
+{
+    return status == COMMAND_FAILED || status == COMMAND_EXPIRED ? GRAVITY_WARNING : GRAVITY_INFO;
+}
+
+static void tell(const struct change *change, enum command_status status, struct slice command_id,
                  struct slice alert, struct slice reason, const struct cause *cause)
 {
-    watch_emit(
-        change,
-        (struct event){
-            .kind = kind, .command_id = command_id, .alert = alert, .reason = reason, .cause = *cause});
+    watch_emit(change, (struct event){.kind = status == COMMAND_ISSUED ? EVENT_COMMAND_ISSUED
+                                                                       : EVENT_COMMAND_COMPLETED,
+                                      .command_id = command_id,
+                                      .alert = alert,
+                                      .reason = reason,
+                                      .cause = *cause,
+                                      .gravity = gravity_of(status)});
 }
 
 static void note(const struct change *change, enum why_kind kind, const char *status, struct slice command_id,
@@ -119,7 +127,7 @@ static void send(const struct change *change, const struct command_order *order,
 {
     change->sink->ops->command(change->sink->ctx, order);
     count(change, order->kind, COMMAND_ISSUED);
-    tell(change, EVENT_COMMAND_ISSUED, order->command_id, alert, order->reason, &order->cause);
+    tell(change, COMMAND_ISSUED, order->command_id, alert, order->reason, &order->cause);
     note(change, WHY_COMMAND, "issued", order->command_id, alert, order->reason, &order->cause);
 }
 
@@ -239,8 +247,7 @@ static void tell_end(const struct change *change, enum command_status status, co
 
     errmsg_set(&text, reason ? "%s: %s" : "%s", command_status_name(status), reason);
     count(change, command->kind, status);
-    tell(change, EVENT_COMMAND_COMPLETED, command_id, ident_slice(&command->alert), slice_text(text.text),
-         &command->cause);
+    tell(change, status, command_id, ident_slice(&command->alert), slice_text(text.text), &command->cause);
     note(change, WHY_ANSWER, command_status_name(status), command_id, ident_slice(&command->alert),
          slice_text(reason), &command->cause);
 }
@@ -257,9 +264,11 @@ static void delay_reconnect(const struct change *change, const struct command *c
             continue;
         alert->next_ms = change->at_ms + recovery_backoff_ms(change->fleet->watch, alert->tries + 1);
         alert_store(change, alert);
-        if (alert->tries >= change->fleet->watch->options.recovery.max_attempts)
+        if (alert->tries >= change->fleet->watch->options.recovery.max_attempts) {
             note(change, WHY_DECISION, "give up", none, ident_slice(&alert->name),
                  slice_text("no further reconnect while it fires"), &alert->cause);
+            watch_tell_given_up(change, COMMAND_RECONNECT, alert, alert->tries);
+        }
     }
 }
 
@@ -329,6 +338,14 @@ static void take_acceptance(struct change *change)
          ident_slice(&command->alert), none, &command->cause);
 }
 
+static void tell_stray(const struct change *change, const struct report *report, bool is_late)
+{
+    const struct watch *watch = change->fleet->watch;
+
+    if (watch->on_stray_answer)
+        watch->on_stray_answer(watch->ctx, change->instance, report, is_late);
+}
+
 /* An answer to something else than the open command. */
 static void take_other_answer(const struct change *change, const struct report *report)
 {
@@ -341,6 +358,7 @@ static void take_other_answer(const struct change *change, const struct report *
         !command_id_parse(report->command_id, ident_slice(&change->instance->id), &kind, &number) ||
         number == 0 || number > watched->record.commands) {
         stats->answers_unknown++;
+        tell_stray(change, report, false);
     } else if (kind == COMMAND_CANCEL && number == watched->record.cancel_number) {
         if (report->command_status == COMMAND_ACCEPTED)
             return;
@@ -348,12 +366,13 @@ static void take_other_answer(const struct change *change, const struct report *
         watched->record.cancel_hook = (struct cancel_hook){0};
         watched->is_dirty = true;
         count(change, COMMAND_CANCEL, report->command_status);
-        tell(change, EVENT_COMMAND_COMPLETED, report->command_id, none,
+        tell(change, report->command_status, report->command_id, none,
              slice_text(command_status_name(report->command_status)), change->cause);
         note(change, WHY_ANSWER, command_status_name(report->command_status), report->command_id, none,
              report->command_error, change->cause);
     } else {
         stats->answers_late++;
+        tell_stray(change, report, true);
     }
 }
 
@@ -443,6 +462,7 @@ static void end_groups(struct change *change)
         if (!group || !group->is_open)
             continue;
         breaker_end(breaker, change->fleet, group);
+        group->ended_by_operator = true;
         change->sink->ops->breaker_unset(change->sink->ctx, group);
         change->fleet->watch->groups_changed = true;
     }

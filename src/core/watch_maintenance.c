@@ -9,32 +9,47 @@ static int64_t min_i64(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-bool watch_in_maintenance(const struct fleet *fleet, const struct instance *instance, int64_t now_ms,
-                          struct slice *ret_reason, int64_t *ret_until_ms)
+bool watch_in_own_maintenance(const struct instance *instance, int64_t now_ms)
+{
+    return instance->watched && instance->watched->record.maintenance_until_ms > now_ms;
+}
+
+const struct maintenance_window *watch_open_window(const struct fleet *fleet, const struct instance *instance,
+                                                   int64_t now_ms, int64_t *ret_until_ms)
 {
     const struct watch_options *options = &fleet->watch->options;
-    const struct watched *watched = instance->watched;
 
-    if (watched && watched->record.maintenance_until_ms > now_ms) {
-        if (ret_reason)
-            *ret_reason = slice_text(watched->record.maintenance_reason);
-        if (ret_until_ms)
-            *ret_until_ms = watched->record.maintenance_until_ms;
-        return true;
-    }
     for (size_t i = 0; i < options->window_count; i++) {
         const struct maintenance_window *window = &options->windows[i];
 
         if (!window_covers(window, ident_slice(&instance->id), ident_slice(&instance->broker_id)) ||
             !window_is_open(window, now_ms))
             continue;
+        *ret_until_ms = window_next_change(window, now_ms);
+        return window;
+    }
+    return NULL;
+}
+
+bool watch_in_maintenance(const struct fleet *fleet, const struct instance *instance, int64_t now_ms,
+                          struct slice *ret_reason, int64_t *ret_until_ms)
+{
+    const struct maintenance_window *window;
+    int64_t until_ms;
+
+    if (watch_in_own_maintenance(instance, now_ms)) {
         if (ret_reason)
-            *ret_reason = ident_slice(&window->name);
+            *ret_reason = slice_text(instance->watched->record.maintenance_reason);
         if (ret_until_ms)
-            *ret_until_ms = window_next_change(window, now_ms);
+            *ret_until_ms = instance->watched->record.maintenance_until_ms;
         return true;
     }
-    return false;
+    window = watch_open_window(fleet, instance, now_ms, &until_ms);
+    if (window && ret_reason)
+        *ret_reason = ident_slice(&window->name);
+    if (window && ret_until_ms)
+        *ret_until_ms = until_ms;
+    return window != NULL;
 }
 
 int64_t watch_was_in_maintenance(const struct fleet *fleet, const struct instance *instance, int64_t from_ms,
@@ -69,6 +84,7 @@ void watch_set_maintenance(struct fleet *fleet, struct instance *instance, int64
     struct event event = {.kind = EVENT_MAINTENANCE_CHANGED,
                           .from = slice_text(record->maintenance_until_ms > now_ms ? "on" : "off"),
                           .to = slice_text(until_ms > now_ms ? "on" : "off"),
+                          .until_ms = until_ms > now_ms ? until_ms : 0,
                           .reason = reason,
                           .cause = *cause};
     struct why_step step = {.kind = WHY_DECISION,

@@ -112,6 +112,8 @@ static struct event group_event(const struct breaker_group *group, const struct 
                           .has_threshold = true,
                           .value = group->crashed,
                           .threshold = group->of,
+                          .gravity = severity_gravity(SEVERITY_CRITICAL),
+                          .severity = severity_name(SEVERITY_CRITICAL),
                           .cause = *cause};
 }
 
@@ -146,8 +148,20 @@ static void begin_group(struct fleet *fleet, struct breaker_group *group, const 
     tell(fleet, notices_add(&fleet->watch->notices, &fresh), &event, sink);
 }
 
-static void end_group(struct fleet *fleet, struct notice *notice, const struct cause *cause, int64_t now_ms,
-                      struct sink *sink)
+/* GROUP is NULL where nobody is left in it, or the state was read without it. */
+static const char *end_of_group(const struct notice *notice, const struct breaker_group *group)
+{
+    if (notice->is_orphan)
+        return "it was over when the state was read";
+    if (group && group->ended_by_operator)
+        return "an operator has asked for a recovery";
+    if (group && group->ended_running)
+        return "half of those that crashed run again";
+    return "none of those that crashed is waited for any more";
+}
+
+static void end_group(struct fleet *fleet, struct notice *notice, const struct breaker_group *group,
+                      int64_t now_ms, struct sink *sink)
 {
     struct event event = {.kind = EVENT_ALERT_RESOLVED,
                           .at_ms = now_ms,
@@ -156,12 +170,12 @@ static void end_group(struct fleet *fleet, struct notice *notice, const struct c
                           .has_threshold = true,
                           .value = notice->value,
                           .threshold = notice->threshold,
-                          .cause = *cause};
+                          .severity = severity_name(notice->severity),
+                          .cause = notice->cause};
     struct errmsg reason;
 
-    errmsg_set(&reason, "%s: it is over", notice->group);
+    errmsg_set(&reason, "%s: %s", notice->group, end_of_group(notice, group));
     event.reason = slice_text(reason.text);
-    event.cause = notice->cause;
     sink->ops->event(sink->ctx, &event);
     notice->ends_ms = now_ms;
     fleet->watch->stats.resolved++;
@@ -178,6 +192,7 @@ static void end_orphan(struct fleet *fleet, struct notice *notice, int64_t now_m
                           .at_ms = now_ms,
                           .alert = ident_slice(&notice->alert),
                           .reason = slice_text("it was over when the state was read"),
+                          .severity = severity_name(notice->severity),
                           .cause = notice->cause};
 
     if (instance)
@@ -224,7 +239,7 @@ void notices_decide_groups(struct fleet *fleet, const struct cause *cause, int64
             notice->group[0] ? breaker_find(breaker, slice_text(notice->group)) : NULL;
 
         if (notice->group[0] && notice->ends_ms == 0 && !(group && group->is_open))
-            end_group(fleet, notice, cause, now_ms, sink);
+            end_group(fleet, notice, group, now_ms, sink);
         else if (notice->is_orphan && notice->ends_ms == 0)
             end_orphan(fleet, notice, now_ms, sink);
     }

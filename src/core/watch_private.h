@@ -25,6 +25,9 @@ void watch_schedule(struct fleet *fleet, struct instance *instance, int64_t at_m
 void watch_wake_group(struct fleet *fleet, int64_t at_ms);
 /* Adds a step to the chain of CHANGE's instance. */
 void watch_step(const struct change *change, const struct why_step *step);
+/* Tells whoever wants to know that nothing more is commanded. */
+void watch_tell_given_up(const struct change *change, enum command_kind command, const struct alert *alert,
+                         uint32_t tries);
 /* Tells an event of CHANGE's instance. What does not apply is left zero. */
 void watch_emit(const struct change *change, struct event event);
 
@@ -77,9 +80,9 @@ int64_t alerts_next_ms(const struct fleet *fleet, const struct instance *instanc
 void alerts_judge(struct change *change);
 /* The worst severity that fires, as health. */
 enum health alerts_health(const struct fleet *fleet, const struct instance *instance);
-/* What the newest alert that fires and asks for HEALTH goes back to; NULL where none does. */
-const struct cause *alerts_cause_of_health(const struct fleet *fleet, const struct instance *instance,
-                                           enum health health);
+/* The newest alert that fires and asks for HEALTH, with its rule; NULL where none does. */
+const struct alert *alerts_of_health(const struct fleet *fleet, const struct instance *instance,
+                                     enum health health);
 /* The rule of ALERT; NULL where it is gone. */
 const struct rule *alert_rule(const struct watch *watch, const struct alert *alert);
 /* The first firing alert of a rule with ACTION, of state rules (THRESHOLD false) or of threshold rules. */

@@ -34,6 +34,8 @@ void watch_describe(const struct fleet *fleet, const struct instance *instance, 
         errmsg_set(out, "recovery attempt %llu of %u waits for its backoff",
                    (unsigned long long)instance->recovery_attempts,
                    fleet->watch->options.recovery.max_attempts);
+    else if (watched->record.is_throttled)
+        errmsg_set(out, "it is throttled");
 }
 
 void watch_count_alerts(const struct fleet *fleet, uint32_t ret_counts[RULES_MAX][ALERT_STATUSES])

@@ -205,6 +205,15 @@ void watch_step(const struct change *change, const struct why_step *step)
     change->fleet->watch->steps += watched->why.count - before;
 }
 
+void watch_tell_given_up(const struct change *change, enum command_kind command, const struct alert *alert,
+                         uint32_t tries)
+{
+    const struct watch *watch = change->fleet->watch;
+
+    if (watch->on_given_up)
+        watch->on_given_up(watch->ctx, change->instance, command, alert, tries);
+}
+
 void watch_emit(const struct change *change, struct event event)
 {
     event.instance_id = ident_slice(&change->instance->id);

@@ -21,8 +21,8 @@ static int change(struct ctl *ctl, const char *method, const char *path, struct 
     *ret_root = NULL;
     if (code != CTL_DONE)
         return code;
-    if (ctl->options.json)
-        ctl_add_json(ctl, buf_slice(&response.body));
+    if (ctl->options.json) /* a 204 has no body, and whoever reads JSON gets some all the same */
+        ctl_add_json(ctl, response.body.len > 0 ? buf_slice(&response.body) : slice_text("{}\n"));
     else
         *ret_root = json_read(buf_slice(&response.body), &why);
     response_clear(&response);

@@ -103,7 +103,9 @@ int cmd_record(struct ctl *ctl)
     struct recording recording = {.ctl = ctl, .name = ctl->options.words[0]};
     struct follow follows[] = {
         {.path = "/api/v1/events", .sse = {.on_event = on_event, .ctx = &recording}},
-        {.path = "/api/v1/tap", .sse = {.on_event = on_entry, .ctx = &recording}, .on_return = on_tap_return},
+        {.path = "/api/v1/tap?state=1",
+         .sse = {.on_event = on_entry, .ctx = &recording},
+         .on_return = on_tap_return},
     };
     int code;
 

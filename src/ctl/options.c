@@ -32,24 +32,23 @@ static const struct command commands[] = {
      "what was seen, decided and done about an instance, and what was not done and why", ""},
     {"events", "", 0, FOR_EVENTS, cmd_events, "what has happened, oldest first",
      "With -f what happens from now on follows, until Ctrl-C; over a restart of the daemon nothing is left "
-     "out.\n"},
+     "out."},
     {"alerts", "", 0, 0, cmd_alerts, "what is wrong, and what is being done about it", ""},
     {"signals", "", 0, 0, cmd_signals, "trade signals that have not ended", ""},
     {"start", "ID", 1, FOR_REASON, cmd_command, "asks the agent to start the terminal",
-     "It arms automatic recovery again.\n"},
+     "It arms automatic recovery again."},
     {"stop", "ID", 1, FOR_REASON, cmd_command, "asks the agent to stop the terminal",
-     "Nothing recovers it until it is started.\n"},
+     "Nothing recovers it until it is started."},
     {"restart", "ID", 1, FOR_REASON, cmd_command, "asks the agent to restart the terminal", ""},
     {"recover", "ID", 1, FOR_REASON, cmd_command, "asks the agent to recover the terminal",
      "It arms automatic recovery again, and ends what the breaker holds back in the groups of the "
-     "instance.\n"},
+     "instance."},
     {"maintenance", "ID on|off", 2, FOR_REASON | FOR_DURATION, cmd_maintenance,
      "begins or ends maintenance: nothing is commanded, nobody is notified",
-     "`on` needs --reason; without --for it lasts until it is ended.\n"},
+     "`on` needs --reason; without --for it lasts until it is ended."},
     {"record", "FILE", 1, 0, cmd_record, "appends reports, signals, results and events to FILE as they come",
      "One JSON object a line, until Ctrl-C. FILE may be - for standard output. All but the events need the "
-     "token\n"
-     "of an admin; without --token-file only they are written.\n"},
+     "token of an admin; without --token-file only they are written. A backtest of mt5stated reads it."},
     {"remove", "ID", 1, FOR_REASON, cmd_remove, "forgets an instance", ""},
     {"reload", "", 0, 0, cmd_reload, "reads the daemon's configuration again, as a whole or not at all", ""},
 };
@@ -353,6 +352,34 @@ bool options_parse(int argc, char **argv, struct options *ret_options, struct er
 
 /* ---- help ---- */
 
+#define HELP_COLUMNS 79
+
+/* Prints TEXT from column AT on, wrapped at its spaces, with later lines beginning at INDENT. */
+static void print_wrapped(size_t at, size_t indent, const char *text)
+{
+    for (bool is_first = true; *text; is_first = false) {
+        size_t len = strcspn(text, " "), gap = is_first ? 0 : 1;
+
+        if (at + gap + len > HELP_COLUMNS && at > indent) {
+            (void)printf("\n%*s", (int)indent, "");
+            at = indent;
+            gap = 0;
+        }
+        (void)printf("%*s%.*s", (int)gap, "", (int)len, text);
+        at += gap + len;
+        text += len + (text[len] != '\0');
+    }
+    (void)putchar('\n');
+}
+
+/* A word and what it means. */
+static void print_row(const char *left, int width, const char *meaning)
+{
+    int used = printf("  %-*s ", width, left);
+
+    print_wrapped(used > 0 ? (size_t)used : 0, (size_t)width + 3, meaning);
+}
+
 static void print_options(const struct command *command, unsigned which)
 {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -363,23 +390,33 @@ static void print_options(const struct command *command, unsigned which)
         (void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", rows[i].letter ? "-" : "  ",
                        rows[i].letter ? rows[i].letter : ' ', rows[i].letter ? ", " : " ", rows[i].name,
                        rows[i].value ? " " : "", rows[i].value ? rows[i].value : "");
-        (void)printf("  %-24s %s\n", left, rows[i].meaning);
+        print_row(left, 24, rows[i].meaning);
     }
 }
 
 static void print_usage(const struct command *command)
 {
-    (void)printf("Usage: mt5statectl %s%s%s", command->name, *command->words ? " " : "", command->words);
+    struct buf text = BUF_INIT;
+
+    buf_add_format(&text, "Usage: mt5statectl %s%s%s", command->name, *command->words ? " " : "",
+                   command->words);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         if (!(rows[i].commands & command->options))
             continue;
         if (rows[i].letter)
-            (void)printf(" [-%c]", rows[i].letter);
+            buf_add_format(&text, " [-%c]", rows[i].letter);
         else
-            (void)printf(" [--%s %s]", rows[i].name, rows[i].value);
+            buf_add_format(&text, " [--%s %s]", rows[i].name, rows[i].value);
     }
-    (void)printf(" [OPTION]...\n%c%s.\n%s\n", command->summary[0] - 'a' + 'A', command->summary + 1,
-                 command->help);
+    buf_add_text(&text, " [OPTION]...");
+    print_wrapped(0, 0, buf_text(&text));
+    text.len = 0;
+    buf_add_format(&text, "%c%s.", command->summary[0] - 'a' + 'A', command->summary + 1);
+    print_wrapped(0, 0, buf_text(&text));
+    if (*command->help)
+        print_wrapped(0, 0, command->help);
+    (void)putchar('\n');
+    buf_clear(&text);
 }
 
 void options_print_help(const struct command *command)
@@ -395,7 +432,7 @@ void options_print_help(const struct command *command)
             char left[64];
 
             (void)snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].words);
-            (void)printf("  %-22s %s\n", left, commands[i].summary);
+            print_row(left, 22, commands[i].summary);
         }
         (void)printf("\nOptions, anywhere:\n");
     }

@@ -305,3 +305,14 @@ size_t number_format_double(char *out, double value)
     *out = '-';
     return 1 + put_positive(out + 1, -value);
 }
+
+int number_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}

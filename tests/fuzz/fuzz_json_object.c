@@ -25,7 +25,7 @@ static void check_member(const struct json_object *object, size_t i)
         CHECK(slice_is(member->value, "null"));
         break;
     case JSON_NESTED:
-        CHECK(member->value.len == 0);
+        CHECK(member->value.len >= 2 && (member->value.data[0] == '{' || member->value.data[0] == '['));
         break;
     }
 }

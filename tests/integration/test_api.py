@@ -232,9 +232,25 @@ def test_an_instance_is_shown_with_all_that_is_known(api, bus):
     assert shown["metrics"]["cpu_usage"] == 12.5 and "queue_length" not in shown["metrics"]
     assert shown["health"]["health_status"] == "healthy" and shown["health"]["last_error"] == 'a "b"\n'
     assert shown["alerts"] == [] and shown["throttled"] is False and shown["open_trades"] == 1
+    assert shown["command"] is None
     assert shown["heartbeat_age_ms"] >= 0
     bus.register("mt5-2", state="stopped")
     assert one.instance("mt5-2").get("host_id") is None
+
+
+def test_what_is_under_way_is_shown_until_it_has_ended(api, bus):
+    one = api({"recovery.timeout_ms": 60000})
+    bus.register("mt5-1", broker_id="b1", state="crashed")
+    [entry] = wait_until(lambda: bus.entries("instance_commands"), "a command")
+    shown = wait_until(lambda: one.instance()["command"], "it to be shown")
+    assert {name: shown[name] for name in ("command_id", "command", "status", "attempt", "issued_at", "alert")} == {
+        "command_id": entry["command_id"], "command": "recover", "status": "issued", "attempt": 1,
+        "issued_at": entry["issued_at"], "alert": "InstanceCrash"}
+    assert shown["correlation_id"].startswith("report-") and shown["expires_at"] <= entry["expires_at"]
+    bus.report("mt5-1", command_id=shown["command_id"], command_status="accepted")
+    wait_until(lambda: one.instance()["command"]["status"] == "accepted", "the answer")
+    bus.report("mt5-1", state="running", command_id=shown["command_id"], command_status="ok")
+    wait_until(lambda: one.instance()["command"] is None, "its end")
 
 
 def test_instances_are_listed_in_pages_that_hold_still(api, bus):
@@ -381,7 +397,12 @@ def test_nothing_is_commanded_where_only_observing(api, bus):
 
 
 BAD_BODIES = [
-    (COMMANDS, "", 400, ""), (COMMANDS, "{", 400, "byte 2"), (COMMANDS, "[]", 400, ""), (COMMANDS, '"stop"', 400, ""),
+    (COMMANDS, "", 400, ""), (COMMANDS, "{", 400, "it ends where a name in double quotes should be, at byte 2"),
+    (COMMANDS, '{"command":"stop",}', 400, "a comma too many, before }, at byte 18"),
+    (COMMANDS, "{'command':'stop'}", 400, "' where a name in double quotes should be, at byte 2"),
+    (COMMANDS, '{"command"="stop"}', 400, "= where a colon should be, at byte 11"),
+    (COMMANDS, '{"command":stop}', 400, "s where a value should be, at byte 12"),
+    (COMMANDS, "[]", 400, ""), (COMMANDS, '"stop"', 400, ""),
     (COMMANDS, "null", 400, ""), (COMMANDS, '{"command":"stop"} x', 400, ""), (COMMANDS, "\xff", 400, ""),
     (COMMANDS, '{"command":"stop","command":"start"}', 400, "command"), (COMMANDS, "[" * 30000, 400, ""),
     (COMMANDS, '{"a":' * 10000, 400, ""),

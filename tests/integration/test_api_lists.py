@@ -136,8 +136,8 @@ def test_nothing_is_shown_before_anything_is_known(daemon, redis_server, tokens)
 
 # ---- the tap ----
 
-def tap(one, role="admin"):
-    return Stream(one.listen, TAP, {"Authorization": "Bearer " + SECRETS[role]})
+def tap(one, role="admin", query=""):
+    return Stream(one.listen, TAP + query, {"Authorization": "Bearer " + SECRETS[role]})
 
 
 def test_the_tap_needs_an_admin(daemon, tokens):
@@ -199,6 +199,31 @@ def test_the_tap_misses_nothing_of_a_flood(daemon, bus, tokens):
         for start in range(0, 20000, 2000):
             ids += bus.many("trade_signals", [{"signal_id": f"s{start + i}", "action": "buy"} for i in range(2000)])
         assert [message.data["id"] for message in client.wait(20000)] == ids
+
+
+def test_the_tap_tells_of_each_instance_once_and_ahead_of_its_reports(daemon, bus, tokens):
+    """Far more than goes out at once, while all of them go on reporting."""
+    one = daemon({"http.tokens": tokens, "instances.heartbeat_timeout_ms": 0})
+    ids = [f"mt5-{number}" for number in range(1500)]
+    bus.many("instance_reports", [{"instance_id": id, "broker_id": "b1", "state": "running", "last_error": "x" * 500} for id in ids])
+    bus.settle()
+    with tap(one, query="?state=1") as client, tap(one) as plain:
+        for start in range(0, 1500, 100):
+            bus.many("instance_reports", [{"instance_id": id, "cpu_usage": "5"} for id in reversed(ids[start:start + 100])])
+        bus.register("new")
+        messages = client.wait(3001)
+        told = [message.data["fields"]["instance_id"] for message in messages if message.event == "state"]
+        assert set(told) == set(ids) and all(message.event == "reports" for message in plain.wait(1501))
+        known = set()
+        for message in messages:
+            known |= {message.data["fields"]["instance_id"]} if message.event == "state" else set()
+            assert message.data["fields"]["instance_id"] in known | {"new"}
+        state = next(message.data for message in messages if message.event == "state")
+        assert state["fields"]["instance.broker_id"] == "b1" and state["fields"]["health.last_error"] == "x" * 500
+    with tap(one, query="?state=2") as refused:
+        assert refused.status == 400
+    with tap(one, query="?since=2") as refused:
+        assert refused.status == 400
 
 
 def test_the_tap_is_bounded(daemon, bus, tokens):

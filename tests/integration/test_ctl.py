@@ -93,6 +93,7 @@ def test_every_command_has_help(folder):
     assert listed == COMMANDS
     for command in COMMANDS:
         text = one.ok(command, "--help").out
+        assert all(len(line) <= 80 and line == line.rstrip() for line in (whole + text).splitlines())
         assert text.startswith(f"Usage: mt5statectl {command}") and "--url" in text
         assert one.ok("help", command).out == text
     assert one.ok("--version").out.startswith("mt5statectl ")
@@ -283,6 +284,7 @@ def test_a_command_is_given(ctl, bus, command):
 def test_a_command_as_json_and_one_that_is_refused(ctl, bus):
     one = ctl()
     bus.register("mt5-1")
+    assert json.loads(one.ok("maintenance", "mt5-1", "off", "--json").out) == {}
     answer = json.loads(one.ok("stop", "mt5-1", "--json").out)
     refused = one.run("start", "mt5-1")
     assert refused.code == 1 and refused.out == "" and answer["command_id"] in refused.err
@@ -360,6 +362,28 @@ def test_a_daemon_that_hangs_is_waited_for_so_long(ctl):
         assert one.run("events", "-f", "--timeout", "200ms").code == 3
     finally:
         one.daemon.resume()
+
+
+def test_refusals_read_well(ctl, bus):
+    """What is in the way, until when, and what would help."""
+    one = ctl({"maintenance_windows": [{"name": "week", "instances": "mt5-1", "weekly": "Mon 00:00-Sun 23:59"},
+                                       {"name": "rest", "instances": "mt5-1", "weekly": "Sun 23:58-Mon 00:01"}]})
+    bus.register("mt5-1")
+    refused = one.run("maintenance", "mt5-1", "off")
+    assert refused.code == 1
+    assert re.fullmatch(r"mt5statectl: the window (week|rest) of maintenance_windows \(.+, UTC\) keeps it in maintenance "
+                        r"until \S+Z; only a change of the configuration ends that \(409\)\n", refused.err)
+    one.ok("stop", "mt5-1")
+    refused = one.run("restart", "mt5-1")
+    assert refused.code == 1
+    assert re.fullmatch(r"mt5statectl: mt5-1\.stop\.1 is under way until \S+Z at the latest; only a stronger command "
+                        r"replaces it \(the strongest first: stop, recover, restart, start\) \(409\)\n", refused.err)
+    one.daemon.write_config(http__max_connection=5, log__level="loud")
+    refused = one.run("reload")
+    assert refused.code == 1
+    [first, second] = refused.err.splitlines()
+    assert "http.max_connection: unknown key; did you mean http.max_connections?" in first
+    assert "log.level: must be one of debug, info, warn or error" in second
 
 
 def test_changes_that_redis_does_not_take_are_refused(ctl, bus, redis_server):
@@ -656,7 +680,7 @@ def test_record_writes_what_comes_in_and_what_happens(ctl, bus, folder):
 
     def lines():
         return [json.loads(line) for line in path.read_text().splitlines()[1:]]
-    wait_until(lambda: {line["stream"] for line in lines()} == {"reports", "signals", "results", "events"}
+    wait_until(lambda: {line["stream"] for line in lines()} - {"state"} == {"reports", "signals", "results", "events"}
                and any(line["fields"].get("instance_id") == "mt5-9" for line in lines() if line["stream"] == "events"),
                "all of it")
     signals = [line for line in lines() if line["stream"] == "signals"]

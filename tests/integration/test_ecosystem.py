@@ -42,14 +42,23 @@ def test_every_rule_has_a_test_a_summary_and_a_runbook():
     text = RULES.read_text()
     tested = (CONFIG / "prometheus" / "mt5stated.rules.test.yml").read_text()
     headings = {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in
-                re.findall(r"^#+ (.*)$", (ROOT / "docs" / "OPERATIONS.md").read_text(), re.M)}
+                re.findall(r"^#+ (.*)$", (ROOT / "docs" / "RUNBOOK.md").read_text(), re.M)}
     for name in rule_names():
         assert f"- name: {name}\n" in tested, f"{name} has no test"
         block = text.split(f"- alert: {name}\n")[1].split("- alert: ")[0]
         for field in ("severity: ", "summary: ", "description: "):
             assert field in block, f"{name} has no {field}"
-        assert f'OPERATIONS.md#{name.lower()}"' in block, f"{name} names no runbook of its own"
-        assert name.lower() in headings, f"docs/OPERATIONS.md has no chapter {name}"
+        assert f'/RUNBOOK.md#{name.lower()}"' in block, f"{name} names no runbook of its own"
+        assert name.lower() in headings, f"docs/RUNBOOK.md has no chapter {name}"
+
+
+def test_every_rule_of_the_daemon_has_a_runbook(tmp_path):
+    empty = tmp_path / "empty.json"
+    empty.write_text("{}")
+    rules = json.loads(run(binary("MT5STATED", "mt5stated"), "-c", empty, "--print-config"))["rules"]
+    text = (ROOT / "docs" / "RUNBOOK.md").read_text()
+    assert len(rules) == 8
+    assert not [name for name in [*rules, "FleetFailure"] if f"\n### {name}\n" not in text]
 
 
 def test_a_mistake_in_the_rules_is_found(tmp_path):

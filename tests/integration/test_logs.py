@@ -1,31 +1,22 @@
 """The log: one line an event, in three formats, without secrets, and never in the way (SPEC 12)."""
 
+import contextlib
 import fcntl
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 
 import pytest
 
+from mt5 import http as mt5_http
 from mt5.daemon import SANITIZER_ENV, binary, default_config, nest
+from mt5.logfmt import LINE, pairs_of
 from mt5.wait import wait_until
 
 REPORTS = "instance_reports"
-LOGFMT = re.compile(r'^ts=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z level=(debug|info|warning|warn|error) (event|msg)=("|\S)')
-PAIR = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|[^\s"=]*)(?:\s|$)')
-
-
-def pairs_of(line):
-    """A logfmt line as a dict; fails where anything of it is no pair."""
-    position, found = 0, {}
-    while position < len(line):
-        match = PAIR.match(line, position)
-        assert match, f"no pair at {line[position:]!r}"
-        found[match[1]] = json.loads(match[2]) if match[2].startswith('"') else match[2]
-        position = match.end()
-    return found
 
 
 def live(daemon, bus):
@@ -45,7 +36,7 @@ def test_logfmt_is_pairs_a_line(daemon, bus):
     live(one, bus)
     one.stop()
     lines = one.log().splitlines()
-    assert all(LOGFMT.match(line) for line in lines)
+    assert all(LINE.match(line) for line in lines)
     parsed = [pairs_of(line) for line in lines]
     assert {"event": "instance_failed", "instance_id": "mt5-1", "from": "running", "to": "crashed"}.items() <= next(
         line for line in parsed if line.get("event") == "instance_failed").items()
@@ -72,7 +63,57 @@ def test_the_journals_format_has_a_priority_before_each_line(daemon, bus):
 
 def test_auto_is_logfmt_where_standard_error_is_no_journal(daemon):
     one = daemon({"log.format": "auto"})
-    assert LOGFMT.match(one.log().splitlines()[0])
+    assert LINE.match(one.log().splitlines()[0])
+
+
+@contextlib.contextmanager
+def journal_like(redis_server, folder, stream_of=None, log_format="auto"):
+    """A daemon whose standard error is a socket, as systemd's is, and our end of it. $JOURNAL_STREAM names the socket,
+    or what stream_of makes of its device and inode."""
+    ours, theirs = socket.socketpair()
+    path = folder / "journal.json"
+    path.write_text(json.dumps(nest({**default_config(folder, redis_server), "log.format": log_format})))
+    found = os.fstat(theirs.fileno())
+    stream = f"{found.st_dev}:{found.st_ino}"
+    child = subprocess.Popen([binary("MT5STATED", "mt5stated"), "-c", path], stderr=theirs, stdin=subprocess.DEVNULL,
+                             env={**os.environ, **SANITIZER_ENV, "JOURNAL_STREAM": (stream_of or str)(stream)})
+    theirs.close()
+    try:
+        yield child, ours
+    finally:
+        child.kill()
+        child.wait()
+        ours.close()
+
+
+def read_lines(child, ours, bus):
+    """All that it says until its end, with a transition that is refused in between."""
+    bus.register("mt5-1", state="stopped")
+    bus.report("mt5-1", state="crashed")
+    bus.settle()
+    child.terminate()
+    with ours.makefile("r") as log:
+        return log.read().splitlines()
+
+
+@pytest.mark.no_invariants(reason="what it writes is looked at, and it ends in between")
+def test_auto_is_the_journals_format_where_standard_error_is_the_journal(redis_server, folder, bus):
+    with journal_like(redis_server, folder) as (child, ours):
+        lines = read_lines(child, ours, bus)
+    priorities = {pairs_of(line[3:])["level"]: line[:3] for line in lines}
+    assert priorities == {"info": "<6>", "warning": "<4>"}
+    assert all(LINE.match(line[3:]) for line in lines)
+
+
+@pytest.mark.no_invariants(reason="what it writes is looked at, and it ends in between")
+@pytest.mark.parametrize(("stream_of", "log_format"), [
+    (lambda stream: stream + "0", "auto"), (lambda stream: "", "auto"), (lambda stream: stream, "logfmt")],
+    ids=["another file", "empty", "another format"])
+def test_no_priority_is_written_anywhere_else(redis_server, folder, bus, stream_of, log_format):
+    """What systemd has handed to a parent is inherited by all that it starts, whatever their standard error is."""
+    with journal_like(redis_server, folder, stream_of, log_format) as (child, ours):
+        lines = read_lines(child, ours, bus)
+    assert len(lines) > 3 and all(LINE.match(line) for line in lines)
 
 
 def test_the_level_leaves_out_what_is_less_severe(daemon, bus):
@@ -92,7 +133,7 @@ def test_a_message_that_repeats_is_collapsed(daemon, bus):
     # What was held back is told at the end at the latest; a change of readiness in between tells it too.
     one.stop()
     lines = [pairs_of(line) for line in one.log_lines(msg="entry rejected")]
-    assert len(lines) <= 3
+    assert len(lines) <= 4
     assert sum(int(line.get("repeated", 1)) for line in lines) == 500
 
 
@@ -138,18 +179,21 @@ def test_a_reader_that_stalls_does_not_stall_the_daemon(redis_server, folder, bu
                                for i in range(1000)])
         bus.settle()
         assert len(bus.members("running")) == 1000
-        # A reader that goes on finds lines that are whole, and how many are missing.
+        metrics = mt5_http.request(config["http.listen"], "/metrics").text
+        assert int(re.search(r"^mt5stated_log_lines_dropped_total (\d+)$", metrics, re.MULTILINE)[1]) > 1000
+        # A reader that goes on finds lines that are whole, and how many are missing; then it misses none.
         text = b""
-        child.send_signal(signal.SIGUSR1)
         with os.fdopen(read_end, "rb", buffering=0) as pipe:
             os.set_blocking(pipe.fileno(), False)
 
-            def read_on():
+            def read_on(word):
                 nonlocal text
                 text += pipe.read(1 << 20) or b""
-                return b"summary" in text
+                return word in text
 
-            wait_until(read_on, "the summary")
+            wait_until(lambda: read_on(b"log lines dropped"), "the count of the lines that are missing")
+            child.send_signal(signal.SIGUSR1)
+            wait_until(lambda: read_on(b"summary"), "the summary")
             child.send_signal(signal.SIGTERM)
             os.set_blocking(pipe.fileno(), True)
             text += pipe.read() or b""
@@ -160,7 +204,7 @@ def test_a_reader_that_stalls_does_not_stall_the_daemon(redis_server, folder, bu
         child.kill()
         child.wait()
     lines = text.decode().splitlines()
-    assert all(LOGFMT.match(line) for line in lines)
+    assert all(LINE.match(line) for line in lines)
     dropped = [pairs_of(line) for line in lines if "dropped" in line]
     assert any(int(line.get("log_dropped") or line.get("lines") or line.get("dropped") or 0) > 0 for line in dropped), dropped[-3:]
 

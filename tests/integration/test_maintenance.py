@@ -1,5 +1,7 @@
 """Maintenance: by a window, by an operator, for a time (SPEC 6.4)."""
 
+import json
+import re
 import time
 
 import pytest
@@ -91,3 +93,19 @@ def test_maintenance_for_a_time_ends_by_itself(watching, bus):
     one.wait_command("mt5-1", "recover")
     assert [(event["from"], event["to"]) for event in bus.events(event="maintenance_changed")] == [
         ("off", "on"), ("on", "off")]
+
+
+def test_what_a_window_keeps_in_maintenance_is_not_ended_by_an_operator(watching, bus):
+    one = watching({"maintenance_windows": [window(bus, instances="mt5-*")]})
+    bus.register("mt5-1")
+    bus.register("other-1")
+    refused = one.ask("DELETE", "/api/v1/instances/mt5-1/maintenance")
+    assert refused.status == 409
+    detail = json.loads(refused.text)["detail"]
+    assert "window days" in detail and "00:00-" in detail and re.search(r"until \d{4}-\d\d-\d\dT00:00:00Z", detail)
+    assert not bus.events(event="maintenance_changed")
+    # Where no window is, and where an operator's own is to be ended, it is done.
+    assert one.ask("DELETE", "/api/v1/instances/other-1/maintenance").status == 204
+    one.set_maintenance("mt5-1", reason="longer than the window")
+    assert one.ask("DELETE", "/api/v1/instances/mt5-1/maintenance").status == 204
+    assert one.ask("DELETE", "/api/v1/instances/mt5-1/maintenance").status == 409

@@ -75,6 +75,10 @@ function maintenanceText(maintenance) {
   return "in maintenance " + (Number.isFinite(until) ? "until " + clock(until) : "until it is ended") + (maintenance.reason ? ": " + maintenance.reason : "");
 }
 
+function commandText(command) {
+  return command.command_id + (command.status === "accepted" ? ", taken on" : ", given") + ", until " + clock(parseTime(command.expires_at));
+}
+
 /* ---- the view ---- */
 
 export function instanceView(root) {
@@ -94,7 +98,8 @@ export function instanceView(root) {
     setData(article, "state", one.state);
     setData(article, "health", one.health.health_status);
     drawNow(find("#instance-now"), one);
-    drawFacts(find("#fields"), { ...one, maintenance: one.maintenance ? maintenanceText(one.maintenance) : null }, "field");
+    const told = { maintenance: one.maintenance ? maintenanceText(one.maintenance) : null, command: one.command ? commandText(one.command) : null };
+    drawFacts(find("#fields"), { ...one, ...told }, "field");
     drawFacts(find("#metrics"), one.metrics, "metric", ["last_updated_at"]);
     drawFacts(find("#health"), one.health, "field", ["last_updated_at"]);
     const updated = parseTime(one.metrics.last_updated_at);

@@ -288,6 +288,19 @@ static inline void on_request(void *ctx, struct http_request *request)
         struct http_answer answer = {.status = 200, .content_type = "text/plain", .shared = f->shared};
 
         http_request_answer(request, &answer);
+    } else if (slice_is(path, "/own")) {
+        struct buf body = BUF_INIT;
+        struct http_answer answer = {.status = 200, .content_type = "text/plain", .body = &body};
+
+        memset(buf_reserve(&body, (size_t)8 << 20), 'y', (size_t)8 << 20);
+        body.len = (size_t)8 << 20;
+        http_request_answer(request, &answer);
+    } else if (slice_is(path, "/busy")) {
+        int64_t until_us = loop_now_us() + 4000;
+
+        while (loop_now_us() < until_us)
+            ;
+        answer_text(request, 200, "busy\n");
     } else if (slice_is(path, "/nothing")) {
         struct http_answer answer = {.status = 204};
 

@@ -131,7 +131,9 @@ static void test_http_not_allowed_names_methods(void **state)
 
     UNUSED(state);
     client_send(f, &c, "POST /get-only HTTP/1.1\r\nHost: x\r\n\r\n");
-    expect(f, &c, "{\"title\":\"Method Not Allowed\",\"status\":405}\n");
+    expect(f, &c,
+           "{\"title\":\"Method Not Allowed\",\"status\":405,\"detail\":\"what may be done at this path: "
+           "GET, HEAD, DELETE\"}\n");
     expect(f, &c, "Allow: GET, HEAD, DELETE\r\n");
     expect(f, &c, "Content-Type: application/problem+json\r\n");
     client_close(&c);

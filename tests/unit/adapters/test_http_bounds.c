@@ -227,13 +227,13 @@ static void make_headers(struct buf *request, size_t len)
 
 static void test_http_header_limit(void **state)
 {
-    static const size_t refused[] = {HTTP_HEADER_MAX_BYTES + 1, 20000, 30000};
+    static const size_t refused[] = {HTTP_HEAD_MAX_BYTES + 1, 20000, 30000};
     struct fixture *f = fixture_new_serving();
     struct client c = client_connect(f);
     struct buf request = BUF_INIT;
 
     UNUSED(state);
-    make_headers(&request, HTTP_HEADER_MAX_BYTES);
+    make_headers(&request, HTTP_HEAD_MAX_BYTES);
     client_send_slice(f, &c, buf_slice(&request));
     expect(f, &c, "path=/p");
     client_close(&c);
@@ -271,7 +271,7 @@ static void test_http_many_small_headers(void **state)
 
     UNUSED(state);
     buf_add_text(&request, "GET /p HTTP/1.1\r\nHost: x\r\n");
-    while (request.len < HTTP_HEADER_MAX_BYTES - 8)
+    while (request.len < HTTP_HEAD_MAX_BYTES - 8)
         buf_add_text(&request, "a:1\r\n");
     buf_add_text(&request, "\r\n");
     client_send_slice(f, &c, buf_slice(&request));

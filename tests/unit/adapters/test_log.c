@@ -101,7 +101,7 @@ static void test_logfmt_line_has_time_level_message_and_fields(void **state)
     assert_int_equal(line[3 + TS_LEN - 1], 'Z');
     assert_string_equal(line + 3 + TS_LEN,
                         " level=warning msg=\"something odd\" id=mt5-1 count=-3 value=0.1\n");
-    log_event(log, "instance_failed", NULL, 0);
+    log_event(log, LOG_INFO_LEVEL, "instance_failed", NULL, 0);
     assert_string_equal(read_line() + 3 + TS_LEN, " level=info event=instance_failed\n");
     log_free(log);
     close_pipe();
@@ -135,7 +135,7 @@ static void test_levels_have_names_and_priorities(void **state)
             log_configure(log, rows[least].level, LOG_FORMAT_LOGFMT);
             log_write(log, rows[i].level, "m", NULL, 0);
             assert_int_equal(*read_line() != '\0', i >= least);
-            log_event(log, "e", NULL, 0);
+            log_event(log, LOG_INFO_LEVEL, "e", NULL, 0);
             assert_int_equal(strstr(read_line(), "event=e") != NULL, least <= LOG_INFO_LEVEL);
         }
     }
@@ -253,7 +253,7 @@ static void test_json_gives_values_back(void **state)
     assert_string_equal(cJSON_GetObjectItem(json, "inf")->valuestring, "-Inf");
     assert_non_null(strstr(reader.text, "\"i\":-9223372036854775808,"));
     cJSON_Delete(json);
-    log_event(log, "e", NULL, 0);
+    log_event(log, LOG_INFO_LEVEL, "e", NULL, 0);
     assert_non_null(strstr(read_line(), ",\"level\":\"info\",\"event\":\"e\"}\n"));
     log_free(log);
     close_pipe();
@@ -323,7 +323,7 @@ static void test_null_log_takes_everything(void **state)
     UNUSED(state);
     LOG((struct log *)NULL, INFO, "m", log_int("a", 1));
     LOG_LIMITED((struct log *)NULL, INFO, slice_text(""), "m", log_int("a", 1));
-    log_event(NULL, "e", NULL, 0);
+    log_event(NULL, LOG_INFO_LEVEL, "e", NULL, 0);
     assert_int_equal(log_dropped_lines(NULL), 0);
     log_free(NULL);
 }
@@ -564,6 +564,33 @@ static void test_repeated_message_is_collapsed_with_its_count(void **state)
     loop_free(loop);
 }
 
+static void write_at(struct log *log, int n)
+{
+    LOG_LIMITED(log, WARN, slice_text("k"), "now and then", log_int("n", n));
+}
+
+static void test_single_line_is_written_as_it_comes(void **state)
+{
+    struct loop *loop = loop_new();
+    struct log *log;
+
+    UNUSED(state);
+    open_pipe(0);
+    log = log_new(loop, reader.out);
+    log_set_repeat_ms(log, 4000);
+    write_at(log, 0);
+    assert_non_null(strstr(read_line(), " n=0\n"));
+    run_for(loop, 450);
+    write_at(log, 1); /* alone, though not the first */
+    assert_non_null(strstr(read_line(), " n=1\n"));
+    write_at(log, 2); /* the third goes on repeating */
+    assert_string_equal(read_line(), "");
+    assert_non_null(strstr(await_lines(loop, 1), " n=2 repeated=1 last="));
+    log_free(log);
+    close_pipe();
+    loop_free(loop);
+}
+
 static void test_repeated_messages_are_bounded_and_told_at_the_end(void **state)
 {
     struct loop *loop = loop_new();
@@ -611,6 +638,7 @@ int main(void)
         cmocka_unit_test(test_full_disk_and_closed_descriptor_are_counted),
         cmocka_unit_test(test_file_is_appended_to_with_others),
         cmocka_unit_test(test_repeated_message_is_collapsed_with_its_count),
+        cmocka_unit_test(test_single_line_is_written_as_it_comes),
         cmocka_unit_test(test_repeated_messages_are_bounded_and_told_at_the_end),
     };
 

@@ -63,7 +63,7 @@ static size_t count_of(const char *page, const char *text)
 static void test_instance_rows_write_what_was_reported(void **state)
 {
     static const char *const lines[] = {
-        "# HELP mt5_instance_up 1 while the instance is running",
+        "# HELP mt5_instance_up 1 while the instance is running, else 0",
         "# TYPE mt5_instance_up gauge",
         "mt5_instance_up{instance_id=\"mt5-1\"} 1",
         "mt5_instance_state{instance_id=\"mt5-1\",state=\"running\"} 1",

@@ -18,7 +18,7 @@ static void test_hook_names_are_in_order(void **state)
 static void test_hooks_are_read(void **state)
 {
     const char *sets[] = {"hooks.notify=[\"/bin/sh\",\"-c\",\"a\\n\\t\\u001b\\\"b\\\\\",\"\"]",
-                          "hooks={\"start\":[\"/bin/cat\"]}", "hooks.cancel=[]", NULL};
+                          "hooks={\"start\":[\"/bin/cat\"]}", "hooks.cancel=null", NULL};
     struct problems problems;
     struct config *config =
         load(&problems,
@@ -59,7 +59,8 @@ static void test_hooks_are_refused(void **state)
         {NULL, "hooks.=[]", "hooks.", "must be one of"},
         {NULL, "hooks.recover.x=[]", "hooks.recover.x", "must be one of"},
         {NULL, "hooks.recover=/bin/sh", "hooks.recover", "must be a list"},
-        {NULL, "hooks.recover=null", "hooks.recover", "must be a list"},
+        {NULL, "hooks.recover=[]", "hooks.recover",
+         "must be a list: the path of a file, and its arguments; or null for no hook"},
         {NULL, "hooks.recover={}", "hooks.recover", "must be a list"},
         {NULL, "hooks.recover=[\"sh\"]", "hooks.recover[0]", "must be an absolute path"},
         {NULL, "hooks.recover=[\"\"]", "hooks.recover[0]", "must be an absolute path"},
@@ -69,7 +70,7 @@ static void test_hooks_are_refused(void **state)
         {NULL, "hooks.recover=[\"/bin/sh\",\"\xff\"]", "hooks.recover[1]", "UTF-8"},
         {NULL, "hooks.recover=[\"/bin/sh\\n\"]", "hooks.recover[0]", "control character"},
         {NULL, "hooks.recover=[\"/bin/sh\"," A63 ",\"a\"]", "hooks.recover", "may hold 64 texts at most"},
-        {"{\"hooks\": {\"stop\": [], \"stop\": []}}", NULL, "hooks.stop", "is there twice"},
+        {"{\"hooks\": {\"stop\": null, \"stop\": null}}", NULL, "hooks.stop", "is there twice"},
     };
     struct problems problems;
     struct config *config = load_set(&problems, "hooks.recover=[\"/bin/sh\"," A63 "]");

@@ -88,10 +88,9 @@ static void test_rules_merge_field_by_field(void **state)
 static void test_rules_new_one_has_defaults(void **state)
 {
     struct problems problems;
-    struct config *config =
-        load(&problems,
-             "{\"rules\": {\"Old-1.x\": {\"threshold\": -0.5, \"op\": \"<\", \"metric\": \"open_trades\"}}}",
-             NULL);
+    struct config *config = load(
+        &problems,
+        "{\"rules\": {\"Old-1.x\": {\"threshold\": 0.5, \"op\": \"<\", \"metric\": \"open_trades\"}}}", NULL);
     const struct rule *rule;
 
     UNUSED(state);
@@ -99,7 +98,7 @@ static void test_rules_new_one_has_defaults(void **state)
     rule = find_rule(config, "Old-1.x");
     assert_int_equal(rule->metric, METRIC_OPEN_TRADES);
     assert_int_equal(rule->op, RULE_LT);
-    assert_true(rule->threshold == -0.5 && !rule->has_clear && rule->enabled && !rule->by_max_attempts);
+    assert_true(rule->threshold == 0.5 && !rule->has_clear && rule->enabled && !rule->by_max_attempts);
     assert_int_equal(rule->for_ms, 0);
     assert_int_equal(rule->keep_firing_ms, 0);
     assert_int_equal(rule->severity, SEVERITY_WARNING);
@@ -122,7 +121,7 @@ static void test_rules_new_one_by_sets(void **state)
                           "rules.InstanceCrash.op=>",
                           "rules.HighCpuUsage.threshold=null",
                           "rules.HighCpuUsage.metric=recovery_attempts",
-                          "rules.RecoveryFailure.threshold=4",
+                          "rules.RecoveryFailure.threshold=2",
                           NULL};
     struct problems problems;
     struct config *config = load(&problems, NULL, sets);
@@ -139,7 +138,7 @@ static void test_rules_new_one_by_sets(void **state)
     assert_true(find_rule(config, "HighCpuUsage")->by_max_attempts);
     rule = find_rule(config, "RecoveryFailure");
     assert_false(rule->by_max_attempts);
-    assert_true(rule->threshold == 4);
+    assert_true(rule->threshold == 2);
     expect_loads_again(config);
     config_free(config);
 }
@@ -212,6 +211,21 @@ static void test_rules_are_refused(void **state)
          "is there twice"},
         {"{\"rules\": {\"High\\u0000\": {}}}", NULL, "rules.High\xef\xbf\xbf", "must be 1 to 64 letters"},
         {NULL, NEW("\"metric\":\"cpu_usag\""), "rules.New.metric", "is there twice"},
+        {NULL, "rules.HighCpuUsage.for=5", "rules.HighCpuUsage.for", "did you mean for_ms?"},
+        {NULL, "rules.HighCpuUsage.op=\"=>\"", "rules.HighCpuUsage.op",
+         "must be one of >, >=, <, <=, == or !=; did you mean >=?"},
+        {NULL, "rules.HighCpuUsage.op=\"=\"", "rules.HighCpuUsage.op", "did you mean ==?"},
+        {NULL, "rules.HighCpuUsage.op=\"LT\"", "rules.HighCpuUsage.op", "did you mean <?"},
+        {NULL, "rules.HighCpuUsage.op=\"\xe2\x89\xa4\"", "rules.HighCpuUsage.op", "did you mean <=?"},
+        {NULL, "rules.HighCpuUsage={\"op\":\"<\",\"threshold\":0}", "rules.HighCpuUsage.threshold",
+         "can never be met: it is never negative"},
+        {NULL, "rules.HighCpuUsage={\"op\":\"<=\",\"threshold\":-1}", "rules.HighCpuUsage.threshold",
+         "never be met"},
+        {NULL, "rules.SocketFailure.threshold=-1", "rules.SocketFailure.threshold", "never be met"},
+        {NULL, "rules.RecoveryFailure.threshold=4", "rules.RecoveryFailure.threshold",
+         "can never be met: there are recovery.max_attempts, and one more when it is given up"},
+        {NULL, "rules.RecoveryFailure={\"op\":\">=\",\"threshold\":5}", "rules.RecoveryFailure.threshold",
+         "never be met"},
         {NULL, "rules.HighCpuUsage.metric=cpu_usag", "rules.HighCpuUsage.metric", "did you mean cpu_usage?"},
         {NULL, "rules.HighCpuUsage.metric=instance_id", "rules.HighCpuUsage.metric",
          "must be one of active_connections, cpu_usage, "},

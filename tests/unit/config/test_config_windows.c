@@ -7,7 +7,7 @@ static void test_windows_are_read(void **state)
     struct config *config =
         load(&problems,
              "{\"maintenance_windows\": [{\"weekly\": \"fri 22:00-Sun 22:05\", \"name\": \"weekend\"},"
-             "{\"name\": \"b\", \"instances\": \"mt5-*\", \"brokers\": \"\\\"?\\\"\", "
+             "{\"name\": \"b\", \"instances\": \"mt5-*\", \"brokers\": \"b?\", "
              "\"weekly\": \"Mon 01:00-02:00\"}]}",
              NULL);
     const struct maintenance_window *window;
@@ -24,7 +24,7 @@ static void test_windows_are_read(void **state)
     assert_int_equal(window->until_min, 6 * 1440 + 22 * 60 + 5);
     window = &config->maintenance_windows[1];
     assert_string_equal(window->instances, "mt5-*");
-    assert_string_equal(window->brokers, "\"?\"");
+    assert_string_equal(window->brokers, "b?");
     expect_printed(config,
                    "\n  \"maintenance_windows\": [\n    {\"name\": \"weekend\", \"instances\": \"*\", "
                    "\"brokers\": \"*\", \"weekly\": \"fri 22:00-Sun 22:05\"},\n    {");
@@ -63,6 +63,9 @@ static void test_windows_are_refused(void **state)
         {NULL, WINDOW("\"name\":\"a\"," WEEKLY ",\"instances\":\"\""), FIRST ".instances", "1 to 128 bytes"},
         {NULL, WINDOW("\"name\":\"a\"," WEEKLY ",\"brokers\":\"" X32 X32 X32 X32 "x\""), FIRST ".brokers",
          "1 to 128 bytes"},
+        {NULL, WINDOW("\"name\":\"a\"," WEEKLY ",\"brokers\":\"b 1\""), FIRST ".brokers", "matches no id"},
+        {NULL, WINDOW("\"name\":\"a\"," WEEKLY ",\"instances\":\"mt5-[12]\""), FIRST ".instances",
+         "matches no id"},
         {NULL, WINDOW("\"name\":\"a\"," WEEKLY ",\"brokers\":[]"), FIRST ".brokers", "must be text"},
         {NULL, WINDOW("\"name\":\"a\"," WEEKLY ",\"brokers\":\"\\u0000\""), FIRST ".brokers", "NUL"},
         {NULL, WINDOW("\"name\":\"a\",\"weekly\":\"Mon 01:00\""), FIRST ".weekly",

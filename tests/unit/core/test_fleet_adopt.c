@@ -75,7 +75,7 @@ static const struct {
     {"uptime_seconds=77", "", "set health mt5-1 uptime_seconds=0\n"},
     {"health_status=warning",
      "event instance_degraded instance_id=mt5-1 seq=3 at=1970-01-01T00:00:05Z from=healthy to=warning "
-     "correlation_id=adopted-5000-1\n"
+     "reason=written by others correlation_id=adopted-5000-1\n"
      "set health mt5-1 reported_health=warning last_updated_at=1970-01-01T00:00:05Z\n",
      "set health mt5-1 health_status=healthy\n"},
     {"state=stopped",
@@ -140,7 +140,7 @@ static void test_adopt_follows_where_a_report_would_be_refused(void **state)
         "event instance_failed instance_id=mt5-1 seq=2 at=1970-01-01T00:00:05Z from=stopped to=crashed "
         "reason=written by others correlation_id=adopted-5000-1\n"
         "event instance_degraded instance_id=mt5-1 seq=3 at=1970-01-01T00:00:05Z from=healthy "
-        "to=critical correlation_id=adopted-5000-1\n"
+        "to=critical reason=it has crashed correlation_id=adopted-5000-1\n"
         "set instance mt5-1 previous_state=stopped state_changed_at=1970-01-01T00:00:05Z "
         "last_updated_at=1970-01-01T00:00:05Z\n"
         "set health mt5-1 health_status=critical last_updated_at=1970-01-01T00:00:05Z\n");

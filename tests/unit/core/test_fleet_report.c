@@ -59,9 +59,9 @@ static void test_first_report_stores_what_it_brings_as_it_was_written(void **sta
         "correlation_id=report-1500-0\n"
         "move instance mt5-1 - crashed\n"
         "event instance_failed instance_id=mt5-1 seq=2 at=1970-01-01T00:00:01Z to=crashed "
-        "correlation_id=report-1500-0\n"
+        "reason=lost correlation_id=report-1500-0\n"
         "event instance_degraded instance_id=mt5-1 seq=3 at=1970-01-01T00:00:01Z from=healthy to=critical "
-        "correlation_id=report-1500-0\n"
+        "reason=it has crashed correlation_id=report-1500-0\n"
         "set instance mt5-1 active_connections=1e1 broker_id=b1 host_id=h1 state=crashed launch_mode=manual "
         "state_changed_at=1970-01-01T00:00:01Z last_updated_at=1970-01-01T00:00:01Z\n"
         "set metrics mt5-1 cpu_usage=12.50 last_updated_at=1970-01-01T00:00:01Z\n"
@@ -215,7 +215,7 @@ static void test_health_is_the_worst_of_report_and_state(void **state)
     assert_recorded(
         &f->recorder,
         "event instance_degraded instance_id=mt5-1 seq=3 at=1970-01-01T00:00:01Z from=healthy to=warning "
-        "correlation_id=report-1000-0\n"
+        "reason=reported by the agent correlation_id=report-1000-0\n"
         "set health mt5-1 health_status=warning reported_health=warning\n");
     assert_true(fixture_report(f, 1000, "mt5-1", "state=crashed"));
     assert_int_equal(instance->health, HEALTH_CRITICAL);

@@ -42,7 +42,7 @@ static void test_running_instance_crashes_when_silent_for_longer(void **state)
         "reason=heartbeat lost for 30 s correlation_id=timer-31001-0\n"
         "watch mt5-1 silent\n"
         "event instance_degraded instance_id=mt5-1 seq=4 at=1970-01-01T00:00:31Z from=healthy "
-        "to=critical correlation_id=timer-31001-0\n"
+        "to=critical reason=it has crashed correlation_id=timer-31001-0\n"
         "unload mt5-1\n"
         "set instance mt5-1 state=crashed previous_state=running state_changed_at=1970-01-01T00:00:31Z "
         "last_updated_at=1970-01-01T00:00:31Z\n"

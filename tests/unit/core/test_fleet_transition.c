@@ -57,13 +57,14 @@ static void assert_transition(struct fleet_fixture *f, const char *from, const c
     assert_string_equal(recording_sink_find(&f->recorder, "move"), move);
     len = snprintf(events, sizeof(events),
                    "event %s instance_id=mt5-1 seq=%u at=1970-01-01T00:00:05Z from=%s to=%s "
-                   "correlation_id=report-5000-0\n",
-                   event, seq, from, to);
+                   "%scorrelation_id=report-5000-0\n",
+                   event, seq, from, to,
+                   strcmp(event, "instance_failed") == 0 ? "reason=reported by the agent " : "");
     if (strcmp(to, "crashed") == 0)
         (void)snprintf(
             events + len, sizeof(events) - (size_t)len,
             "event instance_degraded instance_id=mt5-1 seq=%u at=1970-01-01T00:00:05Z from=healthy "
-            "to=critical correlation_id=report-5000-0\n",
+            "to=critical reason=it has crashed correlation_id=report-5000-0\n",
             seq + 1);
     assert_recorded_only(&f->recorder, "event", events);
 }
@@ -91,9 +92,9 @@ static void test_transition_writes_the_fields_that_follow_from_it(void **state)
         &f->recorder,
         "move instance mt5-1 running crashed\n"
         "event instance_failed instance_id=mt5-1 seq=3 at=1970-01-01T00:00:02Z from=running to=crashed "
-        "correlation_id=report-2000-0\n"
+        "reason=reported by the agent correlation_id=report-2000-0\n"
         "event instance_degraded instance_id=mt5-1 seq=4 at=1970-01-01T00:00:02Z from=healthy "
-        "to=critical correlation_id=report-2000-0\n"
+        "to=critical reason=it has crashed correlation_id=report-2000-0\n"
         "unload mt5-1\n"
         "set instance mt5-1 state=crashed previous_state=running state_changed_at=1970-01-01T00:00:02Z "
         "last_updated_at=1970-01-01T00:00:02Z\n"
