@@ -37,5 +37,8 @@ static inline bool slice_is(struct slice a, const char *text)
     return slice_equal(a, slice_text(text));
 }
 
+/* Without the spaces and tabs at both ends. */
+struct slice slice_trim(struct slice s);
+
 /* True where A and TEXT are the same but for the case of ASCII letters. */
 bool slice_is_nocase(struct slice a, const char *text);
