@@ -81,7 +81,8 @@ static int weight_of(struct slice parameters)
 
         if (!slice_is_nocase(name, "q"))
             continue;
-        return number_parse_decimal(slice_trim(parameter), &q) && q >= 0 && q <= 1 ? (int)(q * 1000 + 0.5) : 0;
+        return number_parse_decimal(slice_trim(parameter), &q) && q >= 0 && q <= 1 ? (int)(q * 1000 + 0.5)
+                                                                                   : 0;
     }
     return 1000;
 }

@@ -1,4 +1,5 @@
-/* Commands of a backtest and the answers to them: which of ours is which of the recording (docs/decisions/0012-backtest.md). */
+/* Commands of a backtest and the answers to them: which of ours is which of the recording
+ * (docs/decisions/0012-backtest.md). */
 #include "backtest_private.h"
 #include "util/alloc.h"
 
@@ -106,8 +107,7 @@ static bool may_assume(const struct backtest_run *run, const struct command *com
            command->kind != COMMAND_RESTART;
 }
 
-void backtest_assume_answer(struct backtest_run *run, struct report *report,
-                            char id[IDENT_COMMAND_MAX + 1])
+void backtest_assume_answer(struct backtest_run *run, struct report *report, char id[IDENT_COMMAND_MAX + 1])
 {
     const struct instance *instance = fleet_find(&run->fleet, report->instance_id);
     const struct command *command = instance && instance->watched ? &instance->watched->record.command : NULL;

@@ -156,7 +156,8 @@ static bool read_act(const struct recorded_line *line, struct backtest_act *ret_
     uint64_t number;
     if (!ident_is_valid(id, IDENT_MAX) || !cause_parse(recorded_text(line, "correlation_id"), &act.cause))
         return false;
-    if (act.cause.id.ms > line->id.ms) /* it was told once it was done; the daemon only estimates that clock */
+    if (act.cause.id.ms >
+        line->id.ms) /* it was told once it was done; the daemon only estimates that clock */
         act.cause.id.ms = line->id.ms;
     ident_set(&act.instance_id, id);
     /* A maintenance that has run out ends by itself. */
