@@ -42,7 +42,7 @@ struct slice http_request_header(const struct http_request *request, const char 
     if (MHD_lookup_connection_value_n(request->connection->mhd, MHD_HEADER_KIND, name, strlen(name),
                                       &value.data, &value.len) != MHD_YES)
         return slice_of(NULL, 0);
-    return value;
+    return slice_trim(value); /* the library leaves what is behind it */
 }
 
 struct slice http_request_host(const struct http_request *request)
