@@ -294,6 +294,7 @@ def test_an_instance_is_removed_and_the_page_goes_back(acting, bus):
     confirm(shown, "sold")
     shown.wait_closed("#confirm")
     assert bus.instance("mt5-1") == {} and bus.events(event="instance_removed", instance_id="mt5-1")
+    shown.wait(lambda: "mt5-1 was removed. It still reports" in (shown.text("#toasts") or ""), "that it may come back")
     shown.go("#/")
     shown.wait(lambda: set(shown.tiles()) == {"mt5-2", "fence"}, "the others")
 

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from mt5 import http as mt5_http
 from mt5.forger import Forger
 from mt5.status_page import number
+from mt5.tokens import TOKENS
 from mt5.wait import wait_until
 
 TROUBLE = {"rules.HighQueueLength.threshold": 10, "rules.HighLoadAverage.threshold": 1.5,
@@ -20,6 +22,11 @@ def by_api(one, path):
     response = one.get("/api/v1/" + path)
     assert response.status == 200, response.text
     return json.loads(response.text)
+
+
+def admin_says(one, instance_id, command):
+    return mt5_http.request(one.listen, f"/api/v1/instances/{instance_id}/commands", "POST",
+                            {"Authorization": "Bearer " + TOKENS["admin"]}, json.dumps({"command": command})).status
 
 
 def run_fleet(fleet, sim, bus):
@@ -204,6 +211,41 @@ def test_the_chain_of_causes_is_told_in_its_order(fleet, bus, page):
     assert shown.was_not_reloaded()
 
 
+TELL = """
+const [steps, isGivenUp] = arguments;
+return import('/page/why.js').then(({ drawWhy }) => {
+    const root = document.createElement('div');
+    drawWhy(root, steps, isGivenUp);
+    return [...root.querySelectorAll('.step-text')].map(one => one.textContent);
+});
+"""
+
+
+def test_one_that_an_operator_stopped_was_not_given_up(fleet, bus, page):
+    one = fleet()
+    bus.register("mt5-1")
+    assert admin_says(one, "mt5-1", "stop") == 202
+    [command] = wait_until(lambda: bus.entries("instance_commands"), "the command")
+    bus.report("mt5-1", command_id=command["command_id"], command_status="failed", state="crashed")
+    shown = page(one)
+    shown.wait(lambda: "an operator has stopped it" in (shown.text("#alerts") or ""), "that somebody wanted it so")
+    assert "given up" not in shown.text("#alerts")
+    shown.go_instance("mt5-1")
+    shown.wait(lambda: any("an operator has stopped it" in row["text"] for row in shown.why()), "the same in why")
+    assert not any("given up" in row["text"] for row in shown.why())
+    assert any("InstanceCrash is true: crashed" in row["text"] for row in shown.why())
+
+    def step(status, reason=""):
+        return {"step": "decision", "status": status, "reason": reason, "at_ms": 1, "correlation_id": "timer-1-0"}
+    held = step("no recover", "disarmed")
+    for steps, is_given_up, words in [
+            ([held], False, ["operator"]), ([held], True, ["given up"]),
+            ([held, step("give up"), held, step("armed"), held], True, ["operator", "", "given up", "", "operator"]),
+            ([held, step("armed"), held], False, ["given up", "", "operator"])]:
+        told = shown.js(TELL, steps, is_given_up)
+        assert len(told) == len(words) and all(word in text for word, text in zip(words, told)), told
+
+
 def test_events_of_an_instance_are_those_of_the_stream(fleet, bus, page):
     one = fleet({"observe_only": True})
     bus.register("mt5-1")
@@ -247,6 +289,17 @@ def all_once(shown, bus, instance_id=None):
     stored = [event["seq"] for event in bus.events(**({"instance_id": instance_id} if instance_id else {}))]
     assert [row["seq"] for row in shown.events()] == stored[::-1]
     return True
+
+
+def test_why_is_asked_at_once_and_loading_until_it_is_there(between, bus, page):
+    bus.register("mt5-1")
+    shown = page(between)
+    between.hold("/why")
+    shown.go_instance("mt5-1")
+    wait_until(lambda: between.held, "the question")
+    assert shown.text("#why-empty") == "Loading…"
+    between.release("/why")
+    shown.wait(lambda: "Nothing to tell" in (shown.text("#why-empty") or ""), "that there is nothing")
 
 
 @pytest.mark.parametrize("route", ["#/instance/mt5-1", "#/events"])
