@@ -129,8 +129,8 @@ static void add_event_us(struct event *event, int64_t delay_us)
 {
     struct timeval delay = {.tv_sec = delay_us / 1000000, .tv_usec = delay_us % 1000000};
 
-    if (event_add(event, &delay) < 0) /* only where memory is out */
-        abort();
+    if (event_add(event, &delay) < 0)
+        mem_fail();
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -154,7 +154,7 @@ struct loop_timer *loop_timer_new(struct loop *loop, loop_fn fn, void *ctx)
     timer->ctx = ctx;
     timer->event = event_new(loop->base, -1, 0, on_timer, timer);
     if (!timer->event)
-        abort();
+        mem_fail();
     return timer;
 }
 

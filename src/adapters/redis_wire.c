@@ -41,7 +41,7 @@ static struct event *new_event(struct redis_wire *wire, short what)
     struct event *event = event_new(wire->base, wire->socket.fd, what, wire->on_ready, wire->ctx);
 
     if (!event)
-        abort(); /* memory is out */
+        mem_fail();
     return event;
 }
 
@@ -53,7 +53,7 @@ static struct redisReader *new_reader(const struct redis_wire *wire)
                               : redisReaderCreate();
 
     if (!reader)
-        abort();        /* memory is out */
+        mem_fail();
     reader->maxbuf = 0; /* its buffer is given back by give_back_memory */
     reader->privdata = wire->privdata;
     return reader;
@@ -68,7 +68,7 @@ void redis_wire_open(struct redis_wire *wire, const struct redis_socket *socket)
     wire->privdata = NULL;
     wire->reader = new_reader(wire);
     if (event_add(wire->readable, NULL) < 0)
-        abort(); /* memory is out */
+        mem_fail();
 }
 
 void redis_wire_close(struct redis_wire *wire)
@@ -102,7 +102,7 @@ static void replace_reader(struct redis_wire *wire)
     wire->reader = new_reader(wire);
     if (old->len > old->pos &&
         redisReaderFeed(wire->reader, old->buf + old->pos, old->len - old->pos) != REDIS_OK)
-        abort(); /* memory is out */
+        mem_fail();
     redisReaderFree(old);
 }
 
@@ -207,7 +207,7 @@ bool redis_wire_flush(struct redis_wire *wire)
             return break_wire(wire, "", redis_socket_error(&wire->socket, n));
         if (n == 0) {
             if (event_add(wire->writable, NULL) < 0)
-                abort(); /* memory is out */
+                mem_fail();
             break;
         }
         wire->out_sent += (size_t)n;
