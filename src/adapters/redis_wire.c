@@ -84,6 +84,7 @@ void redis_wire_close(struct redis_wire *wire)
     wire->writable = NULL;
     wire->reader = NULL;
     wire->reply_bytes = 0;
+    wire->clip.skip = 0;
     buf_clear(&wire->out);
     wire->out_sent = 0;
 }
@@ -139,27 +140,44 @@ static enum redis_wire_result take_replies(struct redis_wire *wire)
     }
 }
 
+static enum redis_wire_result feed_part(struct redis_wire *wire, const char *data, size_t len)
+{
+    enum redis_wire_result result;
+
+    wire->reply_bytes += len;
+    if (wire->reply_bytes > REPLY_MAX_BYTES) {
+        (void)break_wire(wire, "protocol error: ", "reply too large");
+        return REDIS_WIRE_BROKEN;
+    }
+    if (redisReaderFeed(wire->reader, data, len) != REDIS_OK) {
+        (void)break_wire(wire, "protocol error: ", wire->reader->errstr);
+        return REDIS_WIRE_BROKEN;
+    }
+    result = take_replies(wire);
+    if (result != REDIS_WIRE_FINE)
+        return result;
+    redis_clip_look(&wire->clip, wire->reader);
+    if (wire->functions) /* they keep nothing: what counts is what waits */
+        wire->reply_bytes = wire->reader->len - wire->reader->pos;
+    return REDIS_WIRE_FINE;
+}
+
 static enum redis_wire_result feed_input(struct redis_wire *wire, const char *data, size_t len)
 {
     while (len > 0) {
+        bool has_ended;
+        size_t skipped = redis_clip_skip(&wire->clip, len, &has_ended);
         size_t part = len < FEED_BYTES ? len : FEED_BYTES;
+        enum redis_wire_result result = REDIS_WIRE_FINE;
 
-        wire->reply_bytes += part;
-        if (wire->reply_bytes > REPLY_MAX_BYTES) {
-            (void)break_wire(wire, "protocol error: ", "reply too large");
-            return REDIS_WIRE_BROKEN;
-        }
-        if (redisReaderFeed(wire->reader, data, part) != REDIS_OK) {
-            (void)break_wire(wire, "protocol error: ", wire->reader->errstr);
-            return REDIS_WIRE_BROKEN;
-        }
-
-        enum redis_wire_result result = take_replies(wire);
-
+        if (has_ended)
+            result = feed_part(wire, "\r\n", 2);
+        else if (!skipped)
+            result = feed_part(wire, data, part);
         if (result != REDIS_WIRE_FINE)
             return result;
-        data += part;
-        len -= part;
+        data += skipped ? skipped : part;
+        len -= skipped ? skipped : part;
     }
     give_back_memory(wire);
     return REDIS_WIRE_FINE;
