@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,9 +42,17 @@ static void on_libevent_message(int severity, const char *text)
         (void)dprintf(STDERR_FILENO, "libevent: %s\n", text);
 }
 
+/* What it then does by itself is an exit with 1. */
+static void on_libevent_fatal(int error)
+{
+    UNUSED(error);
+    _exit(EX_SOFTWARE);
+}
+
 struct loop *loop_new(void)
 {
     event_set_log_callback(on_libevent_message);
+    event_set_fatal_callback(on_libevent_fatal);
 
     struct event_config *config = event_config_new();
 
