@@ -19,6 +19,7 @@ struct event_feed {
     struct stream_id fresh_to; /* where its next page ends */
     uint64_t generation;       /* answers to an earlier question are ignored */
     bool is_asking;
+    bool is_reading;   /* all of it, into fresh: here or by whoever loads */
     bool is_behind;    /* something was stored since it was asked, or it could not be */
     uint64_t expected; /* events that are stored and have not been found */
     uint64_t left;     /* events that left the ring for newer ones */

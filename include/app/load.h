@@ -16,7 +16,7 @@ struct load {
     int step;
     uint32_t pending;     /* answers that this step still waits for */
     uint64_t generation;  /* answers of an abandoned load are ignored */
-    struct load_ids *ids; /* instances and open trades found */
+    struct load_ids *ids; /* instances and trades found */
     uint32_t positions;   /* bits of the streams whose position meta has */
     char cursor[32];
     struct stream_id next; /* where the next page of a stream begins */

@@ -121,7 +121,7 @@ void trade_book_on_update(struct trade_book *book, const struct trade_update *up
                           const struct trade_stored *stored, const struct cause *cause, int64_t at_ms,
                           struct sink *sink);
 
-/* At start: an open trade as Redis holds it, in the set of INDEXED. Tells nobody. */
+/* At start: a trade as Redis holds it; those that have ended oldest first. Tells nobody. */
 void trade_book_load(struct trade_book *book, struct slice trade_id, struct slice instance_id,
                      enum trade_state state, int64_t updated_ms);
 

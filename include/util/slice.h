@@ -37,5 +37,11 @@ static inline bool slice_is(struct slice a, const char *text)
     return slice_equal(a, slice_text(text));
 }
 
+/* The order of their bytes, a shorter one before what it begins: below 0, 0, above 0. */
+int slice_compare(struct slice a, struct slice b);
+
+/* Without the spaces and tabs at both ends. */
+struct slice slice_trim(struct slice s);
+
 /* True where A and TEXT are the same but for the case of ASCII letters. */
 bool slice_is_nocase(struct slice a, const char *text);

@@ -42,7 +42,7 @@ struct slice http_request_header(const struct http_request *request, const char 
     if (MHD_lookup_connection_value_n(request->connection->mhd, MHD_HEADER_KIND, name, strlen(name),
                                       &value.data, &value.len) != MHD_YES)
         return slice_of(NULL, 0);
-    return value;
+    return slice_trim(value); /* the library leaves what is behind it */
 }
 
 struct slice http_request_host(const struct http_request *request)
@@ -60,15 +60,6 @@ bool http_request_is_local(const struct http_request *request)
     return request->connection->is_local;
 }
 
-static struct slice trim(struct slice s)
-{
-    while (s.len && (s.data[0] == ' ' || s.data[0] == '\t'))
-        s = slice_of(s.data + 1, s.len - 1);
-    while (s.len && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
 /* Cuts what is before SEPARATOR off *rest, trimmed. */
 static struct slice next_part(struct slice *rest, char separator)
 {
@@ -77,7 +68,7 @@ static struct slice next_part(struct slice *rest, char separator)
     struct slice part = slice_of(rest->data, len);
 
     *rest = slice_of(rest->data + len + (end != NULL), rest->len - len - (end != NULL));
-    return trim(part);
+    return slice_trim(part);
 }
 
 /* The q among the parameters of a list item, in thousandths; 0 where it is no weight. */
@@ -90,7 +81,8 @@ static int weight_of(struct slice parameters)
 
         if (!slice_is_nocase(name, "q"))
             continue;
-        return number_parse_decimal(trim(parameter), &q) && q >= 0 && q <= 1 ? (int)(q * 1000 + 0.5) : 0;
+        return number_parse_decimal(slice_trim(parameter), &q) && q >= 0 && q <= 1 ? (int)(q * 1000 + 0.5)
+                                                                                   : 0;
     }
     return 1000;
 }

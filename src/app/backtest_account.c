@@ -220,12 +220,6 @@ struct order {
     bool by_name;
 };
 
-static int compare_slices(struct slice a, struct slice b)
-{
-    int r = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-    return r ? r : (a.len > b.len) - (a.len < b.len);
-}
-
 static int compare_firings(const void *left, const void *right, void *ctx)
 {
     const struct order *order = ctx;
@@ -233,9 +227,9 @@ static int compare_firings(const void *left, const void *right, void *ctx)
                                 *b = &order->account->firings[*(const uint32_t *)right];
     const struct account_track *ta = &order->account->tracks[a->track],
                                *tb = &order->account->tracks[b->track];
-    int owner = compare_slices(account_owner(ta), account_owner(tb)),
+    int owner = slice_compare(account_owner(ta), account_owner(tb)),
         from = (a->from_ms > b->from_ms) - (a->from_ms < b->from_ms), r;
-    r = order->by_name ? compare_slices(ident_slice(&ta->rule), ident_slice(&tb->rule))
+    r = order->by_name ? slice_compare(ident_slice(&ta->rule), ident_slice(&tb->rule))
                        : (ta->place > tb->place) - (ta->place < tb->place);
     if (!r)
         r = order->by_name ? owner : from;

@@ -48,20 +48,14 @@ static const struct account_track *track_of(const struct difference *d, const st
 
 /* ---- pairing ---- */
 
-static int compare_text(struct slice a, struct slice b)
-{
-    int r = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-    return r ? r : (a.len > b.len) - (a.len < b.len);
-}
-
 /* Which of the two comes first in the order of account_sort by name; 0 where they are one. */
 static int compare(const struct difference *d, const struct account_firing *a, const struct account_firing *b)
 {
     const struct account_track *ta = &account_at(d, 0)->tracks[a->track],
                                *tb = &account_at(d, 1)->tracks[b->track];
-    int r = compare_text(ident_slice(&ta->rule), ident_slice(&tb->rule));
+    int r = slice_compare(ident_slice(&ta->rule), ident_slice(&tb->rule));
     if (!r)
-        r = compare_text(account_owner(ta), account_owner(tb));
+        r = slice_compare(account_owner(ta), account_owner(tb));
     if (r)
         return r;
     if (a->to_ms < b->from_ms)

@@ -88,7 +88,7 @@ int backtest_lines_next(struct backtest_lines *lines, struct slice *ret_line)
     for (;;) {
         struct buf *data = &lines->data;
         size_t len = data->len - lines->at;
-        const char *begin = data->data + lines->at,
+        const char *begin = len > 0 ? data->data + lines->at : "",
                    *end = len > searched ? memchr(begin + searched, '\n', len - searched) : NULL;
         int r = 1;
         if (end && (size_t)(end - begin) <= BACKTEST_LINE_MAX) {

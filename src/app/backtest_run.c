@@ -1,6 +1,7 @@
+/* The fleet under the recorded clock: time, what operators did, states and reports. */
 #include "app/backtest_run.h"
 #include "app/core_options.h"
-#include "codec/signal_entry.h"
+#include "backtest_private.h"
 #include "util/alloc.h"
 #include <stdlib.h>
 
@@ -10,11 +11,6 @@
 #define CALLS_MAX 4096
 /* A longer time in which no report came at all is no time of the fleet: nobody recorded. */
 #define PAUSE_MAX_MS INT64_C(86400000)
-/* An agent takes so long to do what it is told, at the least. */
-#define ANSWER_MS 1000
-/* Signals and results between two ends of a batch. */
-#define FLUSH_STRIDE 500
-#define LATE_MAX     500
 
 static void on_held(void *ctx, const struct instance *instance, enum command_kind command, enum hold hold,
                     const struct alert *alert)
@@ -32,33 +28,6 @@ static void on_unevaluable(void *ctx, const struct instance *instance, const str
     run->unevaluable++;
 }
 
-static struct backtest_given *given_of(struct backtest_run *run, const struct instance *instance)
-{
-    uint32_t place = fleet_index_of(&run->fleet, instance);
-    if (place >= run->given_count) {
-        uint32_t count = place + 1 > run->given_count * 2 ? place + 1 : run->given_count * 2;
-        run->given = mem_resize(run->given, count, sizeof *run->given);
-        memset(run->given + run->given_count, 0, (count - run->given_count) * sizeof *run->given);
-        run->given_count = count;
-    }
-    if (run->given[place].generation != instance->generation)
-        run->given[place] = (struct backtest_given){.generation = instance->generation};
-    return &run->given[place];
-}
-
-static void on_command(void *ctx, struct slice instance_id, enum command_kind kind, uint64_t number)
-{
-    struct backtest_run *run = ctx;
-    const struct instance *instance = fleet_find(&run->fleet, instance_id);
-    if (!instance)
-        return;
-    struct backtest_given *given = given_of(run, instance);
-    given->number[given->next % BACKTEST_GIVEN] = number;
-    given->kind[given->next++ % BACKTEST_GIVEN] = kind;
-    if (given->is_recorded_open && given->recorded_kind == kind && run->now_ms <= given->recorded_until_ms)
-        given->paired = number;
-}
-
 void backtest_run_init(struct backtest_run *run, const struct config *config)
 {
     /* Always the same, so that two runs over one recording tell the same. */
@@ -68,7 +37,7 @@ void backtest_run_init(struct backtest_run *run, const struct config *config)
     struct ledger_options ledger = core_ledger_options(config);
     *run = (struct backtest_run){.config = config};
     account_init(&run->account, &config->rules, key);
-    run->account.on_command = on_command;
+    run->account.on_command = backtest_on_command;
     run->account.ctx = run;
     fleet_init(&run->fleet, &fleet, key);
     run->fleet.batch = 1;
@@ -88,11 +57,6 @@ void backtest_run_clear(struct backtest_run *run)
     account_clear(&run->account);
     free(run->given);
     free(run->acts);
-}
-
-static struct sink *sink_of(struct backtest_run *run)
-{
-    return &run->account.sink;
 }
 
 /* ---- time ---- */
@@ -118,7 +82,7 @@ static void advance(struct backtest_run *run, int64_t until_ms)
         if (at_ms >= until_ms)
             return;
         set_time(run, at_ms);
-        fleet_on_timer(&run->fleet, at_ms, at_ms, sink_of(run));
+        fleet_on_timer(&run->fleet, at_ms, at_ms, backtest_sink(run));
     }
 }
 
@@ -145,14 +109,14 @@ static void act_command(struct backtest_run *run, struct instance *instance, con
     struct watch_order order = {act->command, slice_text("recorded")};
     char id[IDENT_COMMAND_MAX + 1];
     if (!run->config->observe_only)
-        (void)watch_command(&run->fleet, instance, &order, &act->cause, run->now_ms, sink_of(run),
+        (void)watch_command(&run->fleet, instance, &order, &act->cause, run->now_ms, backtest_sink(run),
                             id); /* refused here, where something is under way that was not then */
 }
 
 static void act(struct backtest_run *run, const struct backtest_act *act)
 {
     struct instance *instance = fleet_find(&run->fleet, ident_slice(&act->instance_id));
-    struct sink *sink = sink_of(run);
+    struct sink *sink = backtest_sink(run);
     if (!instance)
         return;
     switch (act->kind) {
@@ -192,6 +156,9 @@ static bool read_act(const struct recorded_line *line, struct backtest_act *ret_
     uint64_t number;
     if (!ident_is_valid(id, IDENT_MAX) || !cause_parse(recorded_text(line, "correlation_id"), &act.cause))
         return false;
+    if (act.cause.id.ms >
+        line->id.ms) /* it was told once it was done; the daemon only estimates that clock */
+        act.cause.id.ms = line->id.ms;
     ident_set(&act.instance_id, id);
     /* A maintenance that has run out ends by itself. */
     if (slice_is(event, event_name(EVENT_MAINTENANCE_CHANGED))) {
@@ -208,43 +175,10 @@ static bool read_act(const struct recorded_line *line, struct backtest_act *ret_
     return true;
 }
 
-/* The number that the open command of KIND has here, or the last cancel; 0 for none. */
-static uint64_t open_number(const struct instance *instance, enum command_kind kind)
-{
-    const struct watch_record *record = instance->watched ? &instance->watched->record : NULL;
-    if (record && kind == COMMAND_CANCEL)
-        return record->cancel_number;
-    return record && record->command.is_open && record->command.kind == kind ? record->command.number : 0;
-}
-
-/* Follows the command that was open when the recording was made. */
-static void follow_command(struct backtest_run *run, const struct recorded_line *line)
-{
-    struct slice id = recorded_text(line, "instance_id"), event = recorded_text(line, "event");
-    bool is_issued = slice_is(event, event_name(EVENT_COMMAND_ISSUED));
-    const struct instance *instance = fleet_find(&run->fleet, id);
-    enum command_kind kind;
-    uint64_t number;
-    if (!instance || !(is_issued || slice_is(event, event_name(EVENT_COMMAND_COMPLETED))) ||
-        !command_id_parse(recorded_text(line, "command_id"), id, &kind, &number) || kind == COMMAND_CANCEL)
-        return;
-    struct backtest_given *given = given_of(run, instance);
-    if (!is_issued) {
-        given->is_recorded_open = given->is_recorded_open && given->recorded_number != number;
-        return;
-    }
-    given->is_recorded_open = true;
-    given->recorded_kind = kind;
-    given->recorded_number = number;
-    given->recorded_until_ms = (int64_t)line->id.ms + 2 * run->config->recovery.timeout_ms;
-    if (open_number(instance, kind))
-        given->paired = open_number(instance, kind);
-}
-
 static void take_event(struct backtest_run *run, const struct recorded_line *line)
 {
     struct backtest_act next;
-    follow_command(run, line);
+    backtest_follow_command(run, line);
     if (!read_act(line, &next))
         return;
     if (run->act_count == BACKTEST_ACTS_MAX) /* no report has come for long: there is nothing to wait for */
@@ -284,7 +218,7 @@ static void follow_state(struct backtest_run *run, struct instance *instance,
                          const struct recorded_state *state)
 {
     struct cause cause = {CAUSE_ADOPTED, {(uint64_t)run->now_ms, run->fleet.timers++}};
-    struct sink *sink = sink_of(run);
+    struct sink *sink = backtest_sink(run);
     sink->ops->begin(sink->ctx, &cause);
     (void)fleet_adopt(&run->fleet, ident_slice(&instance->id), &state->record, true, &cause, run->now_ms,
                       sink);
@@ -314,66 +248,6 @@ static bool take_state(struct backtest_run *run, const struct recorded_line *lin
 
 /* ---- reports ---- */
 
-static bool was_given(const struct backtest_given *given, enum command_kind kind, uint64_t number)
-{
-    for (int i = 0; i < BACKTEST_GIVEN; i++)
-        if (given->number[i] == number && given->kind[i] == kind)
-            return true;
-    return false;
-}
-
-/* The command that was answered has another number here, or was never given. */
-static void translate_answer(struct backtest_run *run, struct report *report, char id[IDENT_COMMAND_MAX + 1])
-{
-    const struct instance *instance = fleet_find(&run->fleet, report->instance_id);
-    enum command_kind kind;
-    uint64_t number, open;
-    if (!report_has(report, REPORT_COMMAND_ID))
-        return;
-    if (instance && command_id_parse(report->command_id, report->instance_id, &kind, &number)) {
-        open = open_number(instance, kind);
-        if (open == number || was_given(given_of(run, instance), kind, number)) {
-            run->answers_heard++;
-            return;
-        }
-        if (open) {
-            report->command_id = slice_of(id, command_id_format(id, report->instance_id, kind, open));
-            run->answers_heard++;
-            return;
-        }
-    }
-    report->present &= ~(1U << REPORT_COMMAND_ID | 1U << REPORT_COMMAND_STATUS | 1U << REPORT_COMMAND_ERROR);
-    run->answers_unheard++;
-}
-
-/* Whether the report of a running instance may answer a command that was never given to its agent. */
-static bool may_assume(const struct backtest_run *run, const struct command *command)
-{
-    int64_t wait_ms = run->config->recovery.timeout_ms / 2;
-    wait_ms = wait_ms < ANSWER_MS ? wait_ms : ANSWER_MS;
-    return command->is_open && !command->has_succeeded && run->now_ms - command->issued_ms >= wait_ms &&
-           command->kind != COMMAND_STOP && command->kind != COMMAND_START &&
-           command->kind != COMMAND_RESTART;
-}
-
-/* Nobody obeyed what was commanded here alone: the agent is taken to have done it. */
-static void assume_answer(struct backtest_run *run, struct report *report, char id[IDENT_COMMAND_MAX + 1])
-{
-    const struct instance *instance = fleet_find(&run->fleet, report->instance_id);
-    const struct command *command = instance && instance->watched ? &instance->watched->record.command : NULL;
-    enum instance_state state = report_has(report, REPORT_STATE) ? report->state
-                                : instance                       ? instance->state
-                                                                 : STATE_NONE;
-    if (report_has(report, REPORT_COMMAND_ID) || !command || state != STATE_RUNNING ||
-        !may_assume(run, command) || given_of(run, instance)->paired == command->number)
-        return;
-    report->command_id =
-        slice_of(id, command_id_format(id, report->instance_id, command->kind, command->number));
-    report->command_status = COMMAND_OK;
-    report->present |= 1U << REPORT_COMMAND_ID | 1U << REPORT_COMMAND_STATUS;
-    run->answers_assumed++;
-}
-
 static void take_report(struct backtest_run *run, const struct entry *entry)
 {
     struct report_scratch scratch;
@@ -381,7 +255,7 @@ static void take_report(struct backtest_run *run, const struct entry *entry)
     struct slice field;
     struct errmsg why;
     int64_t at_ms = (int64_t)entry->id.ms;
-    struct sink *sink = sink_of(run);
+    struct sink *sink = backtest_sink(run);
     if (run->has_gap || (run->now_ms && at_ms - run->now_ms > PAUSE_MAX_MS))
         pass_over(run, at_ms);
     advance_with_acts(run, at_ms);
@@ -393,74 +267,11 @@ static void take_report(struct backtest_run *run, const struct entry *entry)
     }
     struct cause cause = {CAUSE_REPORT, entry->id};
     char command_id[IDENT_COMMAND_MAX + 1];
-    translate_answer(run, &report, command_id);
-    assume_answer(run, &report, command_id);
+    backtest_translate_answer(run, &report, command_id);
+    backtest_assume_answer(run, &report, command_id);
     sink->ops->begin(sink->ctx, &cause);
     if (!fleet_on_report(&run->fleet, &report, &cause, at_ms, sink))
         run->rejected++;
-}
-
-/* ---- signals and results ---- */
-
-static int64_t max_i64(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static void end_batch(struct backtest_run *run)
-{
-    int64_t now_ms = max_i64(run->signals_ms, run->results_ms);
-    run->since_flush = 0;
-    ledger_flush(run->ledger, (struct stream_id){(uint64_t)now_ms, UINT64_MAX}, now_ms, sink_of(run));
-}
-
-/* Ends what was late before HORIZON_MS. Who took it from its stream is not recorded: nobody. */
-static void judge_signals(struct backtest_run *run, int64_t horizon_ms)
-{
-    static bool present[LATE_MAX];
-    struct stream_id late[LATE_MAX];
-    size_t count;
-    if (ledger_next_deadline(run->ledger) > horizon_ms)
-        return;
-    memset(present, true, sizeof present);
-    ledger_expire(run->ledger, horizon_ms, horizon_ms);
-    while ((count = ledger_collect_late(run->ledger, horizon_ms, late, LATE_MAX)) > 0) {
-        ledger_end_late(run->ledger, late, present, count, horizon_ms, horizon_ms, sink_of(run));
-        end_batch(run);
-    }
-}
-
-static void take_signal(struct backtest_run *run, const struct entry *entry)
-{
-    struct signal_entry signal;
-    struct signal_entry_scratch scratch;
-    struct slice field;
-    struct errmsg why;
-    run->signals_ms = (int64_t)entry->id.ms;
-    if (!signal_entry_parse(entry, &scratch, &signal, &field, &why)) {
-        run->rejected++;
-        ledger_on_rejected(run->ledger, entry->stream, entry->id);
-        return;
-    }
-    ledger_on_signal(run->ledger, &signal, sink_of(run));
-    /* Nobody answers any more: the time of the signals must do. */
-    if (ledger_is_full(run->ledger))
-        judge_signals(run, max_i64(run->signals_ms, run->results_ms));
-}
-
-static void take_result(struct backtest_run *run, const struct entry *entry)
-{
-    struct result_entry result;
-    struct slice field;
-    struct errmsg why;
-    judge_signals(run, (int64_t)entry->id.ms - 1);
-    run->results_ms = (int64_t)entry->id.ms;
-    if (!result_entry_parse(entry, &result, &field, &why)) {
-        run->rejected++;
-        ledger_on_rejected(run->ledger, entry->stream, entry->id);
-        return;
-    }
-    ledger_on_result(run->ledger, &result, max_i64(run->signals_ms, run->results_ms), sink_of(run));
 }
 
 /* ---- the whole ---- */
@@ -472,23 +283,20 @@ static void take_entry(struct backtest_run *run, const struct entry *entry)
         take_report(run, entry);
         return;
     case STREAM_SIGNALS:
-        take_signal(run, entry);
-        break;
+        backtest_take_signal(run, entry);
+        return;
     case STREAM_RESULTS:
-        take_result(run, entry);
-        break;
+        backtest_take_result(run, entry);
+        return;
     case STREAM_TRADES:
         return; /* not recorded */
     }
-    if (++run->since_flush >= FLUSH_STRIDE)
-        end_batch(run);
 }
 
-/* A result may be among what is missing: no signal is dropped for it. */
 static void take_gap(struct backtest_run *run, const struct recorded_line *line)
 {
     if (line->is_of_signals)
-        ledger_hold(run->ledger, max_i64(run->signals_ms, run->results_ms) + run->config->signals.ttl_ms);
+        backtest_hold_signals(run);
     if (!line->is_of_reports)
         return;
     run->has_gap = true;
@@ -515,7 +323,6 @@ void backtest_run_finish(struct backtest_run *run, int64_t end_ms)
     if (!run->has_gap && run->now_ms && end_ms - run->now_ms <= PAUSE_MAX_MS)
         advance_with_acts(run, end_ms + 1);
     set_time(run, end_ms);
-    judge_signals(run, end_ms);
-    end_batch(run);
+    backtest_end_signals(run, end_ms);
     account_finish(&run->account, end_ms);
 }

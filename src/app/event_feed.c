@@ -85,7 +85,7 @@ static void ring_reset(struct event_ring *ring)
 static void forget_questions(struct event_feed *feed)
 {
     feed->generation++;
-    feed->is_asking = feed->is_behind = false;
+    feed->is_asking = feed->is_reading = feed->is_behind = false;
     feed->expected = 0;
     loop_timer_stop(feed->retry);
     loop_timer_stop(feed->reread);
@@ -160,11 +160,21 @@ static void take_new(struct event_feed *feed, const redisReply *reply)
     tell_soon(feed);
 }
 
+/* Where all of it is being read already, what was missed is found behind that. */
 static void reread_soon(struct event_feed *feed)
 {
+    if (feed->is_reading)
+        return;
     int64_t left_ms = feed->reread_ms + REREAD_MS - loop_now_ms();
     if (!loop_timer_is_set(feed->reread))
         loop_timer_set(feed->reread, left_ms > 0 ? left_ms : 0);
+}
+
+/* A part of it is of no use: from the beginning, once that can be. */
+static void give_up_reading(struct event_feed *feed)
+{
+    feed->is_reading = false;
+    reread_soon(feed);
 }
 
 /* True where the answer counts, and REPLY holds entries; else what there is to be done is done. */
@@ -179,13 +189,13 @@ static bool check_answer(struct question *question, const redisReply *reply)
     if (reply && reply->type == REDIS_REPLY_ARRAY)
         return true;
     feed->is_behind = true; /* asked again once the link is up */
+    if (is_page)
+        give_up_reading(feed);
     if (!reply)
         return false;
     LOG_LIMITED(feed->d->log, WARN, slice_text("events"), "cannot read the events back",
                 log_slice("error", slice_of(reply->str, reply->type == REDIS_REPLY_ERROR ? reply->len : 0)));
-    if (is_page)
-        reread_soon(feed);
-    else
+    if (!is_page)
         loop_timer_set(feed->retry, RETRY_MS);
     return false;
 }
@@ -222,6 +232,8 @@ static void send_range(struct event_feed *feed, bool is_page, struct slice from,
     free(question);
     feed->is_asking = false;
     feed->is_behind = true;
+    if (is_page)
+        give_up_reading(feed);
 }
 
 /* Asks for what has come. */
@@ -253,6 +265,7 @@ void event_feed_go_on(struct event_feed *feed)
 void event_feed_begin_reading(struct event_feed *feed)
 {
     forget_questions(feed);
+    feed->is_reading = true;
     ring_reset(&feed->fresh);
     feed->fresh_to = (struct stream_id){UINT64_MAX, UINT64_MAX};
 }

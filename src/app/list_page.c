@@ -2,17 +2,10 @@
 #include "util/alloc.h"
 #include <stdlib.h>
 
-static int compare_text(struct slice a, struct slice b)
-{
-    size_t len = a.len < b.len ? a.len : b.len;
-    int order = len ? memcmp(a.data, b.data, len) : 0;
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int compare(const struct list_page_key *a, const struct list_page_key *b)
 {
-    int order = compare_text(a->first, b->first);
-    return order ? order : compare_text(a->second, b->second);
+    int order = slice_compare(a->first, b->first);
+    return order ? order : slice_compare(a->second, b->second);
 }
 
 static int compare_items(const void *a, const void *b)

@@ -10,7 +10,6 @@
 #include "load_private.h"
 #include "util/alloc.h"
 #include "util/number.h"
-#include "util/time_text.h"
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,19 +35,20 @@ void load_init(struct load *load, struct daemon *d)
     load->ids = mem_new(1, sizeof *load->ids);
     id_queue_init(&load->ids->instances);
     id_queue_init(&load->ids->trades);
+    id_queue_init(&load->ids->ended);
     load_watch_init(load->ids);
 }
 
 static void forget_ids(struct load *load)
 {
-    struct id_queue *queues[] = {&load->ids->instances, &load->ids->trades};
+    struct id_queue *queues[] = {&load->ids->instances, &load->ids->trades, &load->ids->ended};
     for (size_t i = 0; i < ARRAY_LEN(queues); i++) {
         id_queue_clear(queues[i]);
         id_queue_init(queues[i]);
     }
     free(load->ids->kept);
     load->ids->kept = NULL;
-    load->ids->kept_count = load->ids->kept_cap = load->ids->looked = 0;
+    load->ids->kept_count = load->ids->kept_cap = load->ids->looked = load->ids->ended_left = 0;
     load_watch_clear(load->ids);
 }
 
@@ -302,34 +302,6 @@ static void look(struct load *load)
     buf_clear(&command);
 }
 
-static void look_trades(struct load *load);
-
-static void on_trade(struct load *load, const redisReply *reply, int i)
-{
-    enum trade_state state;
-    int64_t updated_ms = daemon_now_ms(load->d);
-    if (reply->elements != 3 || !trade_state_parse(load_text(reply->element[0]), &state) ||
-        !trade_state_is_open(state))
-        return;
-    struct slice instance = load_text(reply->element[1]);
-    (void)time_text_parse(load_text(reply->element[2]), &updated_ms); /* now, where it is missing */
-    trade_book_load(&load->d->trades, ident_slice(&load->ids->trades.ids[i]),
-                    ident_is_valid(instance, IDENT_MAX) ? instance : slice_of("", 0), state, updated_ms);
-}
-
-static void look_trades(struct load *load)
-{
-    for (uint32_t i = 0; i < load->ids->trades.count; i++) {
-        struct key key = key_record(RECORD_TRADE, ident_slice(&load->ids->trades.ids[i]));
-        struct slice words[] = {slice_text("HMGET"), key_slice(&key), slice_text("state"),
-                                slice_text("instance_id"), slice_text("last_updated_at")};
-        uint64_t generation = load->generation;
-        load_send(load, words, ARRAY_LEN(words), on_trade, (int)i, slice_of(NULL, 0));
-        if (generation != load->generation)
-            return;
-    }
-}
-
 static void finish(struct load *load)
 {
     struct daemon *d = load->d;
@@ -346,7 +318,7 @@ static void finish(struct load *load)
     LOG(d->log, INFO, "state loaded", log_int("instances", d->fleet.count),
         log_int("open_signals", (int64_t)view.open),
         log_int("remembered_signals", (int64_t)view.ended_remembered),
-        log_int("open_trades", d->trades.open_count),
+        log_int("open_trades", d->trades.open_count), log_int("ended_trades", d->trades.other_count),
         log_int("journal_lines_skipped", (int64_t)load->journal_bad),
         log_int("ms", loop_now_ms() - load->started_ms));
     load->step = -1;
@@ -362,8 +334,9 @@ static void finish_rescan(struct load *load)
 }
 
 static void (*const all_steps[])(struct load *load) = {
-    read_shared,  load_watch,   make_groups,  read_sets,   scan,        look,   look_trades, load_journal,
-    load_signals, load_results, load_reports, load_trades, load_events, finish, NULL,
+    read_shared,      load_watch,     make_groups,       read_sets,    scan,         look,
+    load_open_trades, load_ended_ids, load_ended_trades, load_journal, load_signals, load_results,
+    load_reports,     load_trades,    load_events,       finish,       NULL,
 };
 static void (*const rescan_steps[])(struct load *load) = {make_groups, load_signals, load_events,
                                                           finish_rescan, NULL};

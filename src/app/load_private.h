@@ -23,7 +23,8 @@ struct load_stored {
 
 struct load_ids {
     struct id_queue instances, trades;
-    uint32_t looked; /* of instances */
+    struct id_queue ended;       /* trades, newest first */
+    uint32_t looked, ended_left; /* of instances; of ended */
     struct load_kept *kept;
     uint32_t kept_count, kept_cap;
     struct load_stored *stored;
@@ -57,6 +58,11 @@ void load_signals(struct load *load);
 void load_results(struct load *load);
 void load_reports(struct load *load);
 void load_trades(struct load *load);
+
+/* Steps (load_trade.c): the open trades of ids->trades, which of the others are the newest, and these. */
+void load_open_trades(struct load *load);
+void load_ended_ids(struct load *load);
+void load_ended_trades(struct load *load);
 
 /* load_events.c: the newest events. */
 void load_events(struct load *load);

@@ -331,9 +331,8 @@ void metrics_answer(struct metrics *metrics, struct http_request *request)
     if (page) {
         page_add_waiting(page, request);
         http_request_suspend(request, on_cancel, page);
-    } else if (metrics->newest[number].body && metrics->newest[number].is_of_this_turn) {
-        answer(request, kind, metrics->newest[number].body);
-    } else if (may_start(metrics)) {
+    } else if (!(metrics->newest[number].body && metrics->newest[number].is_of_this_turn) &&
+               may_start(metrics)) {
         page_start(metrics, kind, request);
     } else if (metrics->newest[number].body) {
         answer(request, kind, metrics->newest[number].body);

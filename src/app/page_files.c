@@ -58,10 +58,7 @@ bool page_is_known(struct slice if_none_match, const char *etag)
         struct slice one = slice_of(rest.data, comma ? (size_t)(comma - rest.data) : rest.len);
 
         at += one.len + 1;
-        while (one.len > 0 && (one.data[0] == ' ' || one.data[0] == '\t'))
-            one = slice_of(one.data + 1, one.len - 1);
-        while (one.len > 0 && (one.data[one.len - 1] == ' ' || one.data[one.len - 1] == '\t'))
-            one.len--;
+        one = slice_trim(one);
         if (one.len > 2 && memcmp(one.data, "W/", 2) == 0)
             one = slice_of(one.data + 2, one.len - 2);
         if (slice_equal(one, slice_of(etag, len)) || slice_is(one, "*"))

@@ -32,6 +32,7 @@ void sse_list_clear(struct sse_list *list)
     sse_list_close(list);
     loop_timer_free(list->heartbeat);
     list->heartbeat = NULL;
+    list->max = 0; /* the HTTP server, which goes later, still serves what has come */
 }
 
 static void forget(struct sse *sse)

@@ -166,15 +166,6 @@ static bool begins_with_method(struct slice bytes)
     return bytes.len == 0 || bytes.data[0] != ' ';
 }
 
-static struct slice trim(struct slice s)
-{
-    while (s.len && (s.data[0] == ' ' || s.data[0] == '\t'))
-        s = slice_of(s.data + 1, s.len - 1);
-    while (s.len && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
 static bool has_control(struct slice value)
 {
     for (size_t i = 0; i < value.len; i++) {
@@ -195,7 +186,7 @@ static const char *find_field_fault(struct slice line, struct slice *ret_name, s
     if (!colon)
         return "a header line has no colon";
     *ret_name = slice_of(line.data, (size_t)(colon - line.data));
-    *ret_value = trim(slice_of(colon + 1, line.len - ret_name->len - 1));
+    *ret_value = slice_trim(slice_of(colon + 1, line.len - ret_name->len - 1));
     if (!is_token(*ret_name))
         return "a header name is not a token";
     return has_control(*ret_value) ? "a header value holds a control character" : NULL;

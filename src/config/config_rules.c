@@ -11,7 +11,6 @@
 #include "core/notice.h"
 #include "util/errmsg.h"
 #include <float.h>
-#include <math.h>
 #include <strings.h>
 
 #define STATES "one of running, stopped, crashed or restarting"
@@ -365,43 +364,20 @@ bool rules_apply(struct loader *loader, const struct config_key *key, const cJSO
     return good;
 }
 
-/* True where no value up to MOST, and none below 0, meets RULE. */
-static bool is_never_met(const struct rule *rule, double most)
-{
-    switch (rule->op) {
-    case RULE_GT:
-        return rule->threshold >= most;
-    case RULE_GE:
-        return rule->threshold > most;
-    case RULE_LT:
-        return rule->threshold <= 0;
-    case RULE_LE:
-        return rule->threshold < 0;
-    case RULE_EQ:
-        return rule->threshold < 0 || rule->threshold > most;
-    case RULE_NE:
-        return false;
-    }
-    return false;
-}
-
-/* A rule that nobody can ever hear of was not meant so. Nothing that a rule looks at is ever negative, and
- * attempts end with the one that is given up. */
-static const char *never_fault(const struct rule_draft *draft, uint32_t max_attempts)
+/* A rule that nobody can ever hear of was not meant so: nothing that a rule looks at is ever negative. */
+static const char *never_fault(const struct rule_draft *draft)
 {
     const struct rule *rule = &draft->rule;
+    bool is_below_zero = (rule->op == RULE_LT && rule->threshold <= 0) ||
+                         ((rule->op == RULE_LE || rule->op == RULE_EQ) && rule->threshold < 0);
 
-    if (!rule->enabled || draft->threshold != THRESHOLD_NUMBER)
+    if (!rule->enabled || draft->threshold != THRESHOLD_NUMBER || !is_below_zero)
         return NULL;
-    if (is_never_met(rule, INFINITY))
-        return "can never be met: it is never negative";
-    if (rule->metric == METRIC_RECOVERY_ATTEMPTS && is_never_met(rule, (double)max_attempts + 1))
-        return "can never be met: there are recovery.max_attempts, and one more when it is given up";
-    return NULL;
+    return "can never be met: it is never negative";
 }
 
 /* What is wrong with a whole draft, and in which field. */
-static const char *draft_fault(const struct rule_draft *draft, uint32_t max_attempts, const char **ret_field)
+static const char *draft_fault(const struct rule_draft *draft, const char **ret_field)
 {
     struct rule rule = draft->rule;
     const char *fault;
@@ -413,7 +389,7 @@ static const char *draft_fault(const struct rule_draft *draft, uint32_t max_atte
         return "must be a number, the metric is not state";
     if (rule.metric != METRIC_RECOVERY_ATTEMPTS && draft->threshold == THRESHOLD_MAX_ATTEMPTS)
         return "must be a number; null is for recovery_attempts";
-    fault = never_fault(draft, max_attempts);
+    fault = never_fault(draft);
     if (fault)
         return fault;
     fault = rule_find_fault(&rule);
@@ -436,7 +412,7 @@ static void draft_check(struct loader *loader, struct rule_draft *draft)
     if (!fields_are_complete(loader, draft->origin, path.text, &rule_table, draft->seen, hint.text))
         return;
     draft->rule.by_max_attempts = draft->threshold == THRESHOLD_MAX_ATTEMPTS;
-    fault = draft_fault(draft, (uint32_t)loader->config->recovery.max_attempts, &field);
+    fault = draft_fault(draft, &field);
     if (!fault)
         return;
     key_path_add(&path, ".", field);

@@ -29,17 +29,6 @@ bool cut_at(struct slice *text, char separator, struct slice *ret_head)
     return true;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 char *percent_decode(struct slice text)
 {
     char *out = mem_new(text.len + 1, 1);
@@ -50,8 +39,8 @@ char *percent_decode(struct slice text)
 
         if (c == '%') {
             bool is_whole = text.len - i > 2;
-            int high = is_whole ? hex_value(text.data[i + 1]) : -1;
-            int low = is_whole ? hex_value(text.data[i + 2]) : -1;
+            int high = is_whole ? number_hex_digit(text.data[i + 1]) : -1;
+            int low = is_whole ? number_hex_digit(text.data[i + 2]) : -1;
 
             c = high < 0 || low < 0 ? '\0' : (char)(high * 16 + low);
             i += 2;

@@ -237,12 +237,19 @@ void trade_book_forget(struct trade_book *book, struct trade *trade)
     book->free_head = index;
 }
 
+static void forget_oldest_others(struct trade_book *book)
+{
+    while (book->other_count > book->max_others)
+        trade_book_forget(book, &book->slots[book->other_head]);
+}
+
 void trade_book_load(struct trade_book *book, struct slice trade_id, struct slice instance_id,
                      enum trade_state state, int64_t updated_ms)
 {
     if (trade_book_find(book, trade_id))
         return;
     add_trade(book, trade_id, instance_id, state)->updated_ms = updated_ms;
+    forget_oldest_others(book);
 }
 
 /* Writes what the update reports, and the state of WITH_STATE (TRADE_NONE: not that). */
@@ -277,12 +284,6 @@ static enum trade_state judge_state(struct trade_book *book, const struct trade 
     if (book->on_refused)
         book->on_refused(book->ctx, trade, to);
     return trade->state;
-}
-
-static void forget_oldest_others(struct trade_book *book)
-{
-    while (book->other_count > book->max_others)
-        trade_book_forget(book, &book->slots[book->other_head]);
 }
 
 static void change_trade(struct trade_book *book, struct trade *trade, const struct trade_update *update,

@@ -41,14 +41,14 @@ def fleet(daemon, folder):
 
 @pytest.fixture
 def page(browser):
-    browser.new_tab()
+    browser.begin()
 
     def make(one, route="#/", live=True):
         return StatusPage(browser, getattr(one, "listen", one)).open(route, live)
 
     yield make
     faults = browser.faults()
-    browser.new_tab()
+    browser.begin()
     assert not faults, "\n".join(faults)
 
 

@@ -57,6 +57,8 @@ class Studio:
         print(f"{path}: {path.stat().st_size // 1024} KiB")
 
     def is_settled(self):
+        if not self.page.is_shown("#fleet"):
+            return True
         states = list(self.page.states().values())
         counts = self.page.counts()
         return all(states.count(state) == counts[state] for state in ("running", "stopped", "crashed", "restarting"))
@@ -128,7 +130,7 @@ def main():
         sim = Sim(folder / "sim", server.url, **FLEET)
         browser = Browser()
         try:
-            browser.new_tab(WIDTH, HEIGHT)
+            browser.begin(WIDTH, HEIGHT)
             browser.prefer_scheme("light")
             studio = Studio(target, browser, daemon, StatusPage(browser, daemon.listen).open())
             studio.fleet()

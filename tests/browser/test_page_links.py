@@ -208,3 +208,26 @@ def test_a_daemon_that_hangs_is_noticed(fleet, bus, page):
     shown.wait_live()
     bus.report("mt5-1", state="stopped")
     wait_states(shown, mt5_1="stopped", mt5_2="stopped")
+
+
+def test_a_page_that_is_left_holds_no_stream(fleet, bus, page):
+    """A browser may keep a page that was left for the way back; with its stream it would keep one of the few connections
+    that it makes to one host."""
+    one = fleet()
+    fill(bus)
+    shown = page(one)
+    for _ in range(4):
+        for path in ("-/healthy", "api/v1/status"):
+            shown.browser.driver.get(shown.url + path)
+            shown.browser.driver.back()
+        shown.open()
+    shown.wait_live()
+    wait_until(lambda: one.metrics().value("mt5stated_http_streams") == 1, "one stream to be left")
+    bus.report("mt5-1", state="stopped")
+    wait_states(shown, mt5_1="stopped", mt5_2="stopped")
+    shown.browser.driver.get(shown.url + "-/healthy")
+    wait_until(lambda: one.metrics().value("mt5stated_http_streams") == 0, "none to be left")
+    shown.browser.driver.back()
+    shown.wait_live()
+    bus.report("mt5-1", state="running")
+    wait_states(shown, mt5_1="running", mt5_2="stopped")

@@ -110,7 +110,7 @@ def forgive_header(browser):
 
 
 def test_elsewhere_a_browser_is_asked_who_it_is(remote, browser):
-    browser.new_tab()
+    browser.begin()
     for path in ("/", "/page/style.css"):
         response = mt5_http.request(address(remote), path)
         assert response.status == 401
@@ -118,7 +118,7 @@ def test_elsewhere_a_browser_is_asked_who_it_is(remote, browser):
     browser.driver.get(f"http://{address(remote)}/")
     assert browser.find_all("#fleet") == []
     assert "mt5-1" not in browser.driver.page_source
-    browser.new_tab()
+    browser.begin()
 
 
 @pytest.mark.parametrize("role", ["read", "admin"])
@@ -150,10 +150,10 @@ def test_elsewhere_a_token_that_is_withdrawn_is_told(remote, browser, page, fold
 
 
 def test_elsewhere_a_report_token_shows_nothing(remote, browser):
-    browser.new_tab()
+    browser.begin()
     browser.driver.get(f"http://someone:{TOKENS['report']}@{address(remote)}/")
     assert browser.find_all("#fleet") == []
-    browser.new_tab()
+    browser.begin()
 
 
 def test_what_basic_credentials_are_good_for(remote):

@@ -124,6 +124,99 @@ def test_a_trade_is_shown_as_it_is_held(daemon, bus):
     assert mt5_http.request(one.listen, "/api/v1/trades/t1?x=1").status == 400
 
 
+def shown_trades(one, numbers):
+    """What is held of these, None for what is not."""
+    answers = [mt5_http.request(one.listen, f"/api/v1/trades/t{number}") for number in numbers]
+    assert {answer.status for answer in answers} <= {200, 404}
+    return [json.loads(answer.text) if answer.status == 200 else None for answer in answers]
+
+
+def make_trades(bus):
+    """Of each state some, one of them with an instance and an update after its end."""
+    bus.many("trade_updates", [{"trade_id": f"t{number}", "state": state} for number in range(40)
+                               for state in ("pending", ("executing", "executed", "closed", "failed")[number % 4])])
+    bus.trade("t2", instance_id="mt5-1", lot_size="1")
+    bus.settle()
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_trades_are_shown_after_a_restart_as_before(daemon, bus, kill):
+    one = daemon()
+    make_trades(bus)
+    before = shown_trades(one, range(40))
+    assert before[2]["instance_id"] == "mt5-1" and {trade["state"] for trade in before} == {
+        "executing", "executed", "closed", "failed"}
+    one.restart(kill=kill)
+    assert shown_trades(one, range(40)) == before
+    # It is still the same trade: nothing that has ended begins again.
+    bus.trade("t2", state="executing")
+    bus.settle()
+    assert shown_trades(one, [2])[0]["state"] == "closed"
+
+
+def test_who_takes_over_shows_the_trades_of_the_other(daemon, bus):
+    one = daemon({"ha.lease_ms": 1000})
+    two = daemon({"ha.lease_ms": 1000, "streams.consumer": "other"}, ready=False)
+    wait_until(lambda: two.ready_word() == "standby", "it to stand by")
+    make_trades(bus)
+    before = shown_trades(one, range(40))
+    one.pause()
+    two.wait_ready()
+    assert shown_trades(two, range(40)) == before
+    bus.trade("t40", state="closed")
+    bus.settle()
+    one.resume()
+    wait_until(lambda: one.ready_word() == "standby", "the first to see that it was replaced")
+    two.stop()
+    one.wait_ready()
+    assert shown_trades(one, range(40)) == before
+    assert shown_trades(one, [40])[0]["state"] == "closed"
+
+
+def test_a_trade_that_expired_meanwhile_is_not_shown_after_a_restart(daemon, bus):
+    one = daemon()
+    make_trades(bus)
+    before = shown_trades(one, range(40))
+    one.stop()
+    bus.client.pexpire("trade:t2", 1)
+    wait_until(lambda: not bus.client.exists("trade:t2"), "it to expire")
+    one.start()
+    before[2] = None
+    assert shown_trades(one, range(40)) == before
+
+
+@pytest.mark.no_invariants(reason="a foreign value stays where a trade belongs")
+def test_a_foreign_value_in_place_of_an_ended_trade_holds_up_no_start(daemon, bus):
+    one = daemon()
+    make_trades(bus)
+    before = shown_trades(one, range(40))
+    one.stop()
+    for number in (2, 39):
+        bus.client.delete(f"trade:t{number}")
+        bus.client.set(f"trade:t{number}", "foreign")
+        before[number] = None
+    one.start()
+    assert shown_trades(one, range(40)) == before
+
+
+def test_of_the_trades_that_have_ended_the_newest_10000_are_shown_after_a_restart(daemon, bus):
+    one = daemon()
+    now_ms = bus.now_ms()
+    for number in range(300):
+        bus.add("trade_updates", {"trade_id": f"t{number}", "state": "closed"}, f"{now_ms - 9000}-{number + 1}")
+    bus.add("trade_updates", {"trade_id": "t300", "state": "executed"}, f"{now_ms - 8000}-1")
+    bus.many("trade_updates", [{"trade_id": f"t{number}", "state": "failed"} for number in range(301, 10300)])
+    bus.trade("t7", lot_size="1")
+    bus.settle()
+    sample = [*range(0, 600), *range(10200, 10301)]
+    before = shown_trades(one, sample)
+    assert [number for number, trade in zip(sample, before) if not trade] == [
+        *(number for number in range(300) if number != 7), 10300]
+    one.restart()
+    assert shown_trades(one, sample) == before
+    assert len(one.log_lines(msg="state loaded", open_trades=1, ended_trades=10000)) == 1
+
+
 @pytest.mark.no_invariants(reason="there is no Redis")
 def test_nothing_is_shown_before_anything_is_known(daemon, redis_server, tokens):
     redis_server.stop()

@@ -125,6 +125,27 @@ static void look_at_fleet(struct checks *c, const struct shell *sh)
     }
 }
 
+/* Of the ended trades the newest are held, whichever daemon has ended them, and as the store has them. */
+static void look_at_held_trades(struct checks *c, const struct shell *sh)
+{
+    const struct store_key *ended = store_find_text(c->store, KEY_TRADE_EXPIRY);
+
+    if (!ended || ended->type != STORE_SORTED || ended->pair_count > sh->trades.max_others)
+        return;
+    for (uint32_t i = 0; i < ended->pair_count; i++) {
+        struct slice id = pair_name(&ended->pairs[i]);
+        struct key name = key_record(RECORD_TRADE, id);
+        const struct store_key *hash = store_find(c->store, key_slice(&name));
+        const struct trade *trade = trade_book_find(&sh->trades, id);
+
+        if (hash && hash->type == STORE_HASH &&
+            (!trade || !slice_is(key_get(hash, "state"), trade_state_name(trade->state))))
+            sim_fail(c->sim, "%s takes trade %.*s for %s, the store says %.*s", sh->name, (int)id.len,
+                     id.data, trade ? trade_state_name(trade->state) : "unknown",
+                     (int)key_get(hash, "state").len, key_get(hash, "state").data);
+    }
+}
+
 /* Nobody has written since it did. */
 static bool is_last_holder(const struct checks *c, const struct shell *sh)
 {
@@ -146,8 +167,10 @@ void checks_look_at_daemon(struct checks *c, const struct shell *sh)
         view.ended_remembered > 4 * (uint64_t)options->max_tracked ||
         view.received->count > options->per_id_max || sh->trades.other_count > sh->trades.max_others)
         sim_fail(c->sim, "%s holds more than it may", sh->name);
-    if (sh->phase == PHASE_ACTIVE && shell_is_idle(sh) && !c->sim->has_lost_data && is_last_holder(c, sh))
+    if (sh->phase == PHASE_ACTIVE && shell_is_idle(sh) && !c->sim->has_lost_data && is_last_holder(c, sh)) {
         look_at_fleet(c, sh);
+        look_at_held_trades(c, sh);
+    }
 }
 
 /* READ is what a daemon has or will have taken in, whatever becomes of the store. */

@@ -314,6 +314,7 @@ void shell_clear(struct shell *sh)
     free(sh->items);
     free(sh->found.ids);
     free(sh->found_trades.ids);
+    free(sh->found_ended.ids);
     free(sh->queue.ids);
     follow_reset(sh);
     free(sh->marked.ids);

@@ -159,10 +159,10 @@ struct shell {
     /* load */
     uint64_t load_generation;
     void (*const *load_steps)(struct shell *sh); /* ends with NULL */
-    uint32_t load_step, looked;
+    uint32_t load_step, looked, ended_loaded;
     bool is_rescanning;
     bool has_position[STREAM_KINDS];
-    struct id_list found, found_trades;
+    struct id_list found, found_trades, found_ended; /* the last: oldest first */
 
     /* reconcile and follow */
     struct id_list queue, marked;

@@ -1,11 +1,16 @@
-/* Reading the state that the store holds. Stands for load.c and load_streams.c: one step each. */
+/* Reading the state that the store holds: load.c, load_trade.c and load_streams.c, one step each. */
 #include "shell_private.h"
 
 #include "codec/journal.h"
 #include "codec/signal_entry.h"
+#include "util/alloc.h"
 #include "util/number.h"
 #include "util/time_text.h"
 #include <inttypes.h>
+#include <stdlib.h>
+
+/* Ended trades that are looked at in one step. */
+#define ENDED_MAX 5
 
 static void load_shared(struct shell *sh)
 {
@@ -124,24 +129,72 @@ static void load_instances(struct shell *sh)
         sh->load_step--; /* again */
 }
 
+static void load_trade(struct shell *sh, struct slice id, bool is_open)
+{
+    struct key name = key_record(RECORD_TRADE, id);
+    const struct store_key *key = store_find(sh->store, key_slice(&name));
+    struct slice instance;
+    enum trade_state state;
+    int64_t updated_ms = shell_now_ms(sh);
+
+    if (!key || key->type != STORE_HASH || !trade_state_parse(key_get(key, "state"), &state) ||
+        trade_state_is_open(state) != is_open)
+        return;
+    instance = key_get(key, "instance_id");
+    (void)time_text_parse(key_get(key, "last_updated_at"), &updated_ms); /* now, where it is missing */
+    trade_book_load(&sh->trades, id, ident_is_valid(instance, IDENT_MAX) ? instance : slice_of("", 0), state,
+                    updated_ms);
+}
+
 static void load_trades(struct shell *sh)
 {
-    for (uint32_t i = 0; i < sh->found_trades.count; i++) {
-        struct slice id = ident_slice(&sh->found_trades.ids[i]);
-        struct key name = key_record(RECORD_TRADE, id);
-        const struct store_key *key = store_find(sh->store, key_slice(&name));
-        struct slice instance;
-        enum trade_state state;
-        int64_t updated_ms = shell_now_ms(sh);
+    for (uint32_t i = 0; i < sh->found_trades.count; i++)
+        load_trade(sh, ident_slice(&sh->found_trades.ids[i]), true);
+}
 
-        if (!key || key->type != STORE_HASH || !trade_state_parse(key_get(key, "state"), &state) ||
-            !trade_state_is_open(state))
-            continue;
-        instance = key_get(key, "instance_id");
-        (void)time_text_parse(key_get(key, "last_updated_at"), &updated_ms); /* now, where it is missing */
-        trade_book_load(&sh->trades, id, ident_is_valid(instance, IDENT_MAX) ? instance : slice_of("", 0),
-                        state, updated_ms);
+/* By score, then by name, ascending. */
+static int compare_scored(const void *a, const void *b)
+{
+    const struct store_pair *const *one = a, *const *other = b;
+    struct slice x = pair_name(*one), y = pair_name(*other);
+    double score_x = 0, score_y = 0;
+    int order;
+
+    (void)number_parse_decimal(pair_value(*one), &score_x);
+    (void)number_parse_decimal(pair_value(*other), &score_y);
+    if (score_x < score_y || score_x > score_y)
+        return score_x < score_y ? -1 : 1;
+    order = memcmp(x.data, y.data, x.len < y.len ? x.len : y.len);
+    return order ? order : (x.len > y.len) - (x.len < y.len);
+}
+
+/* ZRANGE ... REV, which tells the newest first; oldest first into the book. */
+static void load_ended_ids(struct shell *sh)
+{
+    const struct store_key *key = store_find_text(sh->store, KEY_TRADE_EXPIRY);
+    const struct store_pair **pairs;
+    uint32_t count;
+
+    if (key && key->type != STORE_SORTED) {
+        displace(sh, slice_text(KEY_TRADE_EXPIRY), false);
+        return;
     }
+    count = key ? key->pair_count : 0;
+    pairs = mem_new(count + 1, sizeof(const struct store_pair *));
+    for (uint32_t i = 0; i < count; i++)
+        pairs[i] = &key->pairs[i];
+    qsort(pairs, count, sizeof(const struct store_pair *), compare_scored);
+    for (uint32_t i = count > sh->trades.max_others ? count - sh->trades.max_others : 0; i < count; i++)
+        id_list_add(&sh->found_ended, pair_name(pairs[i]));
+    free(pairs);
+}
+
+static void load_ended_trades(struct shell *sh)
+{
+    for (uint32_t n = 0; n < ENDED_MAX && sh->ended_loaded < sh->found_ended.count; n++)
+        load_trade(sh, ident_slice(&sh->found_ended.ids[sh->ended_loaded++]), false);
+    if (sh->ended_loaded < sh->found_ended.count)
+        sh->load_step--; /* again */
 }
 
 struct target {
@@ -250,8 +303,8 @@ static void load_finish(struct shell *sh)
 }
 
 static void (*const all_steps[])(struct shell *sh) = {
-    load_shared,  load_groups,  load_ids,      load_instances, load_trades,
-    load_journal, load_signals, load_all_kept, load_finish,    NULL,
+    load_shared,       load_groups,  load_ids,     load_instances, load_trades, load_ended_ids,
+    load_ended_trades, load_journal, load_signals, load_all_kept,  load_finish, NULL,
 };
 
 /* After the store has lost writes: takes what had ended, and is in the stream again, out of it. */
@@ -290,7 +343,7 @@ void load_start(struct shell *sh)
     sh->load_steps = all_steps;
     sh->is_rescanning = false;
     sh->load_step = sh->looked = 0;
-    sh->found.count = sh->found_trades.count = 0;
+    sh->found.count = sh->found_trades.count = sh->found_ended.count = sh->ended_loaded = 0;
     send_step(sh);
 }
 

@@ -252,11 +252,15 @@ function whenHidden(controller) {
     clearTimeout(timer);
     if (document.hidden) timer = setTimeout(() => controller.abort(), HIDDEN_MS);
   };
+  /* A page that is kept for the way back must not keep one of the few connections to a host. */
+  const leave = () => controller.abort();
   document.addEventListener("visibilitychange", look);
+  addEventListener("pagehide", leave);
   look();
   return () => {
     clearTimeout(timer);
     document.removeEventListener("visibilitychange", look);
+    removeEventListener("pagehide", leave);
   };
 }
 

@@ -1,4 +1,4 @@
-/* Plots of the last ten minutes, as SVG. A plot has series of one value a second; what is drawn is as many points
+/* Plots of the last minutes, up to ten, as SVG. A plot has series of one value a second; what is drawn is as many points
  * as are worth it. Series are told apart by their dash as well as by their colour. */
 import { clock, h, setText, svg } from "./format.js";
 import { HISTORY_MS, state } from "./state.js";
@@ -7,6 +7,13 @@ const WIDTH = 600;
 const HEIGHT = 100;
 const STEP_MS = 3000; // what is drawn as one point
 const GAP_MS = 3500; // further apart no line is drawn
+const SPANS_MS = [120000, 300000, HISTORY_MS]; // a daemon that has just begun has little to show
+
+/* The shortest span that holds all of SAMPLES. */
+function spanOf(samples, end) {
+  const ms = samples.length ? end - samples[0].at_ms : 0;
+  return SPANS_MS.find((span) => span >= ms) ?? HISTORY_MS;
+}
 
 /* A round number not below VALUE, and not far above it. */
 export function niceCeiling(value) {
@@ -92,10 +99,12 @@ export class Plot {
     const legend = this.series.map((line, i) => h("span", { class: "plot-key " + line.class },
       svg("svg", { class: "swatch", viewBox: "0 0 18 6", "aria-hidden": "true" }, svg("path", { class: "line " + line.class, d: "M0 3H18" })),
       line.name + " ", this.values[i]));
+    this.axis = [h("span"), h("span"), h("span", { text: "now" })];
+    this.spanMs = HISTORY_MS;
     this.root.append(
       h("figcaption", {}, h("span", { class: "plot-title", text: title }), ...legend, this.when),
       h("div", { class: "plot-area" }, this.image, this.top, this.topRight, this.note),
-      h("div", { class: "plot-axis", "aria-hidden": "true" }, h("span", { text: "10 min ago" }), h("span", { text: "5" }), h("span", { text: "now" })));
+      h("div", { class: "plot-axis", "aria-hidden": "true" }, ...this.axis));
   }
 
   /* Draws the history anew. */
@@ -104,8 +113,11 @@ export class Plot {
     /* The last bin is not full yet. */
     const last = Math.floor((end + 1000) / STEP_MS) * STEP_MS;
     this.points = gather(state.history.filter((sample) => sample.at_ms < last), this.series);
-    this.begin = last - HISTORY_MS;
-    this.x = (at) => ((at - this.begin) / HISTORY_MS) * WIDTH;
+    this.spanMs = spanOf(state.history, last);
+    this.begin = last - this.spanMs;
+    this.x = (at) => ((at - this.begin) / this.spanMs) * WIDTH;
+    setText(this.axis[0], this.spanMs / 60000 + " min ago");
+    setText(this.axis[1], String(this.spanMs / 120000));
     this.ceilings = [false, true].map((right) => this.ceiling(right));
     this.series.forEach((line, i) => {
       const ceiling = this.ceilings[line.right ? 1 : 0];
@@ -130,7 +142,7 @@ export class Plot {
 
   point(event) {
     const box = this.image.getBoundingClientRect();
-    this.hover = event && box.width ? this.begin + ((event.clientX - box.left) / box.width) * HISTORY_MS : null;
+    this.hover = event && box.width ? this.begin + ((event.clientX - box.left) / box.width) * this.spanMs : null;
     this.showValues();
   }
 

@@ -1,13 +1,14 @@
-"""A headless Chromium of Debian's, driven by its own driver. One serves many tests: each gets a new tab.
+"""A headless Chromium of Debian's, driven by its own driver. One serves many tests, in one tab that is emptied between them;
+their pages come from different ports, so they share neither storage nor credentials.
 
-Nothing is looked up by name and nothing but the machine's own addresses is reached, whatever a page asks for. Tabs
-share a profile; pages of different tests come from different ports, so they share no storage and no credentials."""
+Nothing is looked up by name and nothing but the machine's own addresses is reached, whatever a page asks for."""
 
 import json
 import os
 import urllib.parse
 
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -51,8 +52,24 @@ class Browser:
     def quit(self):
         self.driver.quit()
 
-    def new_tab(self, width=1280, height=900):
-        """An empty tab of that size; the one before is closed, and what was noted of it forgotten."""
+    def begin(self, width=1280, height=900):
+        """An empty tab of that size with nothing kept, and nothing noted of what was before."""
+        try:
+            self._leave()
+        except WebDriverException:      # it has crashed, or something stands in the way
+            self._replace_tab()
+        self.resize(width, height)
+        self.prefer_scheme("light")
+        self._drain()
+        self._console.clear()
+        self._requests.clear()
+
+    def _leave(self):
+        if self.driver.current_url.startswith("http"):
+            self.js("sessionStorage.clear(); localStorage.clear()")
+        self.driver.get("about:blank")
+
+    def _replace_tab(self):
         old = self.driver.window_handles
         self.driver.switch_to.new_window("tab")
         new = self.driver.current_window_handle
@@ -60,10 +77,6 @@ class Browser:
             self.driver.switch_to.window(handle)
             self.driver.close()
         self.driver.switch_to.window(new)
-        self.resize(width, height)
-        self._drain()
-        self._console.clear()
-        self._requests.clear()
 
     def resize(self, width, height, scale=1, mobile=False):
         self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale,
@@ -85,7 +98,7 @@ class Browser:
         return self.driver.get_screenshot_as_png()
 
     def console(self):
-        """What the console has said since new_tab: {"level", "source", "message"}."""
+        """What the console has said since begin: {"level", "source", "message"}."""
         self._drain()
         return list(self._console)
 
@@ -100,7 +113,7 @@ class Browser:
         self._console.clear()
 
     def requests(self):
-        """(method, URL) of all that was asked for since new_tab, of every kind."""
+        """(method, URL) of all that was asked for since begin, of every kind."""
         self._drain()
         return list(self._requests)
 

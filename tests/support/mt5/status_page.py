@@ -42,8 +42,8 @@ class StatusPage:
 
     def open(self, route="#/", live=True):
         """Loads the page; with live it returns when it says that what it shows is so."""
-        # From elsewhere, since to another route of the same page nothing is loaded.
-        self.browser.driver.get("about:blank")
+        if self.browser.driver.current_url.startswith(self.url):
+            self.browser.driver.get("about:blank")      # or nothing would be loaded
         self.browser.driver.get(self.url + route)
         self.browser.js("window.loadedOnce = true")
         if live:

@@ -12,6 +12,7 @@ static void test_http_request_parts(void **state)
         {"GET /a%20b/c?a=1%26+2&b&c=%c3%a4&a=9 HTTP/1.1\r\nHost: x\r\nACCEPT: text/plain\r\n\r\n",
          "method=1 path=/a b/c arg:a arg:b arg:c arg:a a=1& 2 local=1 accept=text/plain length=0 body= "
          "end\n"},
+        {"GET /p HTTP/1.1\r\nHost: x\r\nAccept: \t text/plain \t\r\n\r\n", "accept=text/plain length=0"},
         {"GET /p? HTTP/1.1\r\nHost: x\r\n\r\n", "method=1 path=/p local=1"},
         {"GET /p?&& HTTP/1.1\r\nHost: x\r\n\r\n", "method=1 path=/p local=1"},
         {"GET /p?a= HTTP/1.1\r\nHost: x\r\n\r\n", "method=1 path=/p arg:a a= local=1"},

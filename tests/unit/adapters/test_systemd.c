@@ -176,6 +176,23 @@ static void test_the_watchdog_is_fed_again_and_again(void **state)
     assert_true(loop_now_us() - before_us >= 3 * 10000); /* half of it each time, and no more often */
 }
 
+/* A timer that is due before the manager's time is up, and was set later, comes behind it. */
+static void test_the_watchdog_is_fed_in_time(void **state)
+{
+    struct manager *m = *state;
+    struct loop_timer *timer = loop_timer_new(m->loop, stop_loop, m->loop);
+    assert_int_equal(setenv("WATCHDOG_USEC", "400000", 1), 0);
+    m->systemd = systemd_new(m->loop, NULL);
+    systemd_start(m->systemd);
+    turn(m);
+    loop_timer_set(timer, 300);
+    assert_int_equal(loop_run(m->loop), 0);
+    assert_next(m, "READY=1");
+    assert_next(m, "WATCHDOG=1");
+    assert_next(m, "WATCHDOG=1");
+    loop_timer_free(timer);
+}
+
 static void test_the_watchdog_of_another_is_left_alone(void **state)
 {
     static const struct {
@@ -258,6 +275,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_status_is_told_where_it_differs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_reload_is_told_with_its_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_watchdog_is_fed_again_and_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_watchdog_is_fed_in_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_watchdog_of_another_is_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_not_taken_is_sent_later_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_without_anybody_to_tell_nothing_happens, setup, teardown),

@@ -196,7 +196,8 @@ static cJSON *instance_json(struct place *place, int64_t now_ms)
 }
 
 #define HEAD_NAMES "instance_id broker_id state previous_state state_changed_at desired_state launch_mode "
-#define TAIL_NAMES "last_updated_at metrics health alerts maintenance throttled open_trades heartbeat_age_ms"
+#define TAIL_NAMES                                                                                           \
+    "last_updated_at metrics health alerts maintenance command throttled open_trades heartbeat_age_ms"
 
 static void test_instance_json_of_a_first_report(void **state)
 {
@@ -218,6 +219,7 @@ static void test_instance_json_of_a_first_report(void **state)
     assert_text(json, "last_updated_at", "2025-03-22T10:15:30Z");
     assert_int_equal(cJSON_GetArraySize(member(json, "alerts")), 0);
     assert_is_null(json, "maintenance");
+    assert_is_null(json, "command");
     assert_true(cJSON_IsFalse(member(json, "throttled")));
     assert_number(json, "open_trades", 3);
     assert_number(json, "heartbeat_age_ms", 10000);
@@ -338,6 +340,37 @@ static void give_alerts(struct place *place, struct alert *alerts, uint32_t coun
 
     watched = (struct watched){.alerts = alerts, .alert_count = count, .record = {.is_throttled = true}};
     place->instance->watched = &watched;
+}
+
+static void test_instance_json_of_the_command_under_way(void **state)
+{
+    struct place *place = *state;
+    struct watched *kept;
+    cJSON *json;
+    const cJSON *command;
+
+    report(place, T(0), "broker_id=b1 state=running");
+    kept = place->instance->watched;
+    give_alerts(place, NULL, 0);
+    place->instance->watched->record.command = (struct command){.is_open = true,
+                                                                .kind = COMMAND_REDISTRIBUTE,
+                                                                .number = 7,
+                                                                .is_accepted = true,
+                                                                .issued_ms = T(0),
+                                                                .expires_ms = T(30000),
+                                                                .alert = id_of("HighLoadAverage"),
+                                                                .target = id_of("mt5-2"),
+                                                                .cause = {CAUSE_REPORT, {T(0), 0}}};
+    json = instance_json(place, T(1));
+    place->instance->watched = kept;
+    command = member(json, "command");
+    assert_names(command,
+                 "command_id command status issued_at expires_at alert target_instance_id correlation_id");
+    assert_text(command, "command_id", "mt5-1.redistribute.7");
+    assert_text(command, "command", "redistribute");
+    assert_text(command, "status", "accepted");
+    assert_text(command, "target_instance_id", "mt5-2");
+    cJSON_Delete(json);
 }
 
 static void test_alerts_of_an_instance(void **state)
@@ -539,6 +572,7 @@ int main(void)
         TEST(test_instance_json_never_shows_a_negative_age),
         TEST(test_instance_json_of_a_last_error_that_looks_like_json),
         TEST(test_instance_json_of_maintenance),
+        TEST(test_instance_json_of_the_command_under_way),
         TEST(test_alerts_of_an_instance),
         TEST(test_alert_json_of_each_status),
         cmocka_unit_test(test_group_alert_json),

@@ -183,6 +183,19 @@ static void test_rules_removed_one_comes_back(void **state)
 
 #define NEW(fields) "rules.New={\"metric\":\"cpu_usage\",\"op\":\">\",\"threshold\":1," fields "}"
 
+/* More attempts than there are: an instance may still have them when recovery.max_attempts is lowered. */
+static void test_rules_may_wait_for_more_attempts(void **state)
+{
+    const char *sets[] = {"recovery.max_attempts=1", "rules.RecoveryFailure.threshold=3", NULL};
+    struct problems problems;
+    struct config *config = load(&problems, NULL, sets);
+
+    UNUSED(state);
+    assert_non_null(config);
+    assert_true(find_rule(config, "RecoveryFailure")->threshold == 3);
+    config_free(config);
+}
+
 static void test_rules_are_refused(void **state)
 {
     static const struct bad_row rows[] = {
@@ -222,10 +235,6 @@ static void test_rules_are_refused(void **state)
         {NULL, "rules.HighCpuUsage={\"op\":\"<=\",\"threshold\":-1}", "rules.HighCpuUsage.threshold",
          "never be met"},
         {NULL, "rules.SocketFailure.threshold=-1", "rules.SocketFailure.threshold", "never be met"},
-        {NULL, "rules.RecoveryFailure.threshold=4", "rules.RecoveryFailure.threshold",
-         "can never be met: there are recovery.max_attempts, and one more when it is given up"},
-        {NULL, "rules.RecoveryFailure={\"op\":\">=\",\"threshold\":5}", "rules.RecoveryFailure.threshold",
-         "never be met"},
         {NULL, "rules.HighCpuUsage.metric=cpu_usag", "rules.HighCpuUsage.metric", "did you mean cpu_usage?"},
         {NULL, "rules.HighCpuUsage.metric=instance_id", "rules.HighCpuUsage.metric",
          "must be one of active_connections, cpu_usage, "},
@@ -331,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_rules_new_one_by_sets),
         cmocka_unit_test(test_rules_null_removes),
         cmocka_unit_test(test_rules_removed_one_comes_back),
+        cmocka_unit_test(test_rules_may_wait_for_more_attempts),
         cmocka_unit_test(test_rules_are_refused),
         cmocka_unit_test(test_rules_at_most_as_many_as_there_is_room),
         cmocka_unit_test(test_rules_problem_names_its_source),

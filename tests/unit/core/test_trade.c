@@ -346,6 +346,24 @@ static void test_trade_book_load_tells_nobody(void **state)
     assert_int_equal(trade_book_find(&w->book, TEXT("t1"))->updated_ms, 7);
 }
 
+static void test_trade_book_load_keeps_the_newest_others(void **state)
+{
+    struct world *w = *state;
+
+    w->book.max_others = 2;
+    trade_book_load(&w->book, TEXT("open"), TEXT(""), TRADE_PENDING, 9);
+    trade_book_load(&w->book, TEXT("t1"), TEXT(""), TRADE_CLOSED, 1);
+    trade_book_load(&w->book, TEXT("t2"), TEXT("i1"), TRADE_FAILED, 2);
+    trade_book_load(&w->book, TEXT("t3"), TEXT(""), TRADE_CLOSED, 3);
+    assert_int_equal(w->book.other_count, 2);
+    assert_null(trade_book_find(&w->book, TEXT("t1")));
+    assert_non_null(trade_book_find(&w->book, TEXT("open")));
+    apply(w, update_of("t4", TRADE_CLOSED)); /* what was loaded first goes first */
+    assert_null(trade_book_find(&w->book, TEXT("t2")));
+    assert_int_equal(trade_book_find(&w->book, TEXT("t3"))->updated_ms, 3);
+    assert_int_equal(w->book.by_state[TRADE_CLOSED], 2);
+}
+
 static void test_trade_book_forget_leaves_no_trace(void **state)
 {
     struct world *w = *state;
@@ -453,6 +471,7 @@ int main(void)
         TEST(test_open_trades_moves_with_instance_id),
         TEST(test_open_trades_of_instance_that_registers_later),
         TEST(test_trade_book_load_tells_nobody),
+        TEST(test_trade_book_load_keeps_the_newest_others),
         TEST(test_trade_book_forget_leaves_no_trace),
         TEST(test_trade_book_reset_keeps_statistics),
         TEST(test_trade_book_keeps_the_newest_others),

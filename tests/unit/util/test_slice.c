@@ -52,6 +52,34 @@ static void test_slice_is_nocase_by_row(void **state)
         assert_int_equal(slice_is_nocase(rows[i].a, rows[i].text), rows[i].is_same);
 }
 
+static void test_slice_trim_by_row(void **state)
+{
+    static const struct {
+        struct slice text, trimmed;
+    } rows[] = {
+        {SLICE("a b"), SLICE("a b")}, {SLICE(" \ta\t "), SLICE("a")}, {SLICE("a "), SLICE("a")},
+        {SLICE(" a"), SLICE("a")},    {SLICE(" \t "), SLICE("")},     {SLICE("\na\r"), SLICE("\na\r")},
+    };
+
+    UNUSED(state);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_true(slice_equal(slice_trim(rows[i].text), rows[i].trimmed));
+    assert_int_equal(slice_trim(slice_text(NULL)).len, 0);
+}
+
+static void test_slice_compare_ascending_rows(void **state)
+{
+    static const struct slice rows[] = {SLICE(""),    SLICE("A"),  SLICE("a"),
+                                        SLICE("a\0"), SLICE("ab"), SLICE("\xff")};
+
+    UNUSED(state);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        for (size_t k = 0; k < ARRAY_LEN(rows); k++)
+            assert_int_equal((slice_compare(rows[i], rows[k]) > 0) - (slice_compare(rows[i], rows[k]) < 0),
+                             (i > k) - (i < k));
+    assert_int_equal(slice_compare(slice_text(NULL), slice_text("")), 0);
+}
+
 static void test_container_of_member(void **state)
 {
     struct outer {
@@ -69,6 +97,8 @@ int main(void)
         cmocka_unit_test(test_slice_text_of_null_is_empty),
         cmocka_unit_test(test_slice_literal_keeps_inner_nul),
         cmocka_unit_test(test_slice_is_nocase_by_row),
+        cmocka_unit_test(test_slice_trim_by_row),
+        cmocka_unit_test(test_slice_compare_ascending_rows),
         cmocka_unit_test(test_container_of_member),
     };
 
