@@ -241,7 +241,8 @@ def test_one_that_an_operator_stopped_was_not_given_up(fleet, bus, page):
     for steps, is_given_up, words in [
             ([held], False, ["operator"]), ([held], True, ["given up"]),
             ([held, step("give up"), held, step("armed"), held], True, ["operator", "", "given up", "", "operator"]),
-            ([held, step("armed"), held], False, ["given up", "", "operator"])]:
+            ([held, step("armed"), held], False, ["given up", "", "operator"]),
+            ([step("recover", "attempt 2 of 3 in 65000 ms")], False, ["attempt 2 of 3 in 1 min 5 s"])]:
         told = shown.js(TELL, steps, is_given_up)
         assert len(told) == len(words) and all(word in text for word, text in zip(words, told)), told
 

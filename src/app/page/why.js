@@ -1,6 +1,6 @@
 /* The words of decisions as sentences, and the chains of causes of one instance. Words that are not in these
  * tables are shown as they came. */
-import { h, parseTime, timeElement } from "./format.js";
+import { duration, h, parseTime, timeElement } from "./format.js";
 
 /* ---- words ---- */
 
@@ -104,7 +104,7 @@ function decisionSentence(step) {
   const status = step.status ?? "";
   if (Object.hasOwn(REFUSALS, status) || status.startsWith("no "))
     return withReason(lookUp(REFUSALS, status), step.reason ? lookUp(HOLDS, step.reason) : "");
-  return withReason(lookUp(DECISIONS, status), step.reason);
+  return withReason(lookUp(DECISIONS, status), step.reason?.replace(/(?<= in )(\d+) ms$/, (_, ms) => duration(Number(ms))));
 }
 
 function commandSentence(step) {
