@@ -20,6 +20,8 @@ struct load {
     uint32_t positions;   /* bits of the streams whose position meta has */
     char cursor[32];
     struct stream_id next; /* where the next page of a stream begins */
+    uint64_t page;         /* entries asked for */
+    unsigned halvings;     /* of the pages, since links were lost over them */
     int64_t started_ms;
     size_t journal_bad;
 };

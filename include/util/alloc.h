@@ -5,6 +5,9 @@
 
 #include <stddef.h>
 
+/* What happens where memory is out, for those who ask somebody else for it. */
+_Noreturn void mem_fail(void);
+
 /* Zeroed memory for COUNT objects of SIZE bytes; never NULL, for a count of 0 neither. The caller frees it.
  */
 void *mem_new(size_t count, size_t size);

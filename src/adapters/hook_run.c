@@ -151,8 +151,8 @@ static void on_output(evutil_socket_t fd, short what, void *ctx)
 
 static void watch(struct event *event)
 {
-    if (event && event_add(event, NULL) < 0) /* only where memory is out */
-        abort();
+    if (event && event_add(event, NULL) < 0)
+        mem_fail();
 }
 
 static void on_pause(void *ctx)
@@ -284,8 +284,8 @@ static struct event *event_of(const struct hook_run *run, int fd, short what, ev
     struct event *event =
         event_new(loop_event_base(run->loop), fd, (short)(what | EV_PERSIST), fn, (void *)run);
 
-    if (!event) /* only where memory is out */
-        abort();
+    if (!event)
+        mem_fail();
     watch(event);
     return event;
 }

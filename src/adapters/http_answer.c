@@ -80,10 +80,10 @@ static struct MHD_Response *response_of(const struct http_answer *answer)
 
 void http_response_add_header(struct MHD_Response *response, const char *name, const char *value)
 {
-    enum MHD_Result added = MHD_add_response_header(response, name, value);
-
-    assert(added == MHD_YES); /* names and values are ours */
-    (void)added;
+    /* Names and values are ours, so it fails for want of memory only; an answer does not go without its
+     * headers. */
+    if (MHD_add_response_header(response, name, value) != MHD_YES)
+        mem_fail();
 }
 
 /* What clients do not take waits with us, and is bounded: the slowest pay for it. */

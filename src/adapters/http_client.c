@@ -10,6 +10,7 @@
 #include "http_client_internal.h"
 
 #include "adapters/loop.h"
+#include "adapters/memory.h"
 #include "util/alloc.h"
 #include "util/macros.h"
 #include <errno.h>
@@ -131,7 +132,7 @@ static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *ctx, voi
         events |= EV_WRITE;
     watch->event = event_new(client->base, fd, events, on_ready, client);
     if (!watch->event || event_add(watch->event, NULL) < 0)
-        abort(); /* only where memory is out */
+        mem_fail();
     return 0;
 }
 
@@ -149,7 +150,7 @@ static int on_timer_wish(CURLM *multi, long delay_ms, void *ctx)
 
 struct http_client *http_client_new(struct loop *loop)
 {
-    CURLM *multi = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? curl_multi_init() : NULL;
+    CURLM *multi = memory_init_curl() ? curl_multi_init() : NULL;
 
     if (!multi) {
         errno = ENOMEM;

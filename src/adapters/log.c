@@ -38,6 +38,7 @@ struct log {
     struct buf line; /* scratch */
     uint64_t dropped;
     uint64_t dropped_told;
+    uint64_t notes_lost;        /* that said so */
     struct log_repeat *repeats; /* REPEAT_KEYS of them; NULL until the first */
     int64_t repeat_ms;
     struct hash_key hash_key;
@@ -72,7 +73,7 @@ struct log *log_new(struct loop *loop, int fd)
 
 static uint64_t all_dropped(const struct log *log)
 {
-    return log->dropped + log_sink_lost_lines(log->sink);
+    return log->dropped + log_sink_lost_lines(log->sink) - log->notes_lost;
 }
 
 uint64_t log_dropped_lines(const struct log *log)
@@ -84,7 +85,7 @@ uint64_t log_dropped_lines(const struct log *log)
 static void tell_dropped(struct log *log, size_t size)
 {
     struct buf note = BUF_INIT;
-    uint64_t dropped = all_dropped(log);
+    uint64_t dropped = all_dropped(log), told = log->dropped_told;
     struct log_field field = log_int("lines", (int64_t)(dropped - log->dropped_told));
 
     if (dropped == log->dropped_told)
@@ -93,8 +94,15 @@ static void tell_dropped(struct log *log, size_t size)
     log_line_add_body(&note, log->format, "msg", "log lines dropped", &field, 1);
     log_line_end(&note, log->format);
     if (log_sink_has_room(log->sink, note.len + size)) {
+        uint64_t lost = log_sink_lost_lines(log->sink);
+
+        /* Before, since the sink may ask for another when it is through. */
         log->dropped_told = dropped;
         log_sink_add(log->sink, buf_slice(&note));
+        if (log_sink_lost_lines(log->sink) != lost) {
+            log->notes_lost++;
+            log->dropped_told = told;
+        }
     }
     buf_clear(&note);
 }

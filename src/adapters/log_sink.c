@@ -36,6 +36,7 @@ struct log_sink {
     struct buf waiting;
     size_t written;           /* of waiting, from its front */
     bool is_torn;             /* what was written last ends within a line */
+    bool has_joint;           /* what waits begins with the end of a line whose rest was lost */
     struct event *event;      /* writable; NULL without a loop */
     struct loop_timer *retry; /* for what cannot be waited for with an event */
     uint64_t lost;
@@ -181,16 +182,28 @@ static void await_reader(struct log_sink *sink)
         loop_timer_set(sink->retry, RETRY_MS);
 }
 
-/* Gives up what waits. A line that was begun is ended before the next. */
-static void lose_waiting(struct log_sink *sink)
+static void forget_waiting(struct log_sink *sink)
 {
-    for (size_t i = sink->written; i < sink->waiting.len; i++)
-        sink->lost += sink->waiting.data[i] == '\n';
     buf_reset(&sink->waiting, KEEP_BYTES);
     sink->written = 0;
-    if (sink->is_torn)
-        buf_add_char(&sink->waiting, '\n');
-    sink->is_torn = false;
+    sink->has_joint = false;
+}
+
+/* Gives up what waits. Nothing is left to be tried again: the next line is the next try. */
+static void lose_waiting(struct log_sink *sink)
+{
+    for (size_t i = sink->written + (sink->has_joint && !sink->written); i < sink->waiting.len; i++)
+        sink->lost += sink->waiting.data[i] == '\n';
+    forget_waiting(sink);
+}
+
+/* A line that was begun and whose rest was lost is ended before the next. */
+static void join_torn(struct log_sink *sink)
+{
+    if (!sink->is_torn || unwritten(sink) > 0)
+        return;
+    buf_add_char(&sink->waiting, '\n');
+    sink->has_joint = true;
 }
 
 static void flush_sink(struct log_sink *sink)
@@ -214,8 +227,7 @@ static void flush_sink(struct log_sink *sink)
         sink->written += (size_t)n;
         sink->is_torn = at[n - 1] != '\n';
     }
-    buf_reset(&sink->waiting, KEEP_BYTES);
-    sink->written = 0;
+    forget_waiting(sink);
     if (sink->drained)
         sink->drained(sink->ctx);
 }
@@ -234,7 +246,9 @@ void log_sink_add(struct log_sink *sink, struct slice lines)
         sink->waiting.len -= sink->written;
         memmove(sink->waiting.data, sink->waiting.data + sink->written, sink->waiting.len);
         sink->written = 0;
+        sink->has_joint = false;
     }
+    join_torn(sink);
     buf_add_slice(&sink->waiting, lines);
     if (!is_behind) /* else the event says when to go on */
         flush_sink(sink);

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,9 +42,17 @@ static void on_libevent_message(int severity, const char *text)
         (void)dprintf(STDERR_FILENO, "libevent: %s\n", text);
 }
 
+/* What it then does by itself is an exit with 1. */
+static void on_libevent_fatal(int error)
+{
+    UNUSED(error);
+    _exit(EX_SOFTWARE);
+}
+
 struct loop *loop_new(void)
 {
     event_set_log_callback(on_libevent_message);
+    event_set_fatal_callback(on_libevent_fatal);
 
     struct event_config *config = event_config_new();
 
@@ -129,8 +138,8 @@ static void add_event_us(struct event *event, int64_t delay_us)
 {
     struct timeval delay = {.tv_sec = delay_us / 1000000, .tv_usec = delay_us % 1000000};
 
-    if (event_add(event, &delay) < 0) /* only where memory is out */
-        abort();
+    if (event_add(event, &delay) < 0)
+        mem_fail();
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -154,7 +163,7 @@ struct loop_timer *loop_timer_new(struct loop *loop, loop_fn fn, void *ctx)
     timer->ctx = ctx;
     timer->event = event_new(loop->base, -1, 0, on_timer, timer);
     if (!timer->event)
-        abort();
+        mem_fail();
     return timer;
 }
 

@@ -92,7 +92,7 @@ static void await_event(struct redis_dial *dial, short what, event_callback_fn f
         event_free(dial->event);
     dial->event = event_new(loop_event_base(dial->loop), dial->socket.fd, what, fn, dial);
     if (!dial->event || event_add(dial->event, NULL) < 0)
-        abort(); /* memory is out, or the descriptor is not one: neither can be */
+        mem_fail();
 }
 
 static void on_tls_event(evutil_socket_t fd, short what, void *arg)

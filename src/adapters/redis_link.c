@@ -259,7 +259,7 @@ struct redis_link *redis_link_new(struct loop *loop, const struct redis_link_opt
     link->timer = loop_timer_new(loop, on_link_timer, link);
     link->tend = event_new(loop_event_base(loop), -1, 0, on_tend, link);
     if (!link->tend)
-        abort(); /* memory is out */
+        mem_fail();
     redis_wire_init(&link->wire, loop_event_base(loop), on_ready, on_reply, link);
     return link;
 }

@@ -41,7 +41,7 @@ static struct event *new_event(struct redis_wire *wire, short what)
     struct event *event = event_new(wire->base, wire->socket.fd, what, wire->on_ready, wire->ctx);
 
     if (!event)
-        abort(); /* memory is out */
+        mem_fail();
     return event;
 }
 
@@ -53,7 +53,7 @@ static struct redisReader *new_reader(const struct redis_wire *wire)
                               : redisReaderCreate();
 
     if (!reader)
-        abort();        /* memory is out */
+        mem_fail();
     reader->maxbuf = 0; /* its buffer is given back by give_back_memory */
     reader->privdata = wire->privdata;
     return reader;
@@ -68,7 +68,7 @@ void redis_wire_open(struct redis_wire *wire, const struct redis_socket *socket)
     wire->privdata = NULL;
     wire->reader = new_reader(wire);
     if (event_add(wire->readable, NULL) < 0)
-        abort(); /* memory is out */
+        mem_fail();
 }
 
 void redis_wire_close(struct redis_wire *wire)
@@ -84,6 +84,7 @@ void redis_wire_close(struct redis_wire *wire)
     wire->writable = NULL;
     wire->reader = NULL;
     wire->reply_bytes = 0;
+    wire->clip.skip = 0;
     buf_clear(&wire->out);
     wire->out_sent = 0;
 }
@@ -102,7 +103,7 @@ static void replace_reader(struct redis_wire *wire)
     wire->reader = new_reader(wire);
     if (old->len > old->pos &&
         redisReaderFeed(wire->reader, old->buf + old->pos, old->len - old->pos) != REDIS_OK)
-        abort(); /* memory is out */
+        mem_fail();
     redisReaderFree(old);
 }
 
@@ -139,27 +140,44 @@ static enum redis_wire_result take_replies(struct redis_wire *wire)
     }
 }
 
+static enum redis_wire_result feed_part(struct redis_wire *wire, const char *data, size_t len)
+{
+    enum redis_wire_result result;
+
+    wire->reply_bytes += len;
+    if (wire->reply_bytes > REPLY_MAX_BYTES) {
+        (void)break_wire(wire, "protocol error: ", "reply too large");
+        return REDIS_WIRE_BROKEN;
+    }
+    if (redisReaderFeed(wire->reader, data, len) != REDIS_OK) {
+        (void)break_wire(wire, "protocol error: ", wire->reader->errstr);
+        return REDIS_WIRE_BROKEN;
+    }
+    result = take_replies(wire);
+    if (result != REDIS_WIRE_FINE)
+        return result;
+    redis_clip_look(&wire->clip, wire->reader);
+    if (wire->functions) /* they keep nothing: what counts is what waits */
+        wire->reply_bytes = wire->reader->len - wire->reader->pos;
+    return REDIS_WIRE_FINE;
+}
+
 static enum redis_wire_result feed_input(struct redis_wire *wire, const char *data, size_t len)
 {
     while (len > 0) {
+        bool has_ended;
+        size_t skipped = redis_clip_skip(&wire->clip, len, &has_ended);
         size_t part = len < FEED_BYTES ? len : FEED_BYTES;
+        enum redis_wire_result result = REDIS_WIRE_FINE;
 
-        wire->reply_bytes += part;
-        if (wire->reply_bytes > REPLY_MAX_BYTES) {
-            (void)break_wire(wire, "protocol error: ", "reply too large");
-            return REDIS_WIRE_BROKEN;
-        }
-        if (redisReaderFeed(wire->reader, data, part) != REDIS_OK) {
-            (void)break_wire(wire, "protocol error: ", wire->reader->errstr);
-            return REDIS_WIRE_BROKEN;
-        }
-
-        enum redis_wire_result result = take_replies(wire);
-
+        if (has_ended)
+            result = feed_part(wire, "\r\n", 2);
+        else if (!skipped)
+            result = feed_part(wire, data, part);
         if (result != REDIS_WIRE_FINE)
             return result;
-        data += part;
-        len -= part;
+        data += skipped ? skipped : part;
+        len -= skipped ? skipped : part;
     }
     give_back_memory(wire);
     return REDIS_WIRE_FINE;
@@ -207,7 +225,7 @@ bool redis_wire_flush(struct redis_wire *wire)
             return break_wire(wire, "", redis_socket_error(&wire->socket, n));
         if (n == 0) {
             if (event_add(wire->writable, NULL) < 0)
-                abort(); /* memory is out */
+                mem_fail();
             break;
         }
         wire->out_sent += (size_t)n;

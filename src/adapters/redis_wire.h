@@ -3,6 +3,7 @@
  * and closes it where they fail. */
 #pragma once
 
+#include "redis_clip.h"
 #include "redis_socket.h"
 #include "util/buf.h"
 #include "util/errmsg.h"
@@ -30,7 +31,8 @@ struct redis_wire {
     const struct redisReplyObjectFunctions *functions; /* NULL: hiredis' own */
     void *privdata;
     char *input;
-    size_t reply_bytes; /* fed since the last complete reply */
+    size_t reply_bytes; /* kept of the reply that is not complete yet */
+    struct redis_clip clip;
     struct buf out;
     size_t out_sent; /* of out, from its front */
     uint64_t bytes_in, bytes_out;

@@ -15,8 +15,9 @@
 #include <stdlib.h>
 
 /* No total that we wrote is larger. */
-#define TOTAL_MAX ((uint64_t)1 << 53)
-#define LOOK_IDS  100
+#define TOTAL_MAX    ((uint64_t)1 << 53)
+#define LOOK_IDS     100
+#define HALVINGS_MAX 10 /* of a page of entries, to one */
 
 struct call {
     struct load *load;
@@ -78,6 +79,9 @@ static void on_answer(void *ctx, void *object)
     struct call *call = ctx;
     struct load *load = call->load;
     const redisReply *reply = object;
+    /* Entries may have any size, and a page of them too large for an answer or for its time. */
+    if (call->generation == load->generation && !reply && load->halvings < HALVINGS_MAX)
+        load->halvings++;
     if (call->generation == load->generation && reply) {
         struct slice text = slice_of(reply->str, reply->type == REDIS_REPLY_ERROR ? reply->len : 0);
         bool wrong_type = text.len && redis_error_classify(text) == REDIS_ERROR_WRONGTYPE;
@@ -308,6 +312,7 @@ static void finish(struct load *load)
             "missing, as received where a beginning is",
             log_int("signals", (int64_t)difference));
     load_watch_finish(load);
+    load->halvings = 0;
     struct ledger_view view;
     ledger_view(d->ledger, &view);
     LOG(d->log, INFO, "state loaded", log_int("instances", d->fleet.count),
@@ -353,6 +358,7 @@ void load_start(struct load *load)
 {
     load_abandon(load);
     daemon_forget(load->d);
+    ledger_load_begin(load->d->ledger);
     load->started_ms = loop_now_ms();
     load->positions = 0;
     load->journal_bad = 0;

@@ -20,11 +20,13 @@ static void send_range(struct load *load, const char *command, const char *key, 
                        void (*fn)(struct load *, const redisReply *, int), int arg, bool displaceable)
 {
     char from_text[STREAM_ID_TEXT_MAX], to_text[STREAM_ID_TEXT_MAX], count_text[NUMBER_TEXT_MAX];
+    load->page = count >> load->halvings ? count >> load->halvings : 1;
     stream_id_format(from_text, from);
     stream_id_format(to_text, to);
     struct slice words[] = {
-        slice_text(command), slice_text(key),     slice_text(from_text),
-        slice_text(to_text), slice_text("COUNT"), slice_of(count_text, number_format_u64(count_text, count))};
+        slice_text(command),   slice_text(key),
+        slice_text(from_text), slice_text(to_text),
+        slice_text("COUNT"),   slice_of(count_text, number_format_u64(count_text, load->page))};
     load_send(load, words, ARRAY_LEN(words), fn, arg, displaceable ? words[1] : slice_of(NULL, 0));
 }
 
@@ -99,7 +101,7 @@ static void on_journal_page(struct load *load, const redisReply *reply, int arg)
             if (slice_is(load_text(fields->element[f]), "lines"))
                 load->journal_bad += journal_read(load_text(fields->element[f + 1]), &reader);
     }
-    if (reply->elements < JOURNAL_PAGE)
+    if (reply->elements < load->page)
         return;
     load->next = stream_id_next(id);
     send_range(load, "XRANGE", KEY_JOURNAL, load->next, last_id, JOURNAL_PAGE, on_journal_page, 0, true);
@@ -132,7 +134,7 @@ static void on_signals_page(struct load *load, const redisReply *reply, int arg)
                  !ledger_is_open(d->ledger, signal.signal_id)) /* handled and not open: it has ended */
             ledger_on_rejected(d->ledger, STREAM_SIGNALS, entry.id);
     }
-    if (reply->elements < PAGE)
+    if (reply->elements < load->page)
         return;
     load->next = stream_id_next(entry.id);
     send_range(load, "XRANGE", d->names.stream[STREAM_SIGNALS], load->next,
@@ -201,7 +203,7 @@ static void on_kept_page(struct load *load, const redisReply *reply, int k)
         keep(ids, id, result_id);
     }
     uint64_t want = wanted(load, (enum stream_kind)k);
-    if (reply->elements < PAGE || ids->kept_count >= want) {
+    if (reply->elements < load->page || ids->kept_count >= want) {
         tell_kept(load, (enum stream_kind)k);
         return;
     }

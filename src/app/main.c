@@ -1,6 +1,7 @@
 /* mt5stated: the command line (SPEC §1.1). */
 #include "adapters/log.h"
 #include "adapters/loop.h"
+#include "adapters/memory.h"
 #include "app/backtest.h"
 #include "app/daemon.h"
 #include "config/config.h"
@@ -203,6 +204,7 @@ int main(int argc, char **argv)
 {
     if (!fill_standard_streams())
         return EX_OSERR;
+    memory_guard_libraries();
     struct arguments args = {0};
     int exit_code = parse_arguments(argc, argv, &args);
     if (exit_code == 0)

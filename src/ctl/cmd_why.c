@@ -43,7 +43,7 @@ static const struct phrase holds[] = {
     {"max_concurrent", "as many recoveries as may be are under way"},
     {"launch_mode", "instances of its launch mode are not recovered automatically"},
     {"observe_only", "observe_only is set"},
-    {"disarmed", "recovery is given up until an operator starts or recovers it"},
+    {"disarmed", "recovery was given up, or an operator has stopped it: it rests until it is started"},
     {"no_target", "no other instance can take its work"},
     {"under_way", "another command is under way"},
 };

@@ -8,7 +8,7 @@
 
 #define EXIT_NO_MEMORY 70
 
-static void fail(void)
+void mem_fail(void)
 {
     static const char line[] = "out of memory\n";
     /* Whether the line arrives or not, there is nothing left to do but to go. */
@@ -24,7 +24,7 @@ void *mem_new(size_t count, size_t size)
     void *memory = calloc(count > 0 ? count : 1, size > 0 ? size : 1);
 
     if (!memory)
-        fail();
+        mem_fail();
     return memory;
 }
 
@@ -34,10 +34,10 @@ void *mem_resize(void *old, size_t count, size_t size)
     void *memory;
 
     if (__builtin_mul_overflow(count, size, &bytes))
-        fail();
+        mem_fail();
     memory = realloc(old, bytes > 0 ? bytes : 1);
     if (!memory)
-        fail();
+        mem_fail();
     return memory;
 }
 
@@ -46,7 +46,7 @@ char *mem_copy_text(const char *data, size_t len)
     char *text;
 
     if (len == SIZE_MAX)
-        fail();
+        mem_fail();
     text = mem_resize(NULL, len + 1, 1);
     if (len > 0)
         memcpy(text, data, len);

@@ -50,6 +50,7 @@ class Daemon:
         self.config = dict(config)
         self.config_file = folder / "mt5stated.json"
         self.log_path = folder / "mt5stated.log"
+        self.command = [binary("MT5STATED", "mt5stated")]   # a test may put another program in front of it
         self._args = list(args)
         self._env = {**SANITIZER_ENV, **(env or {})}
         self._process = None
@@ -70,7 +71,7 @@ class Daemon:
     def start(self, ready=True):
         """Starts it; with ready it returns when /-/ready says 200, else when the process was made."""
         self.write_config()
-        argv = [binary("MT5STATED", "mt5stated"), "-c", self.config_file, *self._args]
+        argv = [*self.command, "-c", self.config_file, *self._args]
         self._process = Process(argv, self.log_path, env=self._env)
         if ready:
             self.wait_ready()

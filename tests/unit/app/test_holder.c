@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -221,6 +222,31 @@ static void test_holder_that_is_no_token_is_never_dead(void **state)
     assert_false(holder_is_dead("", ""));
 }
 
+/* Else a standby that has run out of descriptors would take the lease from one that works. */
+static void test_holder_is_alive_where_no_file_can_be_opened(void **state)
+{
+    struct rlimit before, none;
+    struct other other;
+    char own[HOLDER_TOKEN_MAX], poor[HOLDER_TOKEN_MAX];
+    bool is_dead;
+
+    UNUSED(state);
+    holder_make_token(own, "mt5stated");
+    start_other(&other, "mt5stated", NULL);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    is_dead = holder_is_dead(other.token, own);
+    holder_make_token(poor, "mt5stated");
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_false(is_dead);
+    assert_false(holder_is_dead(poor, own));
+    assert_false(holder_is_dead(poor, poor));
+    kill_other(&other);
+    assert_true(holder_is_dead(other.token, own));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +258,7 @@ int main(void)
         cmocka_unit_test(test_holder_of_a_number_used_again_is_dead),
         cmocka_unit_test(test_holder_elsewhere_is_never_dead),
         cmocka_unit_test(test_holder_that_is_no_token_is_never_dead),
+        cmocka_unit_test(test_holder_is_alive_where_no_file_can_be_opened),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,70 @@
+"""Entries that are as large as Redis lets them be: rejected like any other, at no cost to the rest (SPEC 3)."""
+
+import pytest
+
+from mt5.usage import rss_bytes
+from mt5.wait import wait_until
+
+REPORTS, SIGNALS, RESULTS, TRADES = STREAMS = ("instance_reports", "trade_signals", "trade_results", "trade_updates")
+MIB = 1 << 20
+# What was freed is given back at once, and not kept to find uses of it.
+ENV = {"ASAN_OPTIONS": "quarantine_size_mb=1:detect_leaks=1"}
+GROWTH_BYTES = 48 * MIB
+# One that Redis takes is no longer than proto-max-bulk-len, 512 MiB.
+HOSTILE = {
+    "a name of 64 MiB": [{"n" * (64 * MIB): "1"}],
+    "a value of 64 MiB": [{"signal_id": "x" * (64 * MIB), "instance_id": "x", "result_id": "x", "trade_id": "x"}],
+    "many of 64 MiB": [{"signal_id": "x" * (64 * MIB)}] * 5,
+    "an id of 272 MiB": [{"signal_id": "x" * (272 * MIB)}],
+    "100000 fields": [{f"field{i}": "1" for i in range(100000)}],
+    "100000 fields of one name": [],
+}
+
+
+def add_repeated(client, stream):
+    words = ["state", "running"] * 100000
+    client.execute_command("XADD", stream, "*", *words)
+
+
+@pytest.mark.parametrize("count, size", [(5, 64 * MIB), (600, MIB // 2)], ids=["a few", "many"])
+def test_a_backlog_of_large_entries_is_read(daemon, bus, count, size):
+    """More than one answer may hold. What they have beside what is known of them is nobody's business."""
+    one = daemon({"redis.command_timeout_ms": 20000})
+    bus.settle()
+    one.stop()
+    for i in range(count):
+        bus.signal(f"s-{i}", note="x" * size)
+    one.start()
+    wait_until(lambda: bus.total("received:buy") == count, "the signals to be counted")
+    # They stay where they are, and are read again.
+    one.restart()
+    bus.many(RESULTS, [{"result_id": f"r-{i}", "signal_id": f"s-{i}", "status": "executed"} for i in range(count)])
+    bus.settle()
+    assert bus.totals() == {"received:buy": count, "processed:buy": count, "result:executed": count}
+    assert "link for reading lost" not in one.log()
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_an_entry_without_measure_is_rejected_and_leaves_nothing(daemon, bus, kind):
+    one = daemon({"redis.command_timeout_ms": 20000}, env=ENV)
+    bus.register("mt5-1")
+    bus.signal("s-1")
+    bus.settle()
+    before = rss_bytes(one.pid)
+    for fields in HOSTILE[kind]:
+        bus.add(SIGNALS, fields)
+    if not HOSTILE[kind]:
+        for stream in STREAMS:
+            add_repeated(bus.client, stream)
+    count = len(HOSTILE[kind]) or 1
+    # What comes behind is read, in the same stream and in others.
+    bus.signal("s-2")
+    bus.result("r-1", "s-1")
+    bus.report("mt5-1", state="stopped")
+    bus.trade("t-1", instance_id="mt5-1", signal_id="s-1", state="pending", symbol="EURUSD")
+    wait_until(lambda: bus.total("received:buy") == 2, "the signal behind it to be counted")
+    bus.settle()
+    assert len(bus.rejected(SIGNALS)) == count
+    assert bus.totals()["processed:buy"] == 1 and bus.state("mt5-1") == "stopped"
+    wait_until(lambda: rss_bytes(one.pid) < before + GROWTH_BYTES, "the memory to be given back")
+    assert "link for reading lost" not in one.log()
