@@ -383,7 +383,7 @@ def test_what_fired_before_is_counted_from_the_beginning(made, folder):
                    state=lambda ms: "crashed" if 30000 <= ms < 40000 else "running")
     path = made([(0, "state", {"instance_id": "mt5-1", **state}), *lines])
     found = Backtest("--backtest", path, "-c", config(folder))
-    before, crash = found.firings
+    crash, before = sorted(found.firings, key=lambda one: one.rule, reverse=True)
     assert (before.rule, before.from_ms, before.to_ms - T0, before.length, before.value) == ("HighQueueLength", None, 20000, "20 s", "500")
     assert (crash.rule, crash.from_ms - T0, crash.value) == ("InstanceCrash", 30000, "crashed")
     assert "  from before  " in found.out and found.rules["HighQueueLength"][3:5] == ["20 s", "20 s"]
