@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+
 static int setup(void **state)
 {
     static struct watch_fixture w;
@@ -198,6 +200,47 @@ static void test_target_is_the_least_loaded_that_fits(void **state)
     }
 }
 
+static void add_many(struct watch_fixture *w, unsigned count, const char *host_id)
+{
+    char id[16], text[64];
+
+    for (unsigned i = 0; i < count; i++) {
+        (void)snprintf(id, sizeof(id), "i%u", i);
+        (void)snprintf(text, sizeof(text), "host_id=%s load_average=0.%02u", host_id, i + 1);
+        (void)watch_add(w, 1000, id, text);
+    }
+}
+
+/* Of a broker as many are remembered as targets as are likely to do; here none of them does. */
+static void test_target_is_found_behind_many_that_do_not_fit(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    (void)watch_add(w, 1000, "a", "host_id=h1");
+    (void)watch_add(w, 1000, "b", "host_id=h2 load_average=1.9");
+    (void)watch_add(w, 1000, "c", "host_id=h3 load_average=1.8");
+    add_many(w, 70, "h1");
+    watch_say(w, 2000, "a", "load_average=9");
+    assert_story(w, STORY_ACTS, "a.redistribute.1>c");
+}
+
+/* Whether they are met in this order or the other. */
+static void test_target_is_the_least_loaded_of_many(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    (void)watch_add(w, 1000, "least", "host_id=h2 load_average=0");
+    (void)watch_add(w, 1000, "a", "host_id=h1");
+    add_many(w, 70, "h2");
+    (void)watch_add(w, 1000, "next", "host_id=h2 load_average=0.001");
+    watch_say(w, 2000, "a", "load_average=9");
+    assert_story(w, STORY_ACTS, "a.redistribute.1>least");
+    watch_say(w, 2001, "a", "command_id=a.redistribute.1 command_status=ok load_average=1");
+    recording_sink_reset(&w->f.recorder);
+    watch_say(w, 2002, "a", "load_average=9");
+    assert_story(w, STORY_ACTS, "a.redistribute.2>next");
+}
+
 static void test_target_that_is_throttled_or_in_maintenance_is_none(void **state)
 {
     struct watch_fixture *w = *state;
@@ -306,6 +349,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_throttle_whose_action_is_taken_away_is_taken_back, setup,
                                         teardown),
         cmocka_unit_test(test_target_is_the_least_loaded_that_fits),
+        cmocka_unit_test_setup_teardown(test_target_is_found_behind_many_that_do_not_fit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_target_is_the_least_loaded_of_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_target_that_is_throttled_or_in_maintenance_is_none, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_target_is_named_twice_only_where_there_is_no_other, setup,
