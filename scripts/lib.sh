@@ -53,3 +53,29 @@ cmake_build() {
     }
     cmake --build --preset "$preset" ${1:+--target "$@"}
 }
+
+# find_fuzz_targets: the names of all of them, as $fuzz_targets.
+find_fuzz_targets() {
+    local source
+    fuzz_targets=()
+    for source in tests/fuzz/fuzz_*.c; do
+        [ ! -e "$source" ] || fuzz_targets+=("$(basename "$source" .c)")
+    done
+}
+
+# fuzz_one TARGET SECONDS LOGS [OPTION...]: from the corpus in the repository, with what is found kept in build/fuzz. What
+# it says, and the input that it fails with, go to the folder LOGS.
+fuzz_one() {
+    local name=$1 seconds=$2 logs=$3 found=build/fuzz/corpus/$1 seeds=tests/fuzz/corpus/${1#fuzz_} options=("${@:4}")
+    mkdir -p "$found"
+    [ ! -e "tests/fuzz/${1#fuzz_}.dict" ] || options+=("-dict=tests/fuzz/${1#fuzz_}.dict")
+    options+=("$found")
+    [ ! -d "$seeds" ] || options+=("$seeds")
+    "build/fuzz/tests/fuzz/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
+        -print_final_stats=1 -artifact_prefix="$logs/$name-" "${options[@]}" >"$logs/$name.log" 2>&1
+}
+
+# fuzz_count TARGET LOGS: how many inputs it was given.
+fuzz_count() {
+    sed -n 's/^stat::number_of_executed_units: *//p' "$2/$1.log"
+}

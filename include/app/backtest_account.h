@@ -28,7 +28,8 @@ struct account_firing {
     int64_t from_ms, to_ms;
     double value;
     bool has_value;
-    bool was_there; /* it fired already when the recording began, or when a gap in it ended */
+    bool
+        was_there; /* it fired already when the recording began, or when a gap in it ended: from_ms is then */
     struct account_deeds deeds;
 };
 
@@ -48,6 +49,7 @@ struct account_track {
 /* What a rule comes to. The last but one is FleetFailure, the last what no alert asked for. */
 struct account_rule {
     struct ident name;
+    bool is_about_state; /* its values are states */
     uint64_t firings, owners;
     int64_t total_ms, longest_ms;
     uint64_t commands[COMMAND_KINDS];
@@ -76,7 +78,8 @@ struct account {
 void account_init(struct account *account, const struct rule_set *rules, struct hash_key key);
 void account_clear(struct account *account);
 
-/* An alert that was firing when the instance became known. One whose rule is not there is passed over. */
+/* An alert that was firing when the instance became known, which is when it counts from. One whose rule is
+ * not there is passed over. */
 void account_add_loaded(struct account *account, struct slice instance_id, const struct alert *alert);
 /* A group of the breaker that was open then. */
 void account_add_loaded_group(struct account *account, struct slice group, int64_t opened_ms, double crashed);

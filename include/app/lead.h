@@ -5,6 +5,7 @@
  * the data is gone or older; else to loading. */
 #pragma once
 
+#include "util/errmsg.h"
 #include "util/slice.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,7 +41,9 @@ struct lead {
     uint64_t rollbacks[ROLLBACK_KINDS];
     const char *told;    /* the word of readiness that was logged last; "" for ready */
     int64_t told_ms;     /* since when, in Redis time */
+    bool told_why;       /* that line said what is behind it */
     const char *trouble; /* why asking failed; NULL while it does not */
+    struct errmsg error; /* what Redis, or the way to it, said last; emptied once ready */
 };
 
 void lead_init(struct lead *lead, struct daemon *d);
@@ -69,5 +72,9 @@ struct slice lead_token(const struct lead *lead);
 struct slice lead_epoch(const struct lead *lead);
 /* Logs readiness where it has changed since it was logged last. To be called now and then. */
 void lead_tell_readiness(struct lead *lead);
+/* Redis has refused something that all depends on, or there is no way to it: TEXT says so, for people. */
+void lead_note_error(struct lead *lead, struct slice text);
+/* Of these the last, while not ready; NULL where there is none. */
+const char *lead_error(const struct lead *lead);
 /* NULL where ready, else the word of SPEC §8.1. */
 const char *lead_unready(const struct lead *lead);

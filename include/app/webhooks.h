@@ -11,6 +11,7 @@
 
 #include "adapters/http_client.h"
 #include "core/notice.h"
+#include "util/errmsg.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,6 +35,7 @@ struct webhook {
     struct ident sent_alert, sent_instance; /* of the last alert in what was sent */
     char sent_group[GROUP_TEXT_MAX + 1];
     uint64_t failures;                           /* posts that it did not take since it took one */
+    struct errmsg error;                         /* of the last of these */
     int64_t full_at_ms, retry_at_ms, backoff_ms; /* monotonic */
 };
 
@@ -58,5 +60,8 @@ void webhooks_configure(struct webhooks *webhooks);
 void webhooks_start(struct webhooks *webhooks);
 /* A batch is stored that holds the notice of KEY as of CHANGE. */
 void webhooks_on_stored(struct webhooks *webhooks, struct slice key, uint64_t change);
+/* How many do not take alerts now. RET_ERROR is set to what the first of them said; untouched where there is
+ * none. */
+size_t webhooks_count_failing(const struct webhooks *webhooks, struct errmsg *ret_error);
 /* Something may be to be told or forgotten. */
 void webhooks_poke(struct webhooks *webhooks);

@@ -33,6 +33,7 @@ struct instance {
     double number[REPORT_NUMBERS];
     int64_t sampled_ms[REPORT_NUMBERS];
     int64_t state_changed_ms;
+    bool is_shifted;             /* that is no longer what the hash says, and nobody else's doing */
     int64_t seen_ms;             /* last sign of life, by the Redis clock */
     int64_t silent_from_ms;      /* since when its silence counts: seen_ms, or later where that is excused */
     int64_t record_updated_s[3]; /* what last_updated_at of the three hashes says, in seconds */
@@ -163,9 +164,9 @@ void instance_record_of(const struct instance *instance, struct instance_record 
  * Followed: the fields of a report, health_status as reported_health, and last_updated_at. The daemon's own
  * fields, whatever is invalid, and whatever is missing are put back. Sets and scores are not looked at. */
 enum adopt_result {
-    ADOPT_NOTHING,  /* no difference */
+    ADOPT_NOTHING,  /* others have written nothing; what has just been judged may have been written */
     ADOPT_FOLLOWED, /* others have written, which is a heartbeat; something may have been put back besides */
-    ADOPT_REPAIRED, /* something was put back */
+    ADOPT_REPAIRED, /* something of others was put back */
     ADOPT_REGISTERED, /* a new instance: the record has a valid broker_id and state */
     ADOPT_REFUSED,    /* unknown, and cannot be registered (or FOLLOW is false, or it may be one whose
                          removal is in the batch that is being filled): no effect */

@@ -112,6 +112,9 @@ void ledger_flush(struct ledger *ledger, struct stream_id signals_position, int6
 /* Loading into a fresh (or reset) ledger at start, in this order, the fleet being loaded; nothing is told to
  * a sink before the first flush behind ledger_load_finish. */
 
+/* Until ledger_load_finish the view shows nothing as counted or open: what is found comes piece by piece, and
+ * would not add up. */
+void ledger_load_begin(struct ledger *ledger);
 /* A field of the totals; one whose label is none is ignored. */
 void ledger_load_total(struct ledger *ledger, enum total_kind kind, struct slice label, uint64_t value);
 

@@ -16,6 +16,7 @@ struct client {
     char *socket;             /* of a unix:/path; NULL: TCP */
     char *shown;              /* what the user calls it */
     struct curl_slist *token; /* the header with the token; NULL: none */
+    bool is_token_bare;       /* others may read the file that it is from */
     int64_t timeout_ms;
     int64_t ahead_ms; /* how far the daemon's clock is ahead of ours, as far as that matters */
 };

@@ -32,6 +32,8 @@ int ctl_ask(struct ctl *ctl, const char *method, const char *path, struct slice 
 /* What PATH answers to GET: its JSON is added to OUT where JSON is asked for, and *RET_ROOT is NULL then;
  * else the caller deletes it. */
 int ctl_get(struct ctl *ctl, const char *path, cJSON **ret_root);
+/* The same, of what is only said besides: NULL, and no word, where there is none. */
+cJSON *ctl_look(struct ctl *ctl, const char *path);
 /* All pages of the list NAME at PATH, which may have a query; its items as one array, as ctl_get does.
  * PAGE_ARG is the argument that takes `next`. At most MAX items; 0: all. */
 struct list_query {
@@ -39,8 +41,9 @@ struct list_query {
     size_t max;
 };
 int ctl_get_list(struct ctl *ctl, const struct list_query *query, cJSON **ret_items);
-/* Says what RESPONSE, whose status is no success, holds; a code. */
-int ctl_refused(const struct response *response);
+/* Says what RESPONSE, whose status is no success, holds, and where a token is missing how one is given; a
+ * code. */
+int ctl_refused(const struct ctl *ctl, const struct response *response);
 /* The path /api/v1/instances/{id of the command line}TAIL; the caller clears it. */
 void ctl_instance_path(const struct ctl *ctl, struct buf *out, const char *tail);
 

@@ -113,6 +113,7 @@ void api_add_streams(struct buf *out, const struct daemon *d)
                            polled->lag);
         else
             buf_add_text(out, ",\"length\":null,\"lag\":null");
+        buf_add_format(out, ",\"left_out\":%s", d->ingest.streams[k].wrong_type ? "true" : "false");
         buf_add_format(out, ",\"entries\":%llu,\"rejected\":%llu}",
                        (unsigned long long)d->ingest.streams[k].entries,
                        (unsigned long long)count_rejected(&d->ingest, k));
@@ -145,6 +146,11 @@ void api_add_redis(struct buf *out, const struct daemon *d)
         else
             buf_add_text(out, "null");
     }
+    buf_add_text(out, ",\"error\":");
+    if (lead_error(&d->lead))
+        json_add_string(out, slice_text(lead_error(&d->lead)));
+    else
+        buf_add_text(out, "null");
     buf_add_format(out, ",\"reconnects\":%llu},",
                    (unsigned long long)(stats.connects ? stats.connects - 1 : 0));
 }

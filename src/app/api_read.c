@@ -40,6 +40,18 @@ static void add_alert_counts(struct buf *out, const struct fleet *fleet)
     buf_add_text(out, "},");
 }
 
+static void add_notifications(struct buf *out, const struct webhooks *webhooks)
+{
+    struct errmsg error = {""};
+    size_t failing = webhooks_count_failing(webhooks, &error);
+    buf_add_format(out, "\"notifications\":{\"failing\":%zu,\"error\":", failing);
+    if (failing)
+        json_add_string(out, slice_text(error.text));
+    else
+        buf_add_text(out, "null");
+    buf_add_text(out, "},");
+}
+
 /* The groups in which nothing is commanded. */
 static void add_breaker(struct buf *out, const struct breaker *breaker)
 {
@@ -77,13 +89,16 @@ void api_get_status(const struct api_call *call)
     add_bool(&out, "redis_up", redis_link_is_up(d->link));
     add_bool(&out, "leader", lead_is_active(&d->lead));
     add_bool(&out, "observe_only", d->config->observe_only);
+    add_bool(&out, "config_reload_ok", d->reload_ok);
     add_states(&out, &d->fleet);
+    buf_add_format(&out, "\"instances_set_aside\":%u,", d->follow.blocked_count);
     buf_add_format(&out, "\"signals_open\":%llu,\"trades_open\":%u,", (unsigned long long)ledger.open,
                    d->trades.open_count);
     api_add_signals(&out, &ledger, daemon_now_ms(d));
     api_add_streams(&out, d);
     api_add_redis(&out, d);
     add_alert_counts(&out, &d->fleet);
+    add_notifications(&out, &d->webhooks);
     add_bool(&out, "guard_active", d->fleet.watch->is_held);
     add_breaker(&out, &d->fleet.watch->breaker);
     api_answer_json(call->request, 200, &out);

@@ -14,9 +14,11 @@ static struct slice key_of(const void *owner, uint32_t index)
     return slice_of(account->tracks[index].key, account->tracks[index].key_len);
 }
 
-static void add_rule(struct account *account, struct slice name)
+static void add_rule(struct account *account, struct slice name, bool is_about_state)
 {
-    ident_set(&account->rules[account->rule_count++].name, name);
+    struct account_rule *rule = &account->rules[account->rule_count++];
+    ident_set(&rule->name, name);
+    rule->is_about_state = is_about_state;
 }
 
 void account_clear(struct account *account)
@@ -126,18 +128,28 @@ static void end_firing(struct account *account, struct slice rule, struct slice 
         account->firings[track->last].to_ms = at_ms;
 }
 
+/* Nothing is told of the time before ACCOUNT knew it. */
+static int64_t loaded_from_ms(const struct account *account, int64_t fired_ms)
+{
+    return fired_ms > account->now_ms ? fired_ms : account->now_ms;
+}
+
 void account_add_loaded(struct account *account, struct slice instance_id, const struct alert *alert)
 {
-    struct account_firing firing = {
-        .from_ms = alert->fired_ms, .value = alert->value, .has_value = true, .was_there = true};
+    struct account_firing firing = {.from_ms = loaded_from_ms(account, alert->fired_ms),
+                                    .value = alert->value,
+                                    .has_value = true,
+                                    .was_there = true};
     if (alert->status == ALERT_FIRING)
         begin_firing(account, ident_slice(&alert->name), instance_id, &firing);
 }
 
 void account_add_loaded_group(struct account *account, struct slice group, int64_t opened_ms, double crashed)
 {
-    struct account_firing firing = {
-        .from_ms = opened_ms, .value = crashed, .has_value = true, .was_there = true};
+    struct account_firing firing = {.from_ms = loaded_from_ms(account, opened_ms),
+                                    .value = crashed,
+                                    .has_value = true,
+                                    .was_there = true};
     begin_firing(account, slice_text(NOTICE_FLEET_FAILURE), group, &firing);
 }
 
@@ -188,9 +200,8 @@ void account_note_hold(struct account *account, struct slice instance_id, enum c
 static void on_event(void *ctx, const struct event *event)
 {
     struct account *account = ctx;
-    struct account_firing firing = {.from_ms = event->at_ms,
-                                    .value = event->value,
-                                    .has_value = event->has_value && event->value_text.len == 0};
+    struct account_firing firing = {
+        .from_ms = event->at_ms, .value = event->value, .has_value = event->has_value};
     if (event->kind == EVENT_ALERT_FIRING && event->instance_id.len)
         begin_firing(account, event->alert, event->instance_id, &firing);
     else if (event->kind == EVENT_ALERT_RESOLVED && event->instance_id.len)
@@ -256,9 +267,9 @@ void account_init(struct account *account, const struct rule_set *rules, struct 
     map_init(&account->map, key, key_of, account);
     for (uint32_t i = 0; i < rules->count; i++)
         if (rules->rules[i].enabled)
-            add_rule(account, ident_slice(&rules->rules[i].name));
-    add_rule(account, slice_text(NOTICE_FLEET_FAILURE));
-    add_rule(account, no_owner);
+            add_rule(account, ident_slice(&rules->rules[i].name), rules->rules[i].metric == METRIC_STATE);
+    add_rule(account, slice_text(NOTICE_FLEET_FAILURE), false);
+    add_rule(account, no_owner, false);
     account->ops = sink_ops_silent;
     account->ops.event = on_event;
     account->ops.breaker_set = on_breaker_set;

@@ -161,7 +161,7 @@ static bool add_rule(const void *ctx, size_t number, struct buf cells[TABLE_COLU
 static void add_side(const struct difference *d, const struct pair *pair, int side, struct buf *cells)
 {
     const struct account_firing *firing = firing_at(d, pair, side);
-    words_add_time(&cells[0], firing->from_ms);
+    words_add_beginning(&cells[0], firing);
     words_add_end(&cells[1], firing);
     backtest_add_duration(&cells[2], account_length_ms(firing, d->until_ms));
     words_add_commands(&cells[3], &firing->deeds);

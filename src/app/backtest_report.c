@@ -102,10 +102,10 @@ static bool add_firing(const void *ctx, size_t number, struct buf cells[TABLE_CO
     const struct account_track *track = &account->tracks[firing->track];
     buf_add_slice(&cells[0], ident_slice(&track->rule));
     buf_add_slice(&cells[1], account_owner(track));
-    words_add_time(&cells[2], firing->from_ms);
+    words_add_beginning(&cells[2], firing);
     words_add_end(&cells[3], firing);
     backtest_add_duration(&cells[4], account_length_ms(firing, listing->until_ms));
-    words_add_value(&cells[5], firing);
+    words_add_value(&cells[5], account, firing);
     words_add_commands(&cells[6], &firing->deeds);
     words_add_held(&cells[7], &firing->deeds);
     return true;

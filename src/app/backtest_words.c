@@ -110,12 +110,28 @@ void words_add_rule_held(struct buf *out, const struct account_rule *rule)
     add_none(out, before);
 }
 
-void words_add_value(struct buf *out, const struct account_firing *firing)
+static bool is_state(double value)
 {
-    if (firing->has_value && isfinite(firing->value))
+    return value >= 0 && value < INSTANCE_STATES;
+}
+
+void words_add_value(struct buf *out, const struct account *account, const struct account_firing *firing)
+{
+    const struct account_rule *rule = &account->rules[account->tracks[firing->track].place];
+    if (firing->has_value && rule->is_about_state && is_state(firing->value))
+        buf_add_text(out, instance_state_name((enum instance_state)(int)firing->value));
+    else if (firing->has_value && isfinite(firing->value))
         buf_add_double(out, firing->value);
     else
         buf_add_char(out, '-');
+}
+
+void words_add_beginning(struct buf *out, const struct account_firing *firing)
+{
+    if (firing->was_there)
+        buf_add_text(out, "from before");
+    else
+        words_add_time(out, firing->from_ms);
 }
 
 void words_add_end(struct buf *out, const struct account_firing *firing)

@@ -15,7 +15,9 @@ void words_add_held(struct buf *out, const struct account_deeds *deeds);
 /* The same of a rule, with how often. */
 void words_add_rule_commands(struct buf *out, const struct account_rule *rule);
 void words_add_rule_held(struct buf *out, const struct account_rule *rule);
-/* The value at which FIRING began. */
-void words_add_value(struct buf *out, const struct account_firing *firing);
+/* The value at which FIRING of ACCOUNT began: a number, or the name of a state. */
+void words_add_value(struct buf *out, const struct account *account, const struct account_firing *firing);
+/* Its beginning, or `from before`. */
+void words_add_beginning(struct buf *out, const struct account_firing *firing);
 /* Its end, or `still`. */
 void words_add_end(struct buf *out, const struct account_firing *firing);

@@ -303,6 +303,7 @@ static void on_refused(struct commit *c, const redisReply *reply)
         return;
     }
     c->refusal = redis_error_name(error);
+    lead_note_error(&c->d->lead, text);
     LOG_LIMITED(c->d->log, ERROR, slice_text(c->refusal), "redis takes no writes", log_slice("error", text));
     if (error == REDIS_ERROR_READONLY || error == REDIS_ERROR_NOAUTH) {
         redis_link_drop(c->d->link, c->refusal, true);

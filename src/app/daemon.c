@@ -107,6 +107,9 @@ static void on_link_down(void *ctx, const char *reason, bool was_up)
         LOG_LIMITED(d->log, ERROR, slice_text(reason), "cannot connect to redis", log_text("reason", reason));
     poll_reset(&d->poll);
     lead_link_down(&d->lead);
+    /* Where the link was given up for what Redis said, that says more than the word for it. */
+    if (strcmp(reason, redis_error_name(redis_error_classify(slice_text(d->lead.error.text)))) != 0)
+        lead_note_error(&d->lead, slice_text(reason));
 }
 
 /* Operators want to see when a window begins and ends. */

@@ -1,6 +1,7 @@
 #include "app/guarding.h"
 #include "adapters/log.h"
 #include "adapters/loop.h"
+#include "adapters/redis_link.h"
 #include "app/daemon.h"
 
 #define LOOK_LEAST_MS 5
@@ -72,10 +73,18 @@ static void take_hold(struct guarding *g, int64_t grace_ms)
     g->is_told = true;
 }
 
+static void trip(struct guarding *g, enum guard_cause cause, int64_t grace_ms)
+{
+    guard_trip(&g->guard, cause, loop_now_ms());
+    take_hold(g, grace_ms);
+}
+
 static void on_timer(void *ctx)
 {
     struct guarding *g = ctx;
     struct daemon *d = g->d;
+    if (!redis_link_is_up(d->link)) /* it is away still */
+        trip(g, GUARD_REDIS_AWAY, 0);
     if (guarding_is_active(g)) {
         loop_timer_set(g->timer, g->guard.until_ms - loop_now_ms());
         return;
@@ -84,12 +93,6 @@ static void on_timer(void *ctx)
     watch_release(&d->fleet, daemon_now_ms(d));
     LOG(d->log, INFO, "guard: judging again", log_text("cause", guard_cause_name(g->guard.cause)));
     ingest_wake(&d->ingest);
-}
-
-static void trip(struct guarding *g, enum guard_cause cause, int64_t grace_ms)
-{
-    guard_trip(&g->guard, cause, loop_now_ms());
-    take_hold(g, grace_ms);
 }
 
 /* Asked each quarter of stall_ms, so one that is away for that long shows in three quarters of it. */

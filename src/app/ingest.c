@@ -383,6 +383,7 @@ static void on_read_error(struct ingest *in, const struct redis_read_result *res
     for (int k = 0; k < STREAM_KINDS; k++)
         in->streams[k].at_end = false;
     in->trouble = redis_error_name(result->error);
+    lead_note_error(&in->d->lead, result->error_text);
     LOG_LIMITED(in->d->log, ERROR, slice_text(in->trouble), "cannot read the streams",
                 log_slice("error", result->error_text));
     if (result->error == REDIS_ERROR_WRONGTYPE)

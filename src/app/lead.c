@@ -64,6 +64,7 @@ static void become_standby(struct lead *lead)
     if (lead->phase != PHASE_STANDBY)
         LOG(lead->d->log, INFO, "another daemon is active", log_text("holder", lead->holder));
     lose_state(lead);
+    lead->error.text[0] = '\0';
     enter(lead, PHASE_STANDBY);
     if (holder_is_dead(lead->holder, lead->token)) {
         (void)snprintf(lead->dead_holder, sizeof lead->dead_holder, "%s", lead->holder);
@@ -77,6 +78,7 @@ static void become_active(struct lead *lead)
 {
     bool was_away = lead->has_state;
     lead->has_state = true;
+    lead->error.text[0] = '\0';
     enter(lead, PHASE_ACTIVE);
     fleet_excuse_silence(&lead->d->fleet, daemon_now_ms(lead->d));
     if (was_away) {
@@ -262,6 +264,7 @@ static void on_refused(struct lead *lead, const redisReply *reply)
     enum redis_error error = redis_error_classify(text);
     lead->server_loading = error == REDIS_ERROR_LOADING;
     lead->trouble = redis_error_name(error);
+    lead_note_error(lead, text);
     if (lead->server_loading)
         LOG_LIMITED(lead->d->log, INFO, slice_text("loading"), "redis is loading its data; waiting",
                     log_slice("answer", text));
@@ -399,6 +402,7 @@ void lead_on_settled(struct lead *lead)
 void lead_on_load_failed(struct lead *lead, const char *why)
 {
     LOG_LIMITED(lead->d->log, ERROR, slice_text("load"), "cannot read the state", log_text("error", why));
+    lead_note_error(lead, slice_text(why));
     if (lead->phase == PHASE_LOADING)
         lose_state(lead);
     enter(lead, PHASE_CONNECTING);
@@ -487,25 +491,43 @@ const char *lead_unready(const struct lead *lead)
     return words[lead->phase];
 }
 
+void lead_note_error(struct lead *lead, struct slice text)
+{
+    errmsg_set(&lead->error, "%.*s", (int)text.len, text.data);
+}
+
+const char *lead_error(const struct lead *lead)
+{
+    return lead->error.text[0] && lead_unready(lead) ? lead->error.text : NULL;
+}
+
 /* What is behind the word, where something else than the phase is. */
 static const char *reason_of(const struct lead *lead)
 {
+    if (!redis_link_is_up(lead->d->link) && lead->error.text[0])
+        return lead->error.text;
     if (lead->trouble)
         return lead->trouble;
     if (lead->d->commit.refusal)
         return lead->d->commit.refusal;
-    return lead->d->ingest.trouble ? lead->d->ingest.trouble : "";
+    return lead->d->ingest.trouble ? lead->d->ingest.trouble : lead->error.text;
 }
 
 void lead_tell_readiness(struct lead *lead)
 {
     const char *word = lead_unready(lead);
-    if (!word)
+    if (!word) {
         word = "";
-    if (lead->told && strcmp(word, lead->told) == 0)
+        lead->error.text[0] = '\0';
+    }
+    bool is_new = !lead->told || strcmp(word, lead->told) != 0;
+    bool has_reason = word[0] && reason_of(lead)[0];
+    if (!is_new && (lead->told_why || !has_reason))
         return;
+    lead->told_why = has_reason;
     lead->told = word;
-    lead->told_ms = daemon_now_ms(lead->d);
+    if (is_new)
+        lead->told_ms = daemon_now_ms(lead->d);
     log_tell_repeats(lead->d->log);
     if (word[0])
         LOG(lead->d->log, WARN, "not ready", log_text("why", word), log_text("error", reason_of(lead)));

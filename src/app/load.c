@@ -358,6 +358,7 @@ void load_start(struct load *load)
 {
     load_abandon(load);
     daemon_forget(load->d);
+    ledger_load_begin(load->d->ledger);
     load->started_ms = loop_now_ms();
     load->positions = 0;
     load->journal_bad = 0;

@@ -182,6 +182,10 @@ const struct family total_families[] = {
     {{"mt5stated_stream_length", PROM_GAUGE, "stream", "Entries in the stream", "Redis is away"},
      metrics_write_stream_length,
      0},
+    {{"mt5stated_stream_left_out", PROM_GAUGE, "stream",
+      "1 while the stream is not read because its key holds something else than a stream", ""},
+     metrics_write_stream_left_out,
+     0},
 
     /* The streams, under the names of the source. */
     {{"redis_tss_stream_size", PROM_GAUGE, "stream_id", "Entries in the stream, under the name of the source",

@@ -126,6 +126,7 @@ void metrics_write_pending(const struct scrape *s, int which);
 void metrics_write_connection_errors(const struct scrape *s, int which);
 void metrics_write_stream_length(const struct scrape *s, int which);
 void metrics_write_stream_lag(const struct scrape *s, int which);
+void metrics_write_stream_left_out(const struct scrape *s, int which);
 
 /* metrics_ids.c */
 enum id_family {

@@ -65,6 +65,13 @@ void metrics_write_stream_lag(const struct scrape *s, int which)
     }
 }
 
+void metrics_write_stream_left_out(const struct scrape *s, int which)
+{
+    UNUSED(which);
+    for (int k = 0; k < STREAM_KINDS; k++)
+        write_stream(s, "stream", k, s->d->ingest.streams[k].wrong_type);
+}
+
 void metrics_write_pending(const struct scrape *s, int which)
 {
     UNUSED(which);

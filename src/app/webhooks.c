@@ -216,6 +216,28 @@ static void tell_failure(const struct webhook *w, const struct http_client_resul
                 log_text("error", result->error ? result->error : ""), log_slice("answer", result->body));
 }
 
+static void note_failure(struct webhook *w, const struct http_client_result *result)
+{
+    struct webhook_name name;
+    w->failures++;
+    if (result->error)
+        errmsg_set(&w->error, "%s: %s", name_of(w, &name), result->error);
+    else
+        errmsg_set(&w->error, "%s: it answers %d", name_of(w, &name), result->status);
+}
+
+size_t webhooks_count_failing(const struct webhooks *webhooks, struct errmsg *ret_error)
+{
+    size_t count = 0;
+    for (size_t i = webhooks->count; i > 0; i--) {
+        if (!webhooks->items[i - 1].failures)
+            continue;
+        count++;
+        *ret_error = webhooks->items[i - 1].error;
+    }
+    return count;
+}
+
 static void tell_taken(struct webhook *w)
 {
     struct webhook_name buffer;
@@ -259,7 +281,8 @@ static void on_answer(void *ctx, const struct http_client_result *result)
     w->is_in_flight = false;
     if (!is_taken) {
         w->all->failed += w->sent_count;
-        w->failures += !is_refused;
+        if (!is_refused)
+            note_failure(w, result);
         if (!is_refused || w->sent_count > 1)
             tell_failure(w, result);
     }

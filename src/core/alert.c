@@ -72,6 +72,12 @@ static struct slice state_text(const struct rule *rule, double value)
                : none;
 }
 
+/* Of a rule about states the state; NULL for others, whose step has the number. */
+static const char *told_state(const struct rule *rule, double value)
+{
+    return rule->metric == METRIC_STATE ? instance_state_name((enum instance_state)(int)value) : NULL;
+}
+
 static void step(const struct change *change, const struct alert *alert, enum why_kind kind,
                  const char *status, const char *reason)
 {
@@ -224,7 +230,7 @@ static void begin(struct change *change, uint32_t index, const struct sample *sa
                             .cause = *change->cause};
     if (rule->by_max_attempts) /* what began with the first attempt ends here */
         alert->cause = change->instance->watched->record.recovery.cause;
-    step(change, alert, WHY_SAMPLE, rule->for_ms > 0 ? "pending" : "true", NULL);
+    step(change, alert, WHY_SAMPLE, rule->for_ms > 0 ? "pending" : "true", told_state(rule, alert->value));
     try_fire(change, alert, rule);
     if (alert->status == ALERT_PENDING)
         alert_store(change, alert);

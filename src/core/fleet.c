@@ -128,6 +128,7 @@ void fleet_place(struct fleet *fleet, struct instance *instance, enum instance_s
         list_remove(fleet, instance);
     instance->state = state;
     instance->state_changed_ms = entered_ms;
+    instance->is_shifted = false;
     list_insert(fleet, instance);
 }
 

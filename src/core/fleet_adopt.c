@@ -161,8 +161,18 @@ static bool follow_record(struct change *change, const struct instance_record *r
     return true;
 }
 
-/* Writes back where RECORD differs from what is known by now; false where it does not. */
-static bool repair_record(struct change *change, const struct instance_record *record)
+/* The fields in which RECORD is not what was stored last. A clock that jumped has moved the times known here.
+ */
+static uint32_t spoilt_fields(const struct instance *instance, const struct instance_record *record)
+{
+    uint32_t shifted = instance->is_shifted ? FIELD_BIT(STORED_STATE_CHANGED_AT) : 0;
+
+    return (stored_differing(instance, record) & ~shifted) | stored_surplus(instance, record);
+}
+
+/* Writes back where RECORD differs from what is known by now. True where that is so in a field of SPOILT:
+ * else it is what has just been judged, or a shifted time, and nobody else's doing. */
+static bool repair_record(struct change *change, const struct instance_record *record, uint32_t spoilt)
 {
     struct instance *instance = change->instance;
     uint32_t differing = stored_differing(instance, record);
@@ -170,10 +180,11 @@ static bool repair_record(struct change *change, const struct instance_record *r
 
     if (!differing && !surplus)
         return false;
+    instance->is_shifted = false;
     instance->batch = change->fleet->batch;
     stored_write(instance, differing, NULL, change->sink);
     stored_unset(instance, surplus, change->sink);
-    return true;
+    return (differing | surplus) & spoilt;
 }
 
 /* What agents have written into the hashes counts as reported. A health hash with the daemon's own fields
@@ -215,7 +226,7 @@ static enum adopt_result adopt_unknown(struct fleet *fleet, struct slice id,
     instance_move(&change, record->values.state, event, none);
     change.stamped = 0; /* a last_updated_at that is there stays */
     change_settle(&change);
-    (void)repair_record(&change, record); /* registered either way */
+    (void)repair_record(&change, record, 0); /* registered either way */
     return ADOPT_REGISTERED;
 }
 
@@ -225,13 +236,15 @@ enum adopt_result fleet_adopt(struct fleet *fleet, struct slice id, const struct
     struct instance *instance = fleet_find(fleet, id);
     struct change change;
     bool followed, repaired;
+    uint32_t spoilt;
 
     if (!instance)
         return follow ? adopt_unknown(fleet, id, record, cause, now_ms, sink) : ADOPT_REFUSED;
     change = change_of(fleet, instance, cause, now_ms, sink);
+    spoilt = spoilt_fields(instance, record);
     followed = follow && follow_record(&change, record);
     change_settle(&change);
-    repaired = repair_record(&change, record);
+    repaired = repair_record(&change, record, spoilt);
     if (followed)
         return ADOPT_FOLLOWED;
     return repaired ? ADOPT_REPAIRED : ADOPT_NOTHING;

@@ -152,6 +152,7 @@ static void shift_instance(struct fleet *fleet, struct instance *instance, int64
     for (int i = 0; i < REPORT_NUMBERS; i++)
         shift(&instance->sampled_ms[i], delta_ms);
     shift(&instance->state_changed_ms, delta_ms);
+    instance->is_shifted = true;
     shift(&instance->member.crashed_ms, delta_ms);
     if (instance->watched)
         watched_shift(fleet, instance, delta_ms);

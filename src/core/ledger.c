@@ -128,14 +128,15 @@ bool ledger_is_open(const struct ledger *l, struct slice signal_id)
 
 void ledger_view(const struct ledger *l, struct ledger_view *ret_view)
 {
-    const struct open_signal *oldest = open_first(&l->open, LIST_ALL);
+    static const struct action_counts nothing[LABELS_MAX + 1];
+    const struct open_signal *oldest = l->is_loading ? NULL : open_first(&l->open, LIST_ALL);
 
     *ret_view = (struct ledger_view){
         .actions = &l->actions,
-        .counts = l->counts,
+        .counts = l->is_loading ? nothing : l->counts,
         .results = l->results_counted,
         .unmatched = l->unmatched,
-        .open = l->open.count,
+        .open = l->is_loading ? 0 : l->open.count,
         .oldest_open_ms = oldest ? oldest->entry.ms : 0,
         .ended_remembered = l->ended.count,
         .early_waiting = l->early.count,

@@ -18,6 +18,11 @@ static uint32_t add_open(struct ledger *l, struct slice id, uint64_t hash, struc
     return signal_open(l, id, hash, entry, label, instance_id);
 }
 
+void ledger_load_begin(struct ledger *l)
+{
+    l->is_loading = true;
+}
+
 void ledger_load_received(struct ledger *l, struct slice signal_id, struct stream_id entry,
                           struct slice action, struct slice instance_id)
 {
@@ -93,6 +98,7 @@ void ledger_load_result(struct ledger *l, struct stream_id entry, struct slice r
 
 uint64_t ledger_load_finish(struct ledger *l, int64_t now_ms)
 {
+    l->is_loading = false;
     l->now_ms = now_ms;
     open_sort(&l->open);
     if (l->results.count >= l->options.results_max_len)

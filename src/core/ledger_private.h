@@ -109,6 +109,7 @@ struct ledger {
 
     struct entry_list removed_signals, removed_results;
     struct left_entries left;
+    bool is_loading;       /* what is counted is not yet what it will be */
     bool results_are_cut;  /* the oldest of the kept ones have left since the last flush */
     bool has_found;        /* open ones that are not journaled */
     bool has_journaled;    /* since the last flush */

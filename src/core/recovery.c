@@ -274,8 +274,10 @@ static void begin_attempt(struct change *change, const struct alert *alert)
     recovery->alert = alert->name;
     recovery->cause = alert->cause;
     mark(change);
-    errmsg_set(&reason, "attempt %u of %u in %lld ms", (unsigned)attempt,
-               watch->options.recovery.max_attempts, (long long)backoff_ms);
+    errmsg_set(&reason, "attempt %u of %u now", (unsigned)attempt, watch->options.recovery.max_attempts);
+    if (backoff_ms > 0)
+        errmsg_set(&reason, "attempt %u of %u in %lld ms", (unsigned)attempt,
+                   watch->options.recovery.max_attempts, (long long)backoff_ms);
     decide(change, alert, "recover", reason.text);
 }
 

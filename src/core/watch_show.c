@@ -28,6 +28,8 @@ void watch_describe(const struct fleet *fleet, const struct instance *instance, 
     else if (recovery->is_disarmed)
         errmsg_set(out, "nothing: recovery was given up after %llu attempts, until it is armed again",
                    (unsigned long long)fleet->watch->options.recovery.max_attempts);
+    else if (watched_first_hold(watched) == HOLD_DISARMED)
+        errmsg_set(out, "nothing: an operator has stopped it, automatic recovery rests until it is started");
     else if (watched_first_hold(watched) != HOLD_NONE)
         errmsg_set(out, "nothing: %s", hold_name(watched_first_hold(watched)));
     else if (recovery->phase == RECOVERY_WAITING)

@@ -23,7 +23,7 @@ static void complain_lines(int status, struct slice text)
     }
 }
 
-int ctl_refused(const struct response *response)
+int ctl_refused(const struct ctl *ctl, const struct response *response)
 {
     struct errmsg why;
     cJSON *problem = json_read(buf_slice(&response->body), &why);
@@ -35,6 +35,9 @@ int ctl_refused(const struct response *response)
         complain_lines(response->status, detail);
     else
         ctl_complain("the answer is %d, and does not say why", response->status);
+    if (response->status == 401 && !ctl->client.token)
+        ctl_complain(
+            "no token was given: --token-file FILE or MT5STATED_TOKEN_FILE names the file that holds it");
     cJSON_Delete(problem);
     return CTL_REFUSED;
 }
@@ -50,7 +53,7 @@ int ctl_ask(struct ctl *ctl, const char *method, const char *path, struct slice 
     }
     if (ret_response->status >= 200 && ret_response->status < 300)
         return CTL_DONE;
-    (void)ctl_refused(ret_response);
+    (void)ctl_refused(ctl, ret_response);
     response_clear(ret_response);
     return CTL_REFUSED;
 }
@@ -93,6 +96,19 @@ int ctl_get(struct ctl *ctl, const char *path, cJSON **ret_root)
     }
     response_clear(&response);
     return CTL_DONE;
+}
+
+cJSON *ctl_look(struct ctl *ctl, const char *path)
+{
+    struct response response;
+    struct errmsg why;
+    cJSON *root;
+
+    if (!client_ask(&ctl->client, "GET", path, slice_of("", 0), &response, &why))
+        return NULL;
+    root = response.status == 200 && is_json(&response) ? json_read(buf_slice(&response.body), &why) : NULL;
+    response_clear(&response);
+    return root;
 }
 
 /* ---- lists ---- */

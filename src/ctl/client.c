@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,8 +60,15 @@ static bool set_http(struct client *client, const char *url, struct errmsg *why)
     return true;
 }
 
+static bool is_bare(int fd)
+{
+    struct stat found;
+
+    return fstat(fd, &found) == 0 && S_ISREG(found.st_mode) && (found.st_mode & S_IROTH) != 0;
+}
+
 /* Reads the file whole; false where it cannot be, or is longer than a token. */
-static bool read_token(const char *path, char text[TOKEN_MAX + 1], size_t *ret_len)
+static bool read_token(struct client *client, const char *path, char text[TOKEN_MAX + 1], size_t *ret_len)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t got = 1;
@@ -73,6 +81,7 @@ static bool read_token(const char *path, char text[TOKEN_MAX + 1], size_t *ret_l
         if (got > 0)
             len += (size_t)got;
     }
+    client->is_token_bare = is_bare(fd);
     (void)close(fd);
     if (len > TOKEN_MAX)
         errno = EFBIG;
@@ -95,7 +104,7 @@ static bool set_token(struct client *client, const char *path, struct errmsg *wh
     struct buf header = BUF_INIT;
     size_t len = 0;
 
-    if (!read_token(path, text, &len)) {
+    if (!read_token(client, path, text, &len)) {
         errmsg_set(why, "%s: %s", path, strerror(errno));
         return false;
     }

@@ -1,5 +1,6 @@
 /* What changes something: commands, maintenance, remove, reload. */
 #include "codec/json_text.h"
+#include "ctl/duration.h"
 #include "ctl/show.h"
 #include "ctl/text.h"
 
@@ -76,6 +77,32 @@ static void show_begun(struct ctl *ctl, const cJSON *answer)
     buf_clear(&text);
 }
 
+/* A window of the configuration may go on where an operator's maintenance ends; what the instance is in now
+ * can be nothing else. */
+static void show_ended(struct ctl *ctl)
+{
+    struct buf path = BUF_INIT;
+    struct slice name;
+    cJSON *instance;
+    const cJSON *maintenance;
+    int64_t until_ms;
+
+    buf_add_format(&ctl->out, "maintenance of %s is ended", ctl->options.words[0]);
+    ctl_instance_path(ctl, &path, "");
+    instance = ctl_look(ctl, buf_text(&path));
+    buf_clear(&path);
+    maintenance = json_get(instance, "maintenance");
+    name = json_text(maintenance, "reason");
+    if (json_time(maintenance, "until", &until_ms)) {
+        buf_add_text(&ctl->out, "; window ");
+        text_add_shown(&ctl->out, name);
+        buf_add_text(&ctl->out, " keeps it in maintenance until ");
+        time_add_clock(&ctl->out, until_ms, client_now_ms(&ctl->client), true);
+    }
+    buf_add_char(&ctl->out, '\n');
+    cJSON_Delete(instance);
+}
+
 int cmd_maintenance(struct ctl *ctl)
 {
     bool is_on = strcmp(ctl->options.words[1], "on") == 0;
@@ -91,7 +118,7 @@ int cmd_maintenance(struct ctl *ctl)
     if (code == CTL_DONE && !ctl->options.json && is_on)
         show_begun(ctl, answer);
     else if (code == CTL_DONE && !ctl->options.json)
-        buf_add_format(&ctl->out, "maintenance of %s is ended\n", ctl->options.words[0]);
+        show_ended(ctl);
     cJSON_Delete(answer);
     return code;
 }

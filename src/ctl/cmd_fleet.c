@@ -1,94 +1,6 @@
-/* status, instances, alerts, signals. */
-#include "ctl/duration.h"
+/* instances, alerts, signals. */
+#include "ctl/readiness.h"
 #include "ctl/show.h"
-#include "ctl/text.h"
-
-/* ---- status ---- */
-
-static void add_count(struct buf *out, const char *separator, const cJSON *counts, const char *name)
-{
-    buf_add_format(out, "%s%.0f %s", separator, json_number_or_0(counts, name), name);
-}
-
-static void show_counts(struct ctl *ctl, const cJSON *status)
-{
-    const cJSON *instances = json_get(status, "instances"), *alerts = json_get(status, "alerts");
-    double firing = json_number_or_0(alerts, "firing");
-    struct buf text = BUF_INIT;
-
-    buf_add_format(&text, "%.0f", json_number_or_0(instances, "total"));
-    add_count(&text, ": ", instances, "running");
-    add_count(&text, ", ", instances, "stopped");
-    add_count(&text, ", ", instances, "restarting");
-    add_count(&text, ", ", instances, "crashed");
-    show_line(ctl, "instances", json_number_or_0(instances, "crashed") > 0 ? PAINT_BAD : PAINT_NONE,
-              buf_slice(&text));
-    buf_reset(&text, SIZE_MAX);
-    buf_add_format(&text, "%.0f firing, %.0f pending", firing, json_number_or_0(alerts, "pending"));
-    show_line(ctl, "alerts", firing > 0 ? PAINT_BAD : PAINT_NONE, buf_slice(&text));
-    buf_reset(&text, SIZE_MAX);
-    buf_add_format(&text, "%.0f open", json_number_or_0(status, "signals_open"));
-    show_line(ctl, "signals", PAINT_NONE, buf_slice(&text));
-    buf_reset(&text, SIZE_MAX);
-    buf_add_format(&text, "%.0f open", json_number_or_0(status, "trades_open"));
-    show_line(ctl, "trades", PAINT_NONE, buf_slice(&text));
-    buf_clear(&text);
-}
-
-static void show_daemon(struct ctl *ctl, const cJSON *status)
-{
-    bool is_ready = json_is_true(status, "ready");
-    struct buf text = BUF_INIT;
-
-    buf_add_text(&text, "version ");
-    text_add_shown(&text, json_text(status, "version"));
-    buf_add_text(&text, ", up ");
-    duration_add(&text, (int64_t)(json_number_or_0(status, "uptime_seconds") * 1000));
-    show_line(ctl, "mt5stated", PAINT_NONE, buf_slice(&text));
-    buf_reset(&text, SIZE_MAX);
-    text_add_shown(&text, is_ready ? slice_text("ready") : json_text(status, "unready"));
-    show_line(ctl, is_ready ? "state" : "not ready", is_ready ? PAINT_GOOD : PAINT_BAD, buf_slice(&text));
-    show_line(ctl, "redis", json_is_true(status, "redis_up") ? PAINT_GOOD : PAINT_BAD,
-              slice_text(json_is_true(status, "redis_up") ? "connected" : "away"));
-    show_line(ctl, "role", PAINT_NONE, slice_text(json_is_true(status, "leader") ? "active" : "standby"));
-    buf_clear(&text);
-}
-
-/* What keeps the daemon from commanding anything. */
-static void show_restraint(struct ctl *ctl, const cJSON *status)
-{
-    const cJSON *group;
-    struct buf text = BUF_INIT;
-
-    if (json_is_true(status, "observe_only"))
-        show_line(ctl, "observe_only", PAINT_WARN, slice_text("nothing is commanded"));
-    if (json_is_true(status, "guard_active"))
-        show_line(ctl, "guard", PAINT_WARN, slice_text("time was missed: nothing is judged for a while"));
-    cJSON_ArrayForEach(group, json_get(status, "breaker_open"))
-    {
-        if (text.len > 0)
-            buf_add_text(&text, ", ");
-        if (cJSON_IsString(group))
-            text_add_shown(&text, slice_text(group->valuestring));
-    }
-    if (text.len > 0)
-        show_line(ctl, "breaker open", PAINT_BAD, buf_slice(&text));
-    buf_clear(&text);
-}
-
-int cmd_status(struct ctl *ctl)
-{
-    cJSON *status;
-    int code = ctl_get(ctl, "/api/v1/status", &status);
-
-    if (code == CTL_DONE && status) {
-        show_daemon(ctl, status);
-        show_restraint(ctl, status);
-        show_counts(ctl, status);
-        cJSON_Delete(status);
-    }
-    return code;
-}
 
 /* ---- instances ---- */
 
@@ -141,6 +53,16 @@ static void add_query(struct buf *path, const char *name, const char *value)
     client_add_escaped(path, slice_text(value));
 }
 
+/* As ctl_get_list, and says where what it got is from before. */
+static int get_list(struct ctl *ctl, const struct list_query *query, cJSON **ret_items)
+{
+    int code = ctl_get_list(ctl, query, ret_items);
+
+    if (code == CTL_DONE)
+        readiness_warn(ctl);
+    return code;
+}
+
 /* Prints TABLE, or that there is NOTHING. */
 static void print(struct ctl *ctl, struct table *table, const char *nothing)
 {
@@ -169,7 +91,7 @@ int cmd_instances(struct ctl *ctl)
     add_query(&path, "state", ctl->options.state);
     add_query(&path, "health", ctl->options.health);
     add_query(&path, "broker", ctl->options.broker);
-    code = ctl_get_list(
+    code = get_list(
         ctl, &(struct list_query){.path = buf_text(&path), .name = "instances", .page_arg = "after"}, &items);
     buf_clear(&path);
     if (!items)
@@ -207,7 +129,7 @@ int cmd_alerts(struct ctl *ctl)
     struct table table = {.columns = columns, .column_count = ARRAY_LEN(columns)};
     cJSON *items;
     const cJSON *alert;
-    int code = ctl_get_list(
+    int code = get_list(
         ctl, &(struct list_query){.path = "/api/v1/alerts", .name = "alerts", .page_arg = "after"}, &items);
 
     if (!items)
@@ -232,7 +154,7 @@ int cmd_signals(struct ctl *ctl)
     struct table table = {.columns = columns, .column_count = ARRAY_LEN(columns)};
     cJSON *items;
     const cJSON *signal;
-    int code = ctl_get_list(
+    int code = get_list(
         ctl, &(struct list_query){.path = "/api/v1/signals", .name = "signals", .page_arg = "after"}, &items);
 
     if (!items)

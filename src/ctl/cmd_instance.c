@@ -1,5 +1,6 @@
 /* instance: all that is known of one. */
 #include "ctl/duration.h"
+#include "ctl/readiness.h"
 #include "ctl/show.h"
 #include "ctl/text.h"
 #include "util/time_text.h"
@@ -100,6 +101,8 @@ int cmd_instance(struct ctl *ctl)
     ctl_instance_path(ctl, &path, "");
     code = ctl_get(ctl, buf_text(&path), &instance);
     buf_clear(&path);
+    if (code == CTL_DONE)
+        readiness_warn(ctl);
     if (code != CTL_DONE || !instance)
         return code;
     show_items(ctl, instance);

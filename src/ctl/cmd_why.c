@@ -1,9 +1,11 @@
 /* why: the causal chains of an instance, told as a story. Steps of one cause stand together, each kind
  * further to the right: sample, alert, decision, command, answer. */
 #include "ctl/duration.h"
+#include "ctl/readiness.h"
 #include "ctl/show.h"
 #include "ctl/text.h"
 #include "util/alloc.h"
+#include "util/number.h"
 #include <stdlib.h>
 
 #define NARROW 72 /* below it the relative times are left out */
@@ -41,7 +43,7 @@ static const struct phrase holds[] = {
     {"max_concurrent", "as many recoveries as may be are under way"},
     {"launch_mode", "instances of its launch mode are not recovered automatically"},
     {"observe_only", "observe_only is set"},
-    {"disarmed", "recovery is given up until an operator starts or recovers it"},
+    {"disarmed", "recovery was given up, or an operator has stopped it: it rests until it is started"},
     {"no_target", "no other instance can take its work"},
     {"under_way", "another command is under way"},
 };
@@ -101,6 +103,27 @@ static void add_values(struct buf *out, const cJSON *step)
     }
 }
 
+/* `attempt 1 of 3 in 5000 ms`, as people say it. */
+static void add_attempt(struct buf *out, struct slice reason)
+{
+    static const char in[] = " in ", unit[] = " ms";
+    size_t end = reason.len > sizeof(unit) ? reason.len - (sizeof(unit) - 1) : 0, at = end;
+    uint64_t ms;
+
+    while (at > 0 && reason.data[at - 1] >= '0' && reason.data[at - 1] <= '9')
+        at--;
+    if (at < sizeof(in) || memcmp(reason.data + at - (sizeof(in) - 1), in, sizeof(in) - 1) != 0 ||
+        memcmp(reason.data + end, unit, sizeof(unit) - 1) != 0 ||
+        !number_parse_u64(slice_of(reason.data + at, end - at), INT32_MAX, &ms)) {
+        buf_add_slice(out, reason);
+        return;
+    }
+    buf_add(out, reason.data, at - (sizeof(in) - 1));
+    buf_add_text(out, ms ? in : " now");
+    if (ms)
+        duration_add(out, (int64_t)ms);
+}
+
 static void add_reason(struct buf *out, struct slice reason)
 {
     if (reason.len > 0)
@@ -117,7 +140,8 @@ static void tell_decision(const struct story *story, size_t at, struct buf *out)
 
     buf_add_slice(out, translate(decisions, ARRAY_LEN(decisions), status));
     if (!is_refusal) {
-        add_reason(out, reason);
+        buf_add_text(out, reason.len > 0 ? ": " : "");
+        add_attempt(out, reason);
         return;
     }
     add_reason(out, translate(holds, ARRAY_LEN(holds), reason));
@@ -127,16 +151,45 @@ static void tell_decision(const struct story *story, size_t at, struct buf *out)
     }
 }
 
+/* The state that the sample AT was about, which only the condition of its alert says: `state == crashed`. */
+static struct slice sampled_state(const struct story *story, size_t at)
+{
+    static const char condition[] = "state == ";
+    const cJSON *sample = story->steps[at];
+
+    for (size_t i = at + 1; i < story->count; i++) {
+        const cJSON *step = story->steps[i];
+        struct slice reason = json_text(step, "reason");
+
+        if (slice_is(json_text(step, "step"), "alert") &&
+            slice_equal(json_text(step, "alert"), json_text(sample, "alert")) &&
+            slice_equal(json_text(step, "correlation_id"), json_text(sample, "correlation_id")))
+            return reason.len >= sizeof(condition) &&
+                           memcmp(reason.data, condition, sizeof(condition) - 1) == 0
+                       ? slice_of(reason.data + sizeof(condition) - 1, reason.len - sizeof(condition) + 1)
+                       : slice_of("", 0);
+    }
+    return slice_of("", 0);
+}
+
+static void tell_sample(const struct story *story, size_t at, struct buf *out)
+{
+    const cJSON *step = story->steps[at];
+    struct slice reason = json_text(step, "reason");
+
+    buf_add_slice(out, json_text(step, "alert"));
+    add_values(out, step);
+    add_reason(out, translate(samples, ARRAY_LEN(samples), json_text(step, "status")));
+    add_reason(out, reason.len > 0 ? reason : sampled_state(story, at));
+}
+
 static void tell(const struct story *story, size_t at, struct slice kind, struct buf *out)
 {
     const cJSON *step = story->steps[at];
     struct slice status = json_text(step, "status"), alert = json_text(step, "alert");
 
     if (slice_is(kind, "sample")) {
-        buf_add_slice(out, alert);
-        add_values(out, step);
-        add_reason(out, translate(samples, ARRAY_LEN(samples), status));
-        add_reason(out, json_text(step, "reason"));
+        tell_sample(story, at, out);
     } else if (slice_is(kind, "alert")) {
         buf_add_slice(out, alert);
         buf_add_char(out, ' ');
@@ -358,6 +411,8 @@ int cmd_why(struct ctl *ctl)
         ctl_instance_path(ctl, &path, "");
         code = ctl_get(ctl, buf_text(&path), &instance);
     }
+    if (code == CTL_DONE)
+        readiness_warn(ctl);
     if (instance)
         tell_story(ctl, instance, json_get(why, "why"));
     cJSON_Delete(why);

@@ -167,7 +167,7 @@ static int judge(struct channel *channel, CURLcode result)
     if (channel->has_ended)
         return CTL_REFUSED;
     if (result == CURLE_OK && !is_stream && status >= 300 && (status < 500 || !channel->was_up))
-        return ctl_refused(&channel->problem);
+        return ctl_refused(channel->ctl, &channel->problem);
     if (result == CURLE_OK && !is_stream && status < 300) {
         ctl_complain("what answers at %s is not mt5stated", channel->ctl->client.shown);
         return CTL_AWAY;

@@ -13,6 +13,8 @@ static int run(struct ctl *ctl)
         ctl_complain("%s", why.text);
         return CTL_USAGE;
     }
+    if (ctl->client.is_token_bare)
+        ctl_complain("%s: everybody on this machine may read the token: chmod o-r", ctl->options.token_file);
     terminal_look(&ctl->terminal, STDOUT_FILENO);
     code = ctl->options.command->run(ctl);
     if (code == CTL_DONE)

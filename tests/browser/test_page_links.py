@@ -3,6 +3,7 @@
 import pytest
 
 from mt5.invariants import EVENTS
+from mt5.receiver import answer
 from mt5.wait import wait_until
 
 
@@ -133,6 +134,8 @@ def test_a_standby_says_so_and_takes_over(fleet, bus, page):
     wait_until(lambda: second.ready_word() == "standby", "the second to stand by")
     shown = page(second, live=False)
     shown.wait(lambda: shown.ready() == "standby" and shown.banner(), "that it stands by")
+    shown.wait(lambda: "active" in (shown.text("#alerts-empty") or ""), "who knows of alerts")
+    assert {shown.text(f"#counts [data-stat={name}] .number") for name in ("total", "firing")} == {"–"}
     first.stop()
     shown.wait_live()
     wait_states(shown, mt5_1="running", mt5_2="stopped")
@@ -231,3 +234,47 @@ def test_a_page_that_is_left_holds_no_stream(fleet, bus, page):
     shown.wait_live()
     bus.report("mt5-1", state="running")
     wait_states(shown, mt5_1="running", mt5_2="stopped")
+
+
+# ---- what would go unnoticed ----
+
+def notices(shown):
+    return {row["notice"]: row["text"] for row in shown.rows("#notices .notice")}
+
+
+def test_what_is_left_out_set_aside_or_refused_is_said(fleet, bus, page, receiver):
+    taker = receiver(answer(500))
+    one = fleet({"redis.info_interval_ms": 50, "instances.reconcile_interval_ms": 50, "observe_only": True,
+                 "rules.HighQueueLength.threshold": 10, "notify.webhooks": [{"url": taker.url(), "timeout_ms": 300}]})
+    fill(bus)
+    shown = page(one)
+    assert set(notices(shown)) == {"observe"}
+    for key in ("trade_results", "instance_metrics:mt5-1"):
+        bus.client.delete(key)
+        bus.client.rpush(key, "foreign")
+    bus.report("mt5-1", state="stopped", cpu_usage="5")
+    bus.report("mt5-2", state="running", queue_length="50")
+    one.write_config(nonsense=1)
+    one.reload()
+    shown.wait(lambda: set(notices(shown)) == {"observe", "left-out", "set-aside", "notifications", "reload"}, "all four")
+    said = notices(shown)
+    assert "trade_results" in said["left-out"] and "1 instance is" in said["set-aside"] and "500" in said["notifications"]
+    taker.behaviour = answer(200)
+    bus.client.delete("trade_results", "instance_metrics:mt5-1")
+    del one.config["nonsense"]
+    one.write_config()
+    one.reload()
+    shown.wait(lambda: set(notices(shown)) == {"observe"}, "none of them")
+
+
+@pytest.mark.redis(users=["user mt5 on >right-password ~* &* +@all", "user default off"])
+def test_a_redis_that_refuses_is_not_said_to_be_away(fleet, folder, page):
+    secret = folder / "password"
+    secret.write_text("wrong-password\n")
+    one = fleet({"redis.username": "mt5", "redis.password_file": str(secret)}, ready=False)
+    one.wait_serving()
+    shown = page(one, live=False)
+    shown.wait(lambda: "WRONGPASS" in (shown.banner() or ""), "what Redis says")
+    assert "refuses" in shown.banner() and "cannot be reached" not in shown.banner()
+    secret.write_text("right-password\n")
+    shown.wait_live()

@@ -99,6 +99,8 @@ def test_a_group_that_fails_as_a_whole_is_shown(fleet, bus, page):
         assert {row["alert"] for row in others} == {"InstanceCrash"}
         return "3 of 4" in first["text"]
     shown.wait(told, "FleetFailure before the others")
+    shown.wait(lambda: shown.text("#counts [data-stat=firing] .number") == "5" and
+               shown.text("#alerts-count") == "5 firing, 0 pending", "the same number twice")
 
 
 def test_maintenance_and_throttling_are_seen_on_the_tile(fleet, bus, page):

@@ -186,6 +186,22 @@ def test_a_redis_that_hangs_for_a_while(watching, bus, redis_server):
     assert_one_line_each_way(one)
 
 
+def test_a_redis_that_hangs_until_it_is_given_up(watching, bus, redis_server):
+    """While it is away, nobody says that it is over."""
+    one = watching({"redis.command_timeout_ms": 500, "redis.connect_timeout_ms": 100})
+    redis_server.pause()
+    wait_until(lambda: one.one.log_lines(msg=HOLDS), "the guard to hold")
+    ticks = lambda: one.one.metrics().value("mt5stated_loop_delay_seconds_count")
+    began = ticks()
+    wait_until(lambda: ticks() > began + 25, "more time than a hold takes, in ticks of 100 ms")
+    assert one.one.log_lines(msg=JUDGES) == [] and active(one) == 1
+    redis_server.resume()
+    wait_judging(one, FLEET)
+    bus.settle()
+    assert bus.events(event="instance_failed") == [] and one.commands() == []
+    assert_one_line_each_way(one)
+
+
 @pytest.mark.redis(aof=True)
 @pytest.mark.parametrize("kill", [False, True], ids=["stop", "kill9"])
 def test_a_redis_that_is_started_again(watching, bus, redis_server, kill):

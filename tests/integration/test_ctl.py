@@ -31,6 +31,7 @@ def tokens(folder):
     for role, secret in (("admin", ADMIN), ("read", READER)):
         path = folder / f"token-{role}"
         path.write_text(secret + "\n")
+        path.chmod(0o600)
         rows.append({"name": f"the-{role}", "role": role, "file": str(path)})
     return rows
 
@@ -233,7 +234,8 @@ def test_why_reads_like_a_story(ctl, bus):
     assert story.startswith("mt5-1 is running and healthy\n")
     assert re.search(r"^because of a report \(report-\d+-\d+\)$", story, re.MULTILINE)
     assert "alert InstanceCrash fires: state == crashed" in story
-    assert "decision recover: attempt 1 of 3" in story and f"command {command['command_id']} issued" in story
+    assert re.search("^[^a-z]*(now|s ago)? *sample InstanceCrash: crashed$", story, re.MULTILINE), story
+    assert "decision recover: attempt 1 of 3 now\n" in story and f"command {command['command_id']} issued" in story
     assert f"answer {command['command_id']} ok" in story
 
 
@@ -247,6 +249,13 @@ def test_why_says_in_words_what_holds_a_command_back(ctl, bus, config, words):
     bus.register("mt5-1")
     bus.report("mt5-1", state="crashed")
     wait_until(lambda: words in one.ok("why", "mt5-1").out, "the decision")
+
+
+def test_why_says_how_long_an_attempt_waits(ctl, bus):
+    one = ctl({"recovery.backoff_ms": [65000]})
+    bus.register("mt5-1")
+    bus.report("mt5-1", state="crashed")
+    wait_until(lambda: "decision recover: attempt 1 of 3 in 1 min 5 s\n" in one.ok("why", "mt5-1").out, "the decision")
 
 
 def test_why_says_until_when_maintenance_lasts(ctl, bus):
@@ -308,6 +317,15 @@ def test_maintenance_begins_and_ends(ctl, bus):
     assert bus.events(event="maintenance_changed", reason="done")
 
 
+def test_a_window_that_goes_on_is_named(ctl, bus):
+    one = ctl({"maintenance_windows": [{"name": "week", "instances": "mt5-1", "weekly": "Mon 00:00-Sun 23:59"},
+                                       {"name": "rest", "instances": "mt5-1", "weekly": "Sun 23:58-Mon 00:01"}]})
+    bus.register("mt5-1")
+    one.ok("maintenance", "mt5-1", "on", "--reason", "new build")
+    assert re.fullmatch(r"maintenance of mt5-1 is ended; window (week|rest) keeps it in maintenance until [-\d ]*\d\d:\d\d\n",
+                        one.ok("maintenance", "mt5-1", "off").out)
+
+
 def test_an_instance_is_removed(ctl, bus):
     one = ctl()
     bus.register("mt5-1")
@@ -336,13 +354,24 @@ CHANGES = [["restart", "mt5-1"], ["maintenance", "mt5-1", "on", "--reason", "x"]
 def test_a_change_needs_the_right_token(ctl, bus, folder, words):
     one = ctl(token=None)
     bus.register("mt5-1")
-    assert one.run(*words).code == 1
+    refused = one.run(*words)
+    assert refused.code == 1 and "--token-file" in refused.err and "MT5STATED_TOKEN_FILE" in refused.err
     wrong = folder / "wrong"
     for secret, said in ((READER, "admin"), ("nonsense-nonsense", "http.tokens"), (ADMIN[:-1], "http.tokens")):
         wrong.write_text(secret + "\n")
         refused = one.run(*words, "--token-file", wrong)
         assert refused.code == 1 and said in refused.err and secret not in refused.err, refused.err
+        assert "--token-file" not in refused.err
     assert bus.state("mt5-1") == "running" and not bus.entries("instance_commands")
+
+
+def test_a_token_that_everybody_may_read_is_told_of(ctl):
+    one = ctl()
+    for mode, said in ((0o600, ""), (0o640, ""), (0o644, f"mt5statectl: {one.token_file}: everybody on this machine may read "
+                                                         "the token: chmod o-r\n")):
+        one.token_file.chmod(mode)
+        done = one.run("reload")
+        assert (done.code, done.err) == (0, said)
 
 
 # ---- where nobody answers ----
@@ -386,6 +415,15 @@ def test_refusals_read_well(ctl, bus):
     assert "log.level: must be one of debug, info, warn or error" in second
 
 
+TABLES = [["instances"], ["instance", "mt5-1"], ["alerts"], ["signals"], ["why", "mt5-1"]]
+UNREADY = re.compile(r"mt5statectl: the daemon is not ready \(connecting since [-\d ]*\d\d:\d\d:\d\d\): this is what it knew last\n")
+
+
+def lines_of(text):
+    """{name: text} of lines whose names may have spaces."""
+    return dict(re.split(r"  +", line, maxsplit=1) for line in text.splitlines())
+
+
 def test_changes_that_redis_does_not_take_are_refused(ctl, bus, redis_server):
     one = ctl()
     bus.register("mt5-1")
@@ -393,10 +431,88 @@ def test_changes_that_redis_does_not_take_are_refused(ctl, bus, redis_server):
     wait_until(lambda: not one.daemon.is_ready(), "the daemon to notice")
     refused = one.run("stop", "mt5-1")
     assert refused.code == 1 and "connecting" in refused.err
-    shown = one.ok("status").out
-    assert re.search(r"^not ready +connecting$", shown, re.MULTILINE) and re.search(r"^redis +away$", shown, re.MULTILINE)
+    shown = lines_of(one.ok("status").out)
+    assert shown["not ready"] == "connecting" and re.match("away(: .+)?$", shown["redis"])
+    assert re.fullmatch(r"[-\d ]*\d\d:\d\d:\d\d UTC \((now|\d+ s ago)\)", shown["since"])
+    assert "Redis cannot be reached" in shown["which means"] and shown["instances"].startswith("1: 1 running")
     redis_server.start()
     one.daemon.wait_ready()
+    assert set(lines_of(one.ok("status").out)) == {"mt5stated", "state", "redis", "role", "instances", "alerts", "signals", "trades"}
+
+
+def test_what_a_daemon_knew_before_is_called_so(ctl, bus, redis_server):
+    one = ctl()
+    bus.register("mt5-1", queue_length=500)
+    for words in TABLES:
+        assert one.ok(*words).err == ""
+    redis_server.stop()
+    wait_until(lambda: not one.daemon.is_ready(), "the daemon to notice")
+    for words in TABLES:
+        done = one.run(*words)
+        assert done.code == 0 and "mt5-1" in done.out + "mt5-1" * (words == ["signals"]) and UNREADY.fullmatch(done.err), done.err
+    done = one.run("instances", "--json")
+    assert UNREADY.fullmatch(done.err) and json.loads(done.out)["instances"]
+    redis_server.start()
+    one.daemon.wait_ready()
+
+
+def test_what_a_daemon_never_knew_is_not_shown_as_none(ctl):
+    active = ctl()
+    waits = ctl(ready=False)
+    wait_until(lambda: "standby" in waits.run("status").out, "the standby")
+    shown = lines_of(waits.ok("status").out)
+    assert shown["not ready"] == "standby" and shown["role"] == "standby" and shown["redis"] == "connected"
+    assert "ask the active one" in shown["which means"]
+    assert [shown[name] for name in ("instances", "alerts", "signals", "trades")] == ["-"] * 4
+    assert lines_of(active.ok("status").out)["role"] == "active"
+    refused = waits.run("instances")
+    assert refused.code == 1 and refused.err.count("\n") == 1
+
+
+STATUS = {"version": "1", "uptime_seconds": 5, "now_ms": 10000, "ready": False, "unready": "connecting", "readiness_since_ms": 5000,
+          "redis_up": False, "leader": False, "observe_only": False, "instances": {"total": 0}, "signals_open": 0,
+          "trades_open": 0, "streams": [{"stream": "instance_reports"}], "alerts": {"firing": 1, "pending": 0},
+          "redis": {"error": None}, "guard_active": False, "breaker_open": []}
+READY = {"ready": True, "unready": None, "redis_up": True, "leader": True}
+
+
+@pytest.mark.parametrize("changes, wanted", [
+    ({}, {"not ready": "connecting", "redis": "away", "role": "unknown", "instances": "-", "alerts": "-", "trades": "-"}),
+    ({"redis": {"error": "Connection refused"}}, {"redis": "away: Connection refused"}),
+    ({"redis": {"error": "WRONGPASS invalid username-password pair"}}, {
+        "redis": "refuses: WRONGPASS invalid username-password pair", "which means": re.compile("Redis can be reached and refuses")}),
+    ({"unready": "loading", "redis_up": True}, {"redis": "connected", "role": "unknown", "which means": re.compile(".* wait\\.")}),
+    ({"unready": "read_only", "redis_up": True, "redis": {"error": "OOM command not allowed"}, "leader": True}, {
+        "redis": "refuses: OOM command not allowed", "role": "active", "which means": re.compile("Redis takes no writes")}),
+    ({"unready": "of-tomorrow"}, {"not ready": "of-tomorrow", "which means": None}),
+    ({"unready": "a\x1b[31m"}, {"not ready": "a\\x1b[31m"}),
+    (READY, {"state": "ready", "since": None, "which means": None, "alerts": "1 firing, 0 pending", "set aside": None,
+             "left out": None, "notifications": None, "configuration": None}),
+    ({**READY, "breaker_open": ["all", "broker:b1"]}, {"alerts": "3 firing, 0 pending", "breaker open": "all, broker:b1"}),
+    ({**READY, "instances_set_aside": 2}, {"set aside": re.compile("2 instances are")}),
+    ({**READY, "instances_set_aside": 1}, {"set aside": re.compile("1 instance is")}),
+    ({**READY, "streams": [{"stream": "a", "left_out": True}, {"stream": "b", "left_out": False}, {"stream": "c", "left_out": True}]},
+     {"left out": re.compile("a, c: no stream")}),
+    ({**READY, "notifications": {"failing": 1, "error": "HTTP 500"}}, {"notifications": "1 webhook takes no alerts: HTTP 500"}),
+    ({**READY, "notifications": {"failing": 2, "error": None}}, {"notifications": "2 webhooks take no alerts"}),
+    ({**READY, "notifications": {"failing": 0, "error": None}, "instances_set_aside": 0, "config_reload_ok": True},
+     {"notifications": None, "set aside": None, "configuration": None}),
+    ({**READY, "config_reload_ok": False}, {"configuration": re.compile("refused")}),
+])
+def test_status_tells_what_is_wrong(folder, changes, wanted):
+    def answer(handler):
+        if handler.path == "/api/v1/status":
+            answering(200, "application/json", json.dumps({**STATUS, **changes}).encode())(handler)
+        else:
+            answering(503, "application/problem+json", b'{"detail":"nothing is known yet"}')(handler)
+
+    with stranger(answer) as server:
+        shown = lines_of(Ctl(folder, f"127.0.0.1:{server.server_port}").ok("status").out)
+    for name, text in wanted.items():
+        if hasattr(text, "match"):
+            assert text.match(shown[name]), shown
+        else:
+            assert shown.get(name) == text, shown
 
 
 @contextlib.contextmanager

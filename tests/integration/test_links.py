@@ -1,6 +1,7 @@
 """Links to Redis, and every way in which it refuses: the right word at /-/ready, nothing half written, healed by itself
 (SPEC 2, 8.1)."""
 
+import json
 import pathlib
 import threading
 import time
@@ -39,6 +40,10 @@ def is_worked(bus, name):
 def wait_word(daemon, word):
     wait_until(lambda: daemon.ready_word() == word, f"/-/ready to say {word}")
     assert daemon.get("/-/ready").status == (200 if word == "ready" else 503)
+
+
+def redis_error(one):
+    return json.loads(one.get("/api/v1/status").text)["redis"]["error"]
 
 
 # ---- addresses and credentials ----
@@ -155,8 +160,12 @@ def test_a_password_that_is_mended_heals(daemon, folder, bus, wrong):
     one = daemon({"redis.username": "mt5", "redis.password_file": str(secret)}, ready=False)
     wait_until(lambda: one.log_lines(level="error"), "it to complain")
     wait_word(one, "connecting")
+    wait_until(lambda: any("WRONGPASS" in line for line in one.log_lines(msg="not ready", why="connecting")),
+               "the log to say why")
+    assert "WRONGPASS" in redis_error(one)
     secret.write_text("right-password\n")
     one.wait_ready()
+    assert redis_error(one) is None
     work(bus, "1")
     assert is_worked(bus, "1")
     assert len(one.log_lines(level="error")) <= 3

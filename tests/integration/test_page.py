@@ -9,6 +9,7 @@ import pytest
 
 from mt5 import http as mt5_http
 from mt5.ports import port_free
+from mt5.receiver import answer
 from mt5.wait import wait_until
 
 PAGE = pathlib.Path(__file__).parents[2] / "src" / "app" / "page"
@@ -217,6 +218,9 @@ def test_status_has_streams_and_redis(daemon, bus, redis_server):
 
     wait_until(seen, "what is polled")
     status = read(one, "/api/v1/status")
+    assert status["redis"]["error"] is None and status["config_reload_ok"] is True
+    assert status["instances_set_aside"] == 0 and status["notifications"] == {"failing": 0, "error": None}
+    assert not any(row["left_out"] for row in status["streams"])
     assert status["signals"]["received"] == 1 and status["signals"]["open"] == 1
     assert status["signals"]["oldest_ms"] > 0 and status["now_ms"] > 1_500_000_000_000
     assert status["redis"]["up"] is True and re.fullmatch(r"\d+\.\d+\.\d+", status["redis"]["version"])
@@ -224,5 +228,56 @@ def test_status_has_streams_and_redis(daemon, bus, redis_server):
     redis_server.stop()
     wait_until(lambda: read(one, "/api/v1/status")["redis"]["up"] is False, "the link to be seen as down")
     wait_until(lambda: read(one, "/api/v1/status")["readiness_since_ms"] > since, "since when")
+    wait_until(lambda: any(re.search(r'error="?[^" ]', line) for line in one.log_lines(msg="not ready")), "the log to say why")
     status = read(one, "/api/v1/status")
+    assert status["redis"]["error"]
     assert status["redis"]["used_memory_bytes"] is None and status["streams"][0]["length"] is None
+
+
+def test_status_says_what_was_left_out_and_set_aside(daemon, bus):
+    one = daemon({"instances.reconcile_interval_ms": 50, "redis.info_interval_ms": 50})
+    bus.register("mt5-1")
+    bus.register("mt5-2")
+    for key in ("trade_results", "instance_metrics:mt5-1"):
+        bus.client.delete(key)
+        bus.client.rpush(key, "foreign")
+    bus.report("mt5-1", state="stopped", cpu_usage="5")
+
+    def said():
+        status = read(one, "/api/v1/status")
+        return ([row["stream"] for row in status["streams"] if row["left_out"]], status["instances_set_aside"])
+
+    def measured():
+        metrics = one.metrics()
+        return (metrics.value("mt5stated_stream_left_out", stream="trade_results"),
+                metrics.value("mt5stated_stream_left_out", stream="trade_signals"),
+                metrics.value("mt5stated_blocked_instances"))
+
+    wait_until(lambda: said() == (["trade_results"], 1), "both")
+    assert measured() == (1, 0, 1)
+    bus.client.delete("trade_results", "instance_metrics:mt5-1")
+    wait_until(lambda: said() == ([], 0), "neither")
+    assert measured() == (0, 0, 0)
+
+
+def test_status_says_that_notifications_fail(daemon, bus, receiver):
+    taker = receiver(answer(500))
+    url = taker.url()
+    one = daemon({"rules.HighQueueLength.threshold": 10, "observe_only": True,
+                  "notify.webhooks": [{"url": url, "timeout_ms": 300}]})
+
+    def failing():
+        return read(one, "/api/v1/status")["notifications"]
+
+    bus.register("mt5-1", queue_length="50")
+    wait_until(lambda: failing()["failing"] == 1, "it to be seen")
+    assert failing()["error"].startswith("notify.webhooks[0]: ") and url not in failing()["error"]
+    taker.behaviour = answer(200)
+    wait_until(lambda: failing() == {"failing": 0, "error": None}, "it to be over")
+
+
+def test_status_says_that_a_reload_was_refused(daemon):
+    one = daemon()
+    one.write_config(nonsense=1)
+    one.reload()
+    wait_until(lambda: read(one, "/api/v1/status")["config_reload_ok"] is False, "it to be refused")

@@ -63,6 +63,8 @@ function recoveryNote(one) {
   return gaveUp ? "Recovery was given up; this arms it again and counts its attempts from 0." : "Automatic recovery is armed again, attempts count from 0.";
 }
 
+const REPORTS_MS = 60_000; // one that was heard of so lately still reports
+
 const COMMANDS = {
   start: {
     title: "Start", verb: "Start it",
@@ -106,7 +108,7 @@ const ACTIONS = {
     what: (one) => `${one.instance_id} is forgotten and its keys in Redis are removed: state, metrics, health, alerts, why. The terminal itself is not touched.`,
     notes: (one) => ["If its agent still reports it comes back with its next complete report.", one.state === "running" ? "It is running." : null, openTrades(one)],
     send: (one, reason) => ["DELETE", "", reason ? { reason } : null],
-    done: (one) => `${one.instance_id} was removed.`,
+    done: (one) => `${one.instance_id} was removed.` + (one.heartbeat_age_ms < REPORTS_MS ? " It still reports, and will come back with its next full report." : ""),
   },
 };
 

@@ -1,7 +1,7 @@
 /* Alerts with their age and what is being done about them; those of whole groups first, then those that fire,
  * the critical ones before the others, the oldest first. */
 import { ageElement, groupName, h, instanceLink, parseTime, setText } from "./format.js";
-import { on, state } from "./state.js";
+import { firingCount, on, readiness, state } from "./state.js";
 import { doingSentence, valueText } from "./why.js";
 
 const SHOWN_MAX = 200;
@@ -64,19 +64,27 @@ export function alertsPanel(root) {
   const count = root.querySelector("#alerts-count");
 
   function draw() {
-    if (!state.alerts) {
-      setText(empty, "Loading…");
+    const isStandby = readiness() === "standby";
+    if (!state.alerts || isStandby) {
+      drawAlerts(list, [], true);
+      setText(count, "");
+      empty.hidden = false;
+      setText(empty, isStandby ? "The active daemon knows." : "Loading…");
       return;
     }
     const alerts = state.alerts.map((alert) => ({ ...alert, throttled: state.instances.get(alert.instance_id)?.throttled })).sort(inOrder);
     drawAlerts(list, alerts.slice(0, SHOWN_MAX), true);
     const firing = alerts.filter((alert) => alert.status === "firing").length;
     const more = state.alertsMore || alerts.length > SHOWN_MAX;
-    setText(count, alerts.length ? `${firing} firing, ${alerts.length - firing} pending` + (more ? `, the first ${Math.min(SHOWN_MAX, alerts.length)} shown` : "") : "");
+    const [all, waiting] = state.alertsMore ? [firingCount(), state.status.alerts.pending] : [firing, alerts.length - firing];
+    setText(count, alerts.length ? `${all} firing, ${waiting} pending` + (more ? `, the first ${Math.min(SHOWN_MAX, alerts.length)} shown` : "") : "");
     empty.hidden = alerts.length > 0;
     setText(empty, "Nothing is wrong.");
   }
 
   on("alerts", draw);
+  on("status", () => {
+    if (!state.alerts || readiness() === "standby") draw();
+  });
   draw();
 }

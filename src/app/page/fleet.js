@@ -4,7 +4,7 @@ import { alertsPanel } from "./alerts.js";
 import { recentEvents } from "./events.js";
 import { byName, glyph, groupName, h, instanceLink, plural, setData, setGlyph, setText } from "./format.js";
 import { signalsPanel } from "./signals.js";
-import { on, state } from "./state.js";
+import { firingCount, on, readiness, state } from "./state.js";
 
 const STATES = ["running", "stopped", "crashed", "restarting"];
 const HEALTHS = ["warning", "critical"];
@@ -227,7 +227,7 @@ function countsPanel(root, setFilter) {
       root.append(button);
     }
     const number = items.get(name);
-    setText(number, String(value));
+    setText(number, readiness() === "standby" ? "–" : String(value));
     setData(number.parentElement, "zero", value === 0 ? "" : null);
   }
 
@@ -241,16 +241,30 @@ function countsPanel(root, setFilter) {
       if (one.health?.health_status in healths) healths[one.health.health_status]++;
     }
     for (const name of HEALTHS) item(name, name, "health:" + name, healths[name]);
-    item("firing", "alerts firing", "is:alerting", s.alerts.firing);
+    item("firing", "alerts firing", "is:alerting", firingCount());
     item("pending", "pending", "is:alerting", s.alerts.pending);
     item("trades", "open trades", "", s.trades_open);
   };
 }
 
+/* What somebody has to mend, and what would go unnoticed otherwise. */
+function faultRows(s) {
+  const rows = [];
+  for (const one of s.streams.filter((stream) => stream.left_out))
+    rows.push(["left-out", `${one.stream} is left out: its key holds something else than a stream, so nothing of it is read. Delete or rename that key.`]);
+  if (s.instances_set_aside)
+    rows.push(["set-aside", `${plural(s.instances_set_aside, "instance is", "instances are")} set aside and not shown: something else stands in the place of a hash in Redis. The log names the key; delete it.`]);
+  if (s.notifications.failing)
+    rows.push(["notifications", `${plural(s.notifications.failing, "webhook takes", "webhooks take")} no alerts, so nobody may hear of them. The last error: ${s.notifications.error}`]);
+  if (!s.config_reload_ok)
+    rows.push(["reload", "The last reload was refused: the configuration of before holds. mt5stated --check-config says what is wrong."]);
+  return rows;
+}
+
 /* What holds for the whole of it and is no trouble of its own. */
 function showNotices(root) {
   const s = state.status;
-  const rows = [];
+  const rows = s ? faultRows(s) : [];
   if (s?.guard_active) rows.push(["guard", "The guard holds: time was missed, so nothing is commanded and no alert fires until the data is fresh again."]);
   if (s?.observe_only) rows.push(["observe", "observe_only is set: this daemon watches and commands nothing."]);
   for (const group of s?.breaker_open ?? [])

@@ -15,6 +15,17 @@ const MEANINGS = {
   read_only: ["Redis takes no writes", "Nothing can be stored or commanded. Look at its log: a replica, a full disk, maxmemory, or a right that is missing."],
 };
 
+/* The way there is open, and then it says no. */
+const REFUSES = ["Redis refuses mt5stated", "Nothing is read, decided or commanded until it is let in: look at redis.username, redis.password_file and the user's rights. What is shown is what was known last."];
+
+const isRefusal = (error) => /^[A-Z ]+ refused|^[A-Z]{4,} /.test(error);
+
+/* [what, means] for WORD; ERROR is what Redis, or the way to it, said. */
+function meaningOf(word, error) {
+  const [what, means] = word === "connecting" && isRefusal(error) ? REFUSES : MEANINGS[word] ?? [word, ""];
+  return [what, error ? `${means} The last error: ${error}` : means];
+}
+
 const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
 
 /* {what, since (daemon's clock), means} where something is not well; null where it is. */
@@ -25,7 +36,7 @@ function trouble() {
     return { what: "The daemon does not answer", since: state.linkSince, means: `${capital(state.linkWhy)}. What is shown is from before. Is it running (systemctl status mt5stated), is the network up?` };
   const word = readiness();
   if (state.link === "connecting" || word === "ready") return null;
-  const [what, means] = MEANINGS[word] ?? [word, ""];
+  const [what, means] = meaningOf(word, state.status.redis.error ?? "");
   return { what, since: state.status.readiness_since_ms, means };
 }
 

@@ -87,7 +87,7 @@ export function instanceView(root) {
   const missing = find("#instance-missing");
   let id = null;
   let timer = 0;
-  let whyAt = 0;
+  let whyAt = -Infinity; // when it was read last
   let whyText = "";
   let events = null;
   let showing = 0; // another one with each instance that is shown
@@ -116,24 +116,33 @@ export function instanceView(root) {
     return told ? { doing: told.doing, fired_at: told.fired_at } : {};
   }
 
+  const isGivenUp = () => (state.instances.get(id)?.alerts ?? []).some((alert) => alert.alert === "RecoveryFailure");
+
   function showMissing(text) {
     article.hidden = true;
     missing.hidden = false;
     setText(missing, text);
   }
 
+  const isWhyDue = () => performance.now() - whyAt > WHY_EVERY_MS;
+
   async function loadWhy(mine) {
+    whyAt = performance.now();
     const answer = await get(instancePath(id) + "/why");
     if (mine !== showing) return;
-    whyAt = performance.now();
     const text = JSON.stringify(answer.why);
     if (text === whyText) return;
     whyText = text;
     const list = find("#why");
     const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 24;
-    drawWhy(list, answer.why);
+    drawWhy(list, answer.why, isGivenUp());
     if (isAtEnd) list.scrollTop = list.scrollHeight; // the newest is what is looked for
+    setText(find("#why-empty"), "Nothing to tell: no alert, no command.");
     find("#why-empty").hidden = answer.why.length > 0;
+  }
+
+  function askWhyAgain() {
+    whyAt = -Infinity;
   }
 
   async function loadEvents(mine) {
@@ -153,8 +162,9 @@ export function instanceView(root) {
       const one = await loadInstance(id);
       if (mine !== showing) return;
       draw(one);
-      if (performance.now() - whyAt > WHY_EVERY_MS) await loadWhy(mine);
+      if (isWhyDue()) await loadWhy(mine);
     } catch (problem) {
+      askWhyAgain();
       if (mine === showing && problem.status === 404) showMissing(`There is no instance ${id}. It may have been removed.`);
       else if (mine === showing && article.hidden) showMissing("Not known yet: " + problem.message);
     }
@@ -171,9 +181,11 @@ export function instanceView(root) {
     if (next !== id) {
       id = next;
       whyText = "";
+      find("#why-empty").hidden = false;
+      setText(find("#why-empty"), "Loading…");
       for (const list of ["#fields", "#metrics", "#health", "#why", "#instance-alerts", "#events", "#instance-now"]) find(list).replaceChildren();
     }
-    whyAt = 0;
+    whyAt = -Infinity;
     article.dataset.id = id;
     setText(find("#crumb"), id);
     setText(find("#instance-title"), id);
@@ -182,21 +194,23 @@ export function instanceView(root) {
     if (known) draw(known);
     else showMissing("Loading…");
     loadEvents(showing).catch(() => {});
+    if (state.link === "live") loadWhy(showing).catch(askWhyAgain);
     run(showing);
   }
 
   on("event", (event) => {
     if (event.instance_id !== id || !events) return;
     events.add(event);
-    whyAt = 0;
+    whyAt = -Infinity;
   });
   on("reload", () => {
     if (!id || !root.isConnected) return;
-    whyAt = 0;
+    whyAt = -Infinity;
     loadEvents(showing).catch(() => {});
+    refresh(showing);
   });
   bindActions(article, () => state.instances.get(id) ?? null, () => {
-    whyAt = 0;
+    whyAt = -Infinity;
     refresh(showing);
   });
   return {

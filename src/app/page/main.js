@@ -7,7 +7,7 @@ import { startFrame } from "./frame.js";
 import { fleetView } from "./fleet.js";
 import { instanceView } from "./instance.js";
 import { startKeys } from "./keys.js";
-import { emit, on, state } from "./state.js";
+import { emit, firingCount, on, state } from "./state.js";
 
 const place = document.getElementById("view");
 const made = new Map();
@@ -45,7 +45,7 @@ function decode(text) {
 
 /* A tab in the background tells how many alerts fired when it was looked at last. */
 function showTitle() {
-  const firing = state.status?.alerts.firing;
+  const firing = firingCount();
   const text = (state.link === "lost" ? "(?) " : firing ? `(${firing}) ` : "") + title;
   if (document.title !== text) document.title = text;
 }

@@ -88,6 +88,12 @@ export function readiness() {
   return state.status.ready ? "ready" : state.status.unready || "connecting";
 }
 
+/* Alerts that fire, those of whole groups among them; NaN before anything is known. */
+export function firingCount() {
+  const s = state.status;
+  return s ? s.alerts.firing + s.breaker_open.length : NaN;
+}
+
 /* What is shown may not be true any more. */
 export function isStale() {
   return state.link === "lost" || (state.status !== null && !["ready", "read_only"].includes(readiness()));

@@ -12,7 +12,8 @@ const HOLDS = {
   max_concurrent: "as many recoveries as may be are under way",
   launch_mode: "instances of its launch mode are not recovered automatically",
   observe_only: "observe_only is set",
-  disarmed: "recovery was given up, until it is started or recovered by hand",
+  disarmed: "an operator has stopped it, automatic recovery rests until it is started",
+  "given up": "recovery was given up, until it is started or recovered by hand",
   no_target: "no other instance can take its work",
   under_way: "another command is under way",
 };
@@ -171,6 +172,18 @@ function chainElement(steps) {
     h("ol", {}, ...steps.map(stepElement)));
 }
 
-export function drawWhy(root, steps) {
-  root.replaceChildren(...chainsOf(steps).map(chainElement));
+/* STEPS in the order of time, each `disarmed` that is due to a recovery that was given up told as that. Where
+ * the steps do not say, IS_GIVEN_UP does. */
+function tellGivenUp(steps, isGivenUp) {
+  const tells = (step) => step.step === "decision" && (step.status === "give up" || step.status === "armed");
+  const first = steps.find(tells);
+  let givenUp = first ? first.status === "armed" : isGivenUp;
+  return steps.map((step) => {
+    if (tells(step)) givenUp = step.status === "give up";
+    return givenUp && step.reason === "disarmed" ? { ...step, reason: "given up" } : step;
+  });
+}
+
+export function drawWhy(root, steps, isGivenUp) {
+  root.replaceChildren(...chainsOf(tellGivenUp(steps, isGivenUp)).map(chainElement));
 }

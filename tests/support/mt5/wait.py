@@ -31,3 +31,8 @@ def wait_until(condition, what, deadline_s=DEADLINE_S, poll_s=POLL_S):
 def wait_a_moment(rng, longest_s):
     """Some time that nobody has agreed upon, for those who kill at random moments."""
     time.sleep(rng.uniform(0, longest_s))
+
+
+def let_pass(span_s):
+    """That much time, for those who decide how long a trouble lasts. Nothing is ever waited for with it."""
+    time.sleep(span_s)

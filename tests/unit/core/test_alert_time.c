@@ -383,6 +383,25 @@ static void test_no_cancel_goes_out_in_the_hold(void **state)
     assert_int_equal(w->f.fleet.watch->stats.recoveries[RECOVERY_UNNEEDED], 1);
 }
 
+/* Regression: what begins to fire at the first look after a start was told as a write by others. */
+static void test_an_alert_that_fires_at_a_look_is_nobodys_write(void **state)
+{
+    struct watch_fixture *w = *state;
+    struct cause cause = {CAUSE_ADOPTED, {6000, 1}};
+    struct instance_record record;
+
+    (void)watch_add(w, 1000, "a", "");
+    watch_hold(&w->f.fleet, 5000);
+    assert_true(fixture_report(&w->f, 5000, "a", "queue_length=500"));
+    record = record_of(watch_find(w, "a"));
+    recording_sink_reset(&w->f.recorder);
+    watch_release(&w->f.fleet, 6000);
+    assert_int_equal(fleet_adopt(&w->f.fleet, slice_text("a"), &record, true, &cause, 6000, w->f.sink),
+                     ADOPT_NOTHING);
+    assert_non_null(recording_sink_find(&w->f.recorder, "set health a health_status=warning"));
+    assert_story(w, STORY_ALERTS, "a+HighQueueLength");
+}
+
 /* ---- the clock ---- */
 
 static void test_jump_of_the_clock_moves_all_that_is_waited_for(void **state)
@@ -485,6 +504,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_silence_is_excused_for_a_whole_timeout, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_cancel_goes_out_in_the_hold, setup, teardown),
         cmocka_unit_test(test_jump_of_the_clock_moves_all_that_is_waited_for),
+        cmocka_unit_test_setup_teardown(test_an_alert_that_fires_at_a_look_is_nobodys_write, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ages_are_judged_on_behind_a_jump, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_round_before_anything_was_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_round_judges_no_further_than_what_was_read, setup, teardown),

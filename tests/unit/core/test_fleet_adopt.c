@@ -257,6 +257,32 @@ static void test_adopt_puts_the_own_fields_back(void **state)
                     "unset instance mt5-1 previous_state desired_state\n");
 }
 
+/* Regression: each jump of Redis' clock was told as a write by others, once for every instance. */
+static void test_adopt_writes_a_shifted_time_again_as_its_own(void **state)
+{
+    struct fleet_fixture *f = *state;
+    struct instance_record record = known_record(f);
+
+    fleet_shift_times(&f->fleet, 7000);
+    assert_int_equal(adopt(f, &record, true), ADOPT_NOTHING);
+    assert_recorded(&f->recorder, "set instance mt5-1 state_changed_at=1970-01-01T00:00:08Z\n");
+    recording_sink_reset(&f->recorder);
+    assert_int_equal(adopt(f, &record, true), ADOPT_REPAIRED);
+    assert_recorded(&f->recorder, "set instance mt5-1 state_changed_at=1970-01-01T00:00:08Z\n");
+}
+
+static void test_adopt_tells_what_others_spoilt_besides_a_shifted_time(void **state)
+{
+    struct fleet_fixture *f = *state;
+    struct instance_record record = known_record(f);
+
+    fleet_shift_times(&f->fleet, 7000);
+    record_lose(&record, REPORT_LAUNCH_MODE);
+    assert_int_equal(adopt(f, &record, true), ADOPT_REPAIRED);
+    assert_recorded(&f->recorder,
+                    "set instance mt5-1 launch_mode=auto state_changed_at=1970-01-01T00:00:08Z\n");
+}
+
 static void test_adopt_accepts_last_updated_at_and_takes_it_for_a_sample(void **state)
 {
     struct fleet_fixture *f = *state;
@@ -355,6 +381,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_adopt_writes_missing_fields_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_adopt_writes_a_record_that_is_gone_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_adopt_puts_the_own_fields_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_adopt_writes_a_shifted_time_again_as_its_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_adopt_tells_what_others_spoilt_besides_a_shifted_time, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_adopt_accepts_last_updated_at_and_takes_it_for_a_sample, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_adopt_makes_a_first_metrics_hash_whole, setup, teardown),

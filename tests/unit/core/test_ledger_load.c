@@ -86,6 +86,28 @@ static void test_ledger_load_finds_what_was_open(void **state)
     assert_non_null(recording_sink_find(&f->sink, "total result executed 7"));
 }
 
+/* Regression: a scrape in the middle of a start showed all that had ever been, and it did not add up. */
+static void test_ledger_load_shows_nothing_before_its_finish(void **state)
+{
+    struct ledger_fixture *f = *state;
+    const struct action_counts *counts;
+
+    ledger_load_begin(f->ledger);
+    load_total(f, TOTAL_RECEIVED, "buy", 10);
+    load_total(f, TOTAL_PROCESSED, "buy", 9);
+    load_received(f, "s1", "1000-0", "buy");
+    counts = look(f, "buy");
+    assert_int_equal(counts->total[TOTAL_RECEIVED] - counts->base[TOTAL_RECEIVED], 0);
+    assert_int_equal(counts->total[TOTAL_PROCESSED] - counts->base[TOTAL_PROCESSED], 0);
+    assert_int_equal(f->view.open, 0);
+    assert_int_equal(f->view.oldest_open_ms, 0);
+    assert_int_equal(ledger_load_finish(f->ledger, 5000), 0);
+    counts = look(f, "buy");
+    assert_int_equal(counts->total[TOTAL_RECEIVED] - counts->base[TOTAL_RECEIVED], 1);
+    assert_int_equal(f->view.open, 1);
+    assert_int_equal(f->view.oldest_open_ms, 1000);
+}
+
 static void test_ledger_load_tells_the_addressee(void **state)
 {
     struct ledger_fixture *f = *state;
@@ -315,6 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_ledger_load_finish_of_nothing_yields_nothing),
         TEST(test_ledger_load_finds_what_was_open),
+        TEST(test_ledger_load_shows_nothing_before_its_finish),
         TEST(test_ledger_load_tells_the_addressee),
         TEST(test_ledger_load_entry_opens_what_the_journal_does_not_know),
         TEST(test_ledger_load_journals_an_acceptance_behind_what_it_found),

@@ -110,7 +110,7 @@ static void test_chain_from_sample_to_answer(void **state)
     assert_chain(w, "a",
                  "2000 sample pending 92.5/80 HighCpuUsage  [] report-2000-0\n"
                  "12001 alert firing 92.5/80 HighCpuUsage  [cpu_usage > 80 for 10000 ms] report-2000-0\n"
-                 "12001 decision recover HighCpuUsage  [attempt 1 of 3 in 0 ms] report-2000-0\n"
+                 "12001 decision recover HighCpuUsage  [attempt 1 of 3 now] report-2000-0\n"
                  "12001 command issued HighCpuUsage a.recover.1 [HighCpuUsage: recovery attempt 1 of 3] "
                  "report-2000-0\n"
                  "13000 answer accepted HighCpuUsage a.recover.1 [] report-2000-0\n"
@@ -184,6 +184,13 @@ static void test_what_is_being_done_in_words(void **state)
     watch_describe(&w->f.fleet, watch_find(w, "a"), &text);
     assert_string_equal(text.text,
                         "nothing: recovery was given up after 3 attempts, until it is armed again");
+    assert_true(watch_order(w, 60000, "a", COMMAND_RECOVER));
+    watch_say(w, 60000, "a", "command_id=a.recover.5 command_status=ok state=running");
+    assert_true(watch_order(w, 60000, "a", COMMAND_STOP));
+    watch_say(w, 60000, "a", "command_id=a.stop.6 command_status=failed state=crashed");
+    watch_describe(&w->f.fleet, watch_find(w, "a"), &text);
+    assert_string_equal(text.text,
+                        "nothing: an operator has stopped it, automatic recovery rests until it is started");
     (void)watch_add(w, 60000, "b", "launch_mode=manual queue_length=500");
     watch_tick(w, 60000);
     watch_describe(&w->f.fleet, watch_find(w, "b"), &text);
