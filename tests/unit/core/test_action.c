@@ -97,6 +97,34 @@ static void test_throttle_is_set_and_taken_back(void **state)
     assert_story(w, STORY_ACTS, "a.unthrottle.2=expired");
 }
 
+static void test_one_that_is_removed_is_not_throttled_any_more(void **state)
+{
+    struct watch_fixture *w = *state;
+    struct cause cause = {CAUSE_OPERATOR, {1000, 0}};
+
+    (void)watch_add(w, 1000, "a", "queue_length=500");
+    watch_tick(w, 1000);
+    watch_say(w, 2000, "a", "command_id=a.throttle.1 command_status=ok");
+    recording_sink_reset(&w->f.recorder);
+    fleet_remove(&w->f.fleet, watch_find(w, "a"), slice_text("gone"), &cause, 3000, w->f.sink);
+    assert_story(w, STORY_ACTS, "unthrottled(a)");
+}
+
+/* Who only looks on takes nothing back either, but what was under way has ended. */
+static void test_one_that_is_removed_under_observe_only_is_sent_nothing(void **state)
+{
+    struct watch_fixture *w = *state;
+    struct cause cause = {CAUSE_OPERATOR, {1000, 0}};
+
+    (void)watch_add(w, 1000, "a", "queue_length=500");
+    watch_tick(w, 1000);
+    recording_sink_reset(&w->f.recorder);
+    w->options.observe_only = true;
+    watch_fixture_configure(w);
+    fleet_remove(&w->f.fleet, watch_find(w, "a"), slice_text("gone"), &cause, 3000, w->f.sink);
+    assert_story(w, STORY_ACTS, "a.throttle.1=cancelled unthrottled(a)");
+}
+
 static void test_unthrottle_replaces_a_throttle_that_is_under_way(void **state)
 {
     struct watch_fixture *w = *state;
@@ -342,6 +370,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_two_alerts_that_reconnect_have_one_command_at_a_time, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_throttle_is_set_and_taken_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_that_is_removed_is_not_throttled_any_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_that_is_removed_under_observe_only_is_sent_nothing, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_unthrottle_replaces_a_throttle_that_is_under_way, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_unthrottle_waits_for_what_is_stronger, setup, teardown),
