@@ -151,45 +151,16 @@ static void tell_decision(const struct story *story, size_t at, struct buf *out)
     }
 }
 
-/* The state that the sample AT was about, which only the condition of its alert says: `state == crashed`. */
-static struct slice sampled_state(const struct story *story, size_t at)
-{
-    static const char condition[] = "state == ";
-    const cJSON *sample = story->steps[at];
-
-    for (size_t i = at + 1; i < story->count; i++) {
-        const cJSON *step = story->steps[i];
-        struct slice reason = json_text(step, "reason");
-
-        if (slice_is(json_text(step, "step"), "alert") &&
-            slice_equal(json_text(step, "alert"), json_text(sample, "alert")) &&
-            slice_equal(json_text(step, "correlation_id"), json_text(sample, "correlation_id")))
-            return reason.len >= sizeof(condition) &&
-                           memcmp(reason.data, condition, sizeof(condition) - 1) == 0
-                       ? slice_of(reason.data + sizeof(condition) - 1, reason.len - sizeof(condition) + 1)
-                       : slice_of("", 0);
-    }
-    return slice_of("", 0);
-}
-
-static void tell_sample(const struct story *story, size_t at, struct buf *out)
-{
-    const cJSON *step = story->steps[at];
-    struct slice reason = json_text(step, "reason");
-
-    buf_add_slice(out, json_text(step, "alert"));
-    add_values(out, step);
-    add_reason(out, translate(samples, ARRAY_LEN(samples), json_text(step, "status")));
-    add_reason(out, reason.len > 0 ? reason : sampled_state(story, at));
-}
-
 static void tell(const struct story *story, size_t at, struct slice kind, struct buf *out)
 {
     const cJSON *step = story->steps[at];
     struct slice status = json_text(step, "status"), alert = json_text(step, "alert");
 
     if (slice_is(kind, "sample")) {
-        tell_sample(story, at, out);
+        buf_add_slice(out, alert);
+        add_values(out, step);
+        add_reason(out, translate(samples, ARRAY_LEN(samples), status));
+        add_reason(out, json_text(step, "reason"));
     } else if (slice_is(kind, "alert")) {
         buf_add_slice(out, alert);
         buf_add_char(out, ' ');

@@ -14,7 +14,6 @@ GROWTH_BYTES = 48 * MIB
 HOSTILE = {
     "a name of 64 MiB": [{"n" * (64 * MIB): "1"}],
     "a value of 64 MiB": [{"signal_id": "x" * (64 * MIB), "instance_id": "x", "result_id": "x", "trade_id": "x"}],
-    "many of 64 MiB": [{"signal_id": "x" * (64 * MIB)}] * 5,
     "an id of 272 MiB": [{"signal_id": "x" * (272 * MIB)}],
     "100000 fields": [{f"field{i}": "1" for i in range(100000)}],
     "100000 fields of one name": [],
@@ -56,7 +55,6 @@ def test_an_entry_without_measure_is_rejected_and_leaves_nothing(daemon, bus, ki
     if not HOSTILE[kind]:
         for stream in STREAMS:
             add_repeated(bus.client, stream)
-    count = len(HOSTILE[kind]) or 1
     # What comes behind is read, in the same stream and in others.
     bus.signal("s-2")
     bus.result("r-1", "s-1")
@@ -64,7 +62,7 @@ def test_an_entry_without_measure_is_rejected_and_leaves_nothing(daemon, bus, ki
     bus.trade("t-1", instance_id="mt5-1", signal_id="s-1", state="pending", symbol="EURUSD")
     wait_until(lambda: bus.total("received:buy") == 2, "the signal behind it to be counted")
     bus.settle()
-    assert len(bus.rejected(SIGNALS)) == count
+    assert len(bus.rejected(SIGNALS)) == 1
     assert bus.totals()["processed:buy"] == 1 and bus.state("mt5-1") == "stopped"
     wait_until(lambda: rss_bytes(one.pid) < before + GROWTH_BYTES, "the memory to be given back")
     assert "link for reading lost" not in one.log()

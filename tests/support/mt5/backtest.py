@@ -7,7 +7,8 @@ from collections import namedtuple
 
 from mt5.daemon import SANITIZER_ENV, SANITIZER_REPORT, binary
 
-Firing = namedtuple("Firing", "instance_id rule from_ms to_ms length commands held")
+# from_ms is None where it began before the recording, to_ms where it had not ended.
+Firing = namedtuple("Firing", "instance_id rule from_ms to_ms length value commands held")
 Changed = namedtuple("Changed", "mark rule instance_id from_ms to_ms commands held")
 
 
@@ -53,7 +54,7 @@ class Backtest:
 
     @property
     def firings(self):
-        return [Firing(row[1], row[0], time_ms(row[2]), time_ms(row[3]), row[4], counts(row[6]), row[7])
+        return [Firing(row[1], row[0], time_ms(row[2]), time_ms(row[3]), row[4], row[5], counts(row[6]), row[7])
                 for row in (self.tables[1] if "No rule would have fired." not in self.out else [])]
 
     @property

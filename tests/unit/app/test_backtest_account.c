@@ -126,6 +126,30 @@ static void test_account_knows_groups(void **state)
     account_clear(&f.account);
 }
 
+/* What fired before is counted from when it became known, and no earlier. */
+static void test_account_counts_from_when_it_knows(void **state)
+{
+    struct breaker_group group = {.key_len = 9, .key = "broker:b1"};
+    struct alert alert = {.status = ALERT_FIRING, .fired_ms = 100, .value = STATE_CRASHED};
+    struct fixture f;
+
+    UNUSED(state);
+    init(&f);
+    ident_set(&alert.name, slice_text("InstanceCrash"));
+    f.account.now_ms = 5000;
+    account_add_loaded(&f.account, slice_text("a"), &alert);
+    account_add_loaded_group(&f.account, slice_of(group.key, group.key_len), 200, 5);
+    account_finish(&f.account, 6000);
+    assert_int_equal(row_of(&f, "InstanceCrash")->total_ms, 1000);
+    assert_int_equal(row_of(&f, "FleetFailure")->longest_ms, 1000);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_true(f.account.firings[i].was_there);
+        assert_int_equal(account_length_ms(&f.account.firings[i], 6000), 1000);
+    }
+    assert_true(row_of(&f, "InstanceCrash")->is_about_state && !row_of(&f, "FleetFailure")->is_about_state);
+    account_clear(&f.account);
+}
+
 static void test_account_sort_orders(void **state)
 {
     struct fixture f;
@@ -169,9 +193,12 @@ static void test_account_is_bounded(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_account_counts_firings), cmocka_unit_test(test_account_counts_deeds),
-        cmocka_unit_test(test_account_knows_groups),   cmocka_unit_test(test_account_sort_orders),
+        cmocka_unit_test(test_account_counts_firings),
+        cmocka_unit_test(test_account_counts_deeds),
+        cmocka_unit_test(test_account_knows_groups),
+        cmocka_unit_test(test_account_sort_orders),
         cmocka_unit_test(test_account_is_bounded),
+        cmocka_unit_test(test_account_counts_from_when_it_knows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

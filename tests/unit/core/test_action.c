@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+
 static int setup(void **state)
 {
     static struct watch_fixture w;
@@ -93,6 +95,34 @@ static void test_throttle_is_set_and_taken_back(void **state)
     assert_false(a->watched->record.owes_unthrottle);
     watch_run(w, 900000);
     assert_story(w, STORY_ACTS, "a.unthrottle.2=expired");
+}
+
+static void test_one_that_is_removed_is_not_throttled_any_more(void **state)
+{
+    struct watch_fixture *w = *state;
+    struct cause cause = {CAUSE_OPERATOR, {1000, 0}};
+
+    (void)watch_add(w, 1000, "a", "queue_length=500");
+    watch_tick(w, 1000);
+    watch_say(w, 2000, "a", "command_id=a.throttle.1 command_status=ok");
+    recording_sink_reset(&w->f.recorder);
+    fleet_remove(&w->f.fleet, watch_find(w, "a"), slice_text("gone"), &cause, 3000, w->f.sink);
+    assert_story(w, STORY_ACTS, "unthrottled(a)");
+}
+
+/* Who only looks on takes nothing back either, but what was under way has ended. */
+static void test_one_that_is_removed_under_observe_only_is_sent_nothing(void **state)
+{
+    struct watch_fixture *w = *state;
+    struct cause cause = {CAUSE_OPERATOR, {1000, 0}};
+
+    (void)watch_add(w, 1000, "a", "queue_length=500");
+    watch_tick(w, 1000);
+    recording_sink_reset(&w->f.recorder);
+    w->options.observe_only = true;
+    watch_fixture_configure(w);
+    fleet_remove(&w->f.fleet, watch_find(w, "a"), slice_text("gone"), &cause, 3000, w->f.sink);
+    assert_story(w, STORY_ACTS, "a.throttle.1=cancelled unthrottled(a)");
 }
 
 static void test_unthrottle_replaces_a_throttle_that_is_under_way(void **state)
@@ -198,6 +228,47 @@ static void test_target_is_the_least_loaded_that_fits(void **state)
     }
 }
 
+static void add_many(struct watch_fixture *w, unsigned count, const char *host_id)
+{
+    char id[16], text[64];
+
+    for (unsigned i = 0; i < count; i++) {
+        (void)snprintf(id, sizeof(id), "i%u", i);
+        (void)snprintf(text, sizeof(text), "host_id=%s load_average=0.%02u", host_id, i + 1);
+        (void)watch_add(w, 1000, id, text);
+    }
+}
+
+/* Of a broker as many are remembered as targets as are likely to do; here none of them does. */
+static void test_target_is_found_behind_many_that_do_not_fit(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    (void)watch_add(w, 1000, "a", "host_id=h1");
+    (void)watch_add(w, 1000, "b", "host_id=h2 load_average=1.9");
+    (void)watch_add(w, 1000, "c", "host_id=h3 load_average=1.8");
+    add_many(w, 70, "h1");
+    watch_say(w, 2000, "a", "load_average=9");
+    assert_story(w, STORY_ACTS, "a.redistribute.1>c");
+}
+
+/* Whether they are met in this order or the other. */
+static void test_target_is_the_least_loaded_of_many(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    (void)watch_add(w, 1000, "least", "host_id=h2 load_average=0");
+    (void)watch_add(w, 1000, "a", "host_id=h1");
+    add_many(w, 70, "h2");
+    (void)watch_add(w, 1000, "next", "host_id=h2 load_average=0.001");
+    watch_say(w, 2000, "a", "load_average=9");
+    assert_story(w, STORY_ACTS, "a.redistribute.1>least");
+    watch_say(w, 2001, "a", "command_id=a.redistribute.1 command_status=ok load_average=1");
+    recording_sink_reset(&w->f.recorder);
+    watch_say(w, 2002, "a", "load_average=9");
+    assert_story(w, STORY_ACTS, "a.redistribute.2>next");
+}
+
 static void test_target_that_is_throttled_or_in_maintenance_is_none(void **state)
 {
     struct watch_fixture *w = *state;
@@ -299,6 +370,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_two_alerts_that_reconnect_have_one_command_at_a_time, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_throttle_is_set_and_taken_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_that_is_removed_is_not_throttled_any_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_that_is_removed_under_observe_only_is_sent_nothing, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_unthrottle_replaces_a_throttle_that_is_under_way, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_unthrottle_waits_for_what_is_stronger, setup, teardown),
@@ -306,6 +380,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_throttle_whose_action_is_taken_away_is_taken_back, setup,
                                         teardown),
         cmocka_unit_test(test_target_is_the_least_loaded_that_fits),
+        cmocka_unit_test_setup_teardown(test_target_is_found_behind_many_that_do_not_fit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_target_is_the_least_loaded_of_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_target_that_is_throttled_or_in_maintenance_is_none, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_target_is_named_twice_only_where_there_is_no_other, setup,

@@ -60,6 +60,25 @@ static void test_adopt_of_no_difference_does_nothing(void **state)
     assert_int_equal(known(f)->batch, 0);
 }
 
+/* What an instance is, as a record, makes the same one where it is loaded. */
+static void test_record_of_an_instance_is_all_of_it(void **state)
+{
+    struct fleet_fixture *f = *state, other;
+    struct instance_record record;
+    const struct instance *loaded;
+
+    (void)known_record(f);
+    instance_record_of(known(f), &record);
+    fleet_fixture_init(&other);
+    assert_true(fleet_load(&other.fleet, slice_text("mt5-1"), &record, STATE_NONE, 3, 5000));
+    loaded = known(&other);
+    assert_int_equal(loaded->state, STATE_RUNNING);
+    assert_true(slice_is(ident_slice(&loaded->host_id), "h1"));
+    assert_string_equal(loaded->last_error, "x");
+    assert_true(loaded->number[REPORT_CPU_USAGE] == 40);
+    fleet_fixture_clear(&other);
+}
+
 /* A HSET of one field: nothing is written but what follows from it, and with FOLLOW false it is put back. */
 static const struct {
     const char *text, *followed, *put_back;
@@ -369,6 +388,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_adopt_of_no_difference_does_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_record_of_an_instance_is_all_of_it, setup, teardown),
         cmocka_unit_test_setup_teardown(test_adopt_follows_a_write, setup, teardown),
         cmocka_unit_test_setup_teardown(test_adopt_puts_a_write_back_where_it_is_not_followed, setup,
                                         teardown),

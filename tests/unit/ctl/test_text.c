@@ -32,6 +32,7 @@ static void test_text_add_shown_makes_controls_visible(void **state)
         {SLICE("\xe2\x80\xaegnp"), "\\u202egnp"},
         {SLICE("a\xe2\x80\xa8z"), "a\\u2028z"},
         {SLICE("a\xe2\x80\x8bz"), "a\\u200bz"},
+        /* NOLINTNEXTLINE(misc-misleading-bidirectional) */
         {SLICE("a\xe2\x81\xa6z"), "a\\u2066z"},
         {SLICE("\xf3\xa0\x81\x81"), "\\U000e0041"},
         {SLICE("\xff\xfe\xc3"), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
