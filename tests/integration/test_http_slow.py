@@ -128,8 +128,9 @@ def test_many_who_want_the_same_at_once_are_all_served(daemon, bus, fleet):
 
 @pytest.mark.parametrize("taken", [b"GET /half", b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"],
                          ids=["half", "served"])
-def test_no_descriptor_is_lost(daemon, taken):
+def test_no_descriptor_is_lost(daemon, bus, taken):
     one = daemon(tcp=True)
+    wait_until(lambda: len(bus.links()) == 3, "all its links to Redis")
     before = value(one, "process_open_fds")
     for _ in range(5):
         with clients(one.listen, 50, taken):
