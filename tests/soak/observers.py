@@ -182,6 +182,7 @@ class Scrape(Observer):
         super().__init__(world)
         self.count = 0
         self.loop = {}      # pid → (all, later than 50 ms) as last seen
+        self.remembered = []    # (when, ids of signals that have ended), for what memory is used
 
     def look(self):
         pid = self.world.daemon.pid
@@ -195,3 +196,5 @@ class Scrape(Observer):
         buckets = dict(re.findall(r'^mt5stated_loop_delay_seconds_bucket\{le="([^"]+)"\} (\S+)$', text, re.MULTILINE))
         every, in_time = int(buckets["+Inf"]), int(buckets.get("0.05", buckets["+Inf"]))
         self.loop[pid] = every, every - in_time
+        remembered = re.search(r"^mt5stated_dedup_entries (\S+)$", text, re.MULTILINE)
+        self.remembered.append((time.monotonic(), float(remembered[1])))

@@ -131,7 +131,8 @@ class Soak:
         working_s = time.monotonic() - healed_s
         self.injected.append(Injected(past_s, fault.name, what, ready_s, working_s))
         self.say(f"{past_s:7.1f} s  {fault.name:30} {what:28} ready {ready_s:6.2f} s, all handled {working_s:6.2f} s, "
-                 f"{rss_bytes(world.daemon.pid) / 1e6:6.2f} MB")
+                 f"{rss_bytes(world.daemon.pid) / 1e6:6.2f} MB, "
+                 f"{int(self.scrape.remembered[-1][1]) if self.scrape.remembered else 0} ids")
 
     def _last_ids(self):
         def read():
@@ -227,7 +228,12 @@ class Soak:
         first, last = (sum(sample.rss_bytes for sample in part) / third for part in (life[:third], life[-third:]))
         self.verdict.judge(third and last <= first * (1 + FLAT_WITHIN),
                            f"memory: {first / 1e6:.2f} MB in the first, {last / 1e6:.2f} MB in the last third of "
-                           f"{life[-1].at_s - life[0].at_s:.0f} s of one life: {(last / first - 1) * 100:+.2f} %")
+                           f"{life[-1].at_s - life[0].at_s:.0f} s of one life: {(last / first - 1) * 100:+.2f} %; remembered "
+                           f"were {self._most_remembered(life[:third])} and {self._most_remembered(life[-third:])} ids at most")
+
+    def _most_remembered(self, samples):
+        return int(max((count for at_s, count in self.scrape.remembered if samples[0].at_s <= at_s <= samples[-1].at_s),
+                       default=0))
 
     def _judge_log(self):
         """What is wrong is said once and then now and then: of warnings and errors no text comes often within 10 s."""

@@ -18,7 +18,7 @@ from soak.relay import Relay
 # end as soon after the start.
 TTL_MS = 120000
 CONFIG = {
-    "signals.ttl_ms": TTL_MS, "signals.execution_ttl_ms": TTL_MS, "signals.dedup_ms": 60000,
+    "signals.ttl_ms": TTL_MS, "signals.execution_ttl_ms": TTL_MS, "signals.dedup_ms": 30000,
     "streams.events_max_len": 5000, "streams.commands_max_len": 2000,
     "instances.reconcile_interval_ms": 1000, "instances.heartbeat_timeout_ms": 30000, "hooks_timeout_ms": 2000,
 }
