@@ -142,6 +142,8 @@ def test_memory_that_runs_out_under_load_loses_nothing(daemon, sim, bus, folder,
     finally:
         visitors.stop()
     memory.reset()
+    # The last failure may have come just now.
+    wait_until(lambda: not one.is_running() or one.is_ready(), "it to be ready or to have ended")
     if not one.is_running():
         one.start(ready=False)
     one.wait_ready()

@@ -26,6 +26,7 @@ def test_the_main_path_under_valgrind(daemon, bus, folder, receiver, hook):
     bus.many(REPORTS, [{"instance_id": "mt5-1", "broker_id": "b", "state": "running", "queue_length": length}
                        for length in ("1", "250", "no number")])
     bus.trade("t-1", instance_id="mt5-1", signal_id="s-1", state="pending", symbol="EURUSD")
+    wait_until(lambda: bus.client.pubsub_numpat() == 3, "it to listen to what others write")
     bus.client.hset("instance:mt5-2", mapping={"broker_id": "b", "state": "running"})
     bus.settle()
     notified.wait_runs(1)
