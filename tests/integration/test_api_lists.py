@@ -7,20 +7,10 @@ import pytest
 
 from mt5 import http as mt5_http
 from mt5.sse import Stream, connect_deaf
+from mt5.tokens import TOKENS
 from mt5.wait import wait_until
 
-SECRETS = {"read": "reader-secret-0123", "report": "reporter-secret-01", "admin": "admin-secret-01234"}
 SIGNALS, TAP = "/api/v1/signals", "/api/v1/tap"
-
-
-@pytest.fixture
-def tokens(folder):
-    rows = []
-    for role, secret in SECRETS.items():
-        path = folder / f"token-{role}"
-        path.write_text(secret)
-        rows.append({"name": f"the-{role}", "role": role, "file": str(path)})
-    return rows
 
 
 def get(one, path, status=200):
@@ -223,14 +213,14 @@ def test_nothing_is_shown_before_anything_is_known(daemon, redis_server, tokens)
     one = daemon({"http.tokens": tokens}, ready=False)
     one.wait_serving()
     for path in (SIGNALS, "/api/v1/trades/t1", "/api/v1/events", TAP):
-        response = mt5_http.request(one.listen, path, headers={"Authorization": "Bearer " + SECRETS["admin"]})
+        response = mt5_http.request(one.listen, path, headers={"Authorization": "Bearer " + TOKENS["admin"]})
         assert response.status == 503 and "connecting" in response.text
 
 
 # ---- the tap ----
 
 def tap(one, role="admin", query=""):
-    return Stream(one.listen, TAP + query, {"Authorization": "Bearer " + SECRETS[role]})
+    return Stream(one.listen, TAP + query, {"Authorization": "Bearer " + TOKENS[role]})
 
 
 def test_the_tap_needs_an_admin(daemon, tokens):
@@ -241,10 +231,10 @@ def test_the_tap_needs_an_admin(daemon, tokens):
             assert client.status == 403, client.text
     with tap(one) as client:
         assert client.status == 200 and client.headers["Content-Type"] == "text/event-stream"
-    response = mt5_http.request(one.listen, TAP + "?x=1", headers={"Authorization": "Bearer " + SECRETS["admin"]})
+    response = mt5_http.request(one.listen, TAP + "?x=1", headers={"Authorization": "Bearer " + TOKENS["admin"]})
     assert response.status == 400
     response = mt5_http.request(one.listen, TAP, method="HEAD",
-                                headers={"Authorization": "Bearer " + SECRETS["admin"]})
+                                headers={"Authorization": "Bearer " + TOKENS["admin"]})
     assert response.status == 200 and response.headers["Content-Type"] == "text/event-stream"
 
 
@@ -323,7 +313,7 @@ def test_the_tap_is_bounded(daemon, bus, tokens):
     """In clients, and in what waits for one that does not read: that one is given up, and the rest goes on."""
     one = daemon({"http.tokens": tokens}, tcp=True)
     clients = [tap(one) for _ in range(3)]
-    deaf = connect_deaf(one.listen, TAP, {"Authorization": "Bearer " + SECRETS["admin"]}, receive_bytes=4096)
+    deaf = connect_deaf(one.listen, TAP, {"Authorization": "Bearer " + TOKENS["admin"]}, receive_bytes=4096)
     try:
         wait_until(lambda: one.metrics().value("mt5stated_http_streams") == 4, "all of them")
         with tap(one) as refused:

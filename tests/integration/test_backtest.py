@@ -10,9 +10,10 @@ import pytest
 from mt5.backtest import Backtest, counts
 from mt5.ctl import Ctl
 from mt5.daemon import nest
+from mt5.tokens import TOKENS
 from mt5.wait import wait_until
 
-ADMIN = "admin-secret-01234"
+ADMIN = TOKENS["admin"]
 QUICK = {
     "recovery.backoff_ms": [0, 200], "recovery.timeout_ms": 3000, "recovery.cooldown_ms": 1000,
     "recovery.stable_ms": 5000, "instances.heartbeat_timeout_ms": 0,

@@ -14,26 +14,16 @@ import pytest
 
 from mt5.ctl import PAINT, Ctl, environment, width
 from mt5.ports import port_free
+from mt5.tokens import TOKENS
 from mt5.wait import wait_until
 
-ADMIN, READER = "admin-secret-01234", "reader-secret-0123"
+ADMIN, READER = TOKENS["admin"], TOKENS["read"]
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What nobody's terminal may ever see, and what is dangerous beyond controls: a C1 CSI, marks of direction.
 HOSTILE = "\x1b]0;title\x07\x1b[31mred\x00\x9b31m\u202eevil\u2066\r\n\x7f fin"
 UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 COMMANDS = ["status", "instances", "instance", "why", "events", "alerts", "signals", "start", "stop", "restart",
             "recover", "maintenance", "record", "remove", "reload"]
-
-
-@pytest.fixture
-def tokens(folder):
-    rows = []
-    for role, secret in (("admin", ADMIN), ("read", READER)):
-        path = folder / f"token-{role}"
-        path.write_text(secret + "\n")
-        path.chmod(0o600)
-        rows.append({"name": f"the-{role}", "role": role, "file": str(path)})
-    return rows
 
 
 @pytest.fixture
@@ -867,7 +857,7 @@ def test_bash_completes_what_can_be_said(ctl, bus, folder, tokens):
             "running", "stopped", "crashed", "restarting"],
         "mt5statectl instances --state=c": ["crashed"], "mt5statectl instances --he": ["--help", "--health"],
         "mt5statectl status --st": [], "mt5statectl events --instance mt5-": ["mt5-1", "mt5-2"],
-        "mt5statectl record token-": ["token-admin", "token-read"], "mt5statectl --token-file token-a": ["token-admin"],
+        "mt5statectl record token-re": ["token-read", "token-report"], "mt5statectl --token-file token-a": ["token-admin"],
         "mt5statectl reload ": [], "mt5statectl --ver": ["--version"],
     }.items():
         assert sorted(complete(one, line, folder)) == sorted(wanted), line

@@ -12,10 +12,10 @@ import re
 import pytest
 
 from mt5 import http as mt5_http
+from mt5.tokens import TOKENS
 
 SOURCE = pathlib.Path(__file__).parents[2] / "src" / "app" / "server.c"
 RANDOM_REQUESTS = int(os.environ.get("MT5_HTTP_FUZZ", 60))
-SECRETS = {"read": "reader-secret-0123", "report": "reporter-secret-01", "admin": "admin-secret-01234"}
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW", "get", "G", "X" * 300]
 REFUSALS = {400, 401, 403, 404, 405, 409, 413, 417, 422, 431, 503, 505}
 
@@ -128,14 +128,9 @@ class Target:
 
 
 @pytest.fixture
-def target(daemon, folder, bus):
-    rows = []
-    for role, secret in SECRETS.items():
-        path = folder / f"token-{role}"
-        path.write_text(secret)
-        rows.append({"name": role, "role": role, "file": str(path)})
+def target(daemon, tokens, bus):
     # Nothing but requests may make a difference while the test runs.
-    one = daemon({"http.tokens": rows, "recovery.timeout_ms": 3600000, "instances.heartbeat_timeout_ms": 0,
+    one = daemon({"http.tokens": tokens, "recovery.timeout_ms": 3600000, "instances.heartbeat_timeout_ms": 0,
                   "recovery.max_attempts": 1, "recovery.stable_ms": 3600000, "instances.restarting_timeout_ms": 0,
                   "recovery.launch_modes": [], "instances.metric_max_age_ms": 3600000, "rules": {"InstanceCrash": None}},
                  tcp=True)
@@ -155,7 +150,7 @@ def concrete(path):
 
 
 def bearer(role):
-    return [f"Authorization: Bearer {SECRETS[role]}"] if role else []
+    return [f"Authorization: Bearer {TOKENS[role]}"] if role else []
 
 
 def test_the_table_of_routes_is_read_whole():
@@ -176,9 +171,9 @@ def test_wrong_methods_and_tokens(target, path):
                 assert answer.status == 405 and set(answer.headers["allow"].split(", ")) == known
             elif method not in ("GET", "HEAD"):
                 assert answer.status == 401
-    for header in ("Bearer", "Bearer x", "Bearer " + SECRETS["admin"][:-1], "Bearer " + SECRETS["admin"] + "x",
-                   "bearer\t" + SECRETS["admin"], SECRETS["admin"], "Basic " + SECRETS["admin"], "Bearer " + "x" * 7000,
-                   "Bearer " + SECRETS["admin"] + " " + SECRETS["admin"]):
+    for header in ("Bearer", "Bearer x", "Bearer " + TOKENS["admin"][:-1], "Bearer " + TOKENS["admin"] + "x",
+                   "bearer\t" + TOKENS["admin"], TOKENS["admin"], "Basic " + TOKENS["admin"], "Bearer " + "x" * 7000,
+                   "Bearer " + TOKENS["admin"] + " " + TOKENS["admin"]):
         for method in known - {"GET", "HEAD"}:
             assert target.send(assemble(method, concrete(path), [f"Authorization: {header}"], body), "token").status == 401
     target.assert_alive()

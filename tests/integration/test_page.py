@@ -10,6 +10,7 @@ import pytest
 from mt5 import http as mt5_http
 from mt5.ports import port_free
 from mt5.receiver import answer
+from mt5.tokens import TOKENS
 from mt5.wait import wait_until
 
 PAGE = pathlib.Path(__file__).parents[2] / "src" / "app" / "page"
@@ -26,7 +27,6 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
                                "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }
-SECRETS = {"read": "reader-secret-0123", "report": "reporter-secret-01", "admin": "admin-secret-01234"}
 
 
 def ask(one, path, method="GET", body=None, **headers):
@@ -111,30 +111,20 @@ def test_the_page_names_what_programs_read(daemon):
 # ---- who may ----
 
 @pytest.fixture
-def tokens(folder):
-    rows = []
-    for role, secret in SECRETS.items():
-        path = folder / f"token-{role}"
-        path.write_text(secret + "\n")
-        rows.append({"name": f"the-{role}", "role": role, "file": str(path)})
-    return rows
-
-
-@pytest.fixture
 def public(daemon, tokens):
     """A daemon on an address that is no loopback one."""
     one = daemon({"http.tokens": tokens, "http.listen": f"0.0.0.0:{port_free()}"}, ready=False)
     one.wait_serving()
-    wait_until(lambda: ask(one, "/-/ready", Authorization=basic(SECRETS["read"])).status == 200, "it to be ready")
+    wait_until(lambda: ask(one, "/-/ready", Authorization=basic(TOKENS["read"])).status == 200, "it to be ready")
     return one
 
 
 def test_a_browser_reads_with_basic(public):
     for path in ("/", "/page/main.js", "/api/v1/status", "/metrics", "/-/ready"):
-        for secret, status in ((SECRETS["read"], 200), (SECRETS["admin"], 200), (SECRETS["report"], 403), ("x", 401)):
+        for secret, status in ((TOKENS["read"], 200), (TOKENS["admin"], 200), (TOKENS["report"], 403), ("x", 401)):
             assert ask(public, path, Authorization=basic(secret)).status == status, (path, secret)
-        assert ask(public, path, Authorization=basic(SECRETS["read"], name="")).status == 200
-        assert ask(public, path, Authorization="Bearer " + SECRETS["read"]).status == 200
+        assert ask(public, path, Authorization=basic(TOKENS["read"], name="")).status == 200
+        assert ask(public, path, Authorization="Bearer " + TOKENS["read"]).status == 200
         assert ask(public, path).status == 401
 
 
@@ -156,7 +146,7 @@ def test_nothing_is_changed_with_basic(public, bus):
                                ("POST", instance + "/reports", {"cpu_usage": 1}),
                                ("DELETE", instance, None), ("POST", "/-/reload", None), ("GET", "/api/v1/tap", None)):
         response = ask(public, path, method=method, body=body and json.dumps(body),
-                       Authorization=basic(SECRETS["admin"]))
+                       Authorization=basic(TOKENS["admin"]))
         assert response.status == 401, path
         assert [value.split()[0] for value in response.headers.get_all("WWW-Authenticate")] == ["Bearer"]
     assert bus.state("mt5-1") == "running" and not bus.entries("instance_commands")

@@ -31,6 +31,7 @@ from mt5.prometheus import Prometheus
 from mt5.receiver import Receiver
 from mt5.redis_server import RedisServer
 from mt5.sim import Sim
+from mt5.tokens import write_tokens
 
 LOGS = pytest.StashKey()
 
@@ -202,3 +203,9 @@ def pytest_runtest_makereport(item, call):
         for title, read in item.stash.get(LOGS, []):
             text = read()
             report.sections.append((f"log of {title}", text if len(text) < 20000 else "...\n" + text[-20000:]))
+
+
+@pytest.fixture
+def tokens(folder):
+    """The rows of http.tokens for a token of each role (mt5.tokens.TOKENS)."""
+    return write_tokens(folder)

@@ -9,5 +9,6 @@ def write_tokens(folder):
     for role, secret in TOKENS.items():
         path = folder / f"token-{role}"
         path.write_text(secret + "\n")
+        path.chmod(0o600)
         rows.append({"name": f"the-{role}", "role": role, "file": str(path)})
     return rows
