@@ -71,7 +71,7 @@ fuzz_one() {
     [ ! -e "tests/fuzz/${1#fuzz_}.dict" ] || options+=("-dict=tests/fuzz/${1#fuzz_}.dict")
     options+=("$found")
     [ ! -d "$seeds" ] || options+=("$seeds")
-    "build/fuzz/tests/fuzz/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
+    "build/fuzz/tests/fuzz/$name" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 -verbosity=0 \
         -print_final_stats=1 -artifact_prefix="$logs/$name-" "${options[@]}" >"$logs/$name.log" 2>&1
 }
 
