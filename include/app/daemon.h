@@ -43,7 +43,7 @@ struct daemon {
     int64_t started_wall_ms;
     bool stopping;
     struct loop_signal *signals[4];
-    struct loop_timer *stop_timer, *delay_timer;
+    struct loop_timer *stop_timer, *delay_timer, *tidy_timer;
     int64_t stop_by_ms; /* monotonic */
 
     struct redis_link *link; /* for commands; reading and notifications have links of their own */

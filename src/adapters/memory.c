@@ -4,9 +4,12 @@
 #include <cjson/cJSON.h>
 #include <curl/curl.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define GIVEN_BACK_BYTES (128 * 1024)
 
 static void *take(size_t size)
 {
@@ -51,6 +54,19 @@ static void free_for_openssl(void *memory, const char *file, int line)
     (void)file;
     (void)line;
     free(memory);
+}
+
+void memory_give_back_early(void)
+{
+    /* Set, they stay: left alone, glibc raises both with the largest block ever freed, and what an outage
+     * once needed is kept, in pieces, for good. Refused, they are as they were. */
+    (void)mallopt(M_MMAP_THRESHOLD, GIVEN_BACK_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, GIVEN_BACK_BYTES);
+}
+
+void memory_give_back(void)
+{
+    (void)malloc_trim(0);
 }
 
 void memory_guard_libraries(void)

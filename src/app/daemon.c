@@ -1,6 +1,7 @@
 #include "app/daemon.h"
 #include "adapters/log.h"
 #include "adapters/loop.h"
+#include "adapters/memory.h"
 #include "adapters/redis_link.h"
 #include "adapters/systemd.h"
 #include "app/core_options.h"
@@ -15,9 +16,11 @@
 #include <string.h>
 #include <sysexits.h>
 
-/* How long a clean stop may take in all (SPEC §1.1: 5 s), and how often the loop's delay is measured. */
+/* How long a clean stop may take in all (SPEC §1.1: 5 s), how often the loop's delay is measured, and how
+ * often memory that nobody uses is given back. */
 #define STOP_MS  4000
 #define DELAY_MS 100
+#define TIDY_MS  10000
 
 #define LINK_INFLIGHT_MAX ((size_t)1 << 20)
 #define LINK_BYTES_MAX    ((size_t)256 << 20)
@@ -131,6 +134,13 @@ static void tell_windows(struct daemon *d)
             LOG(d->log, INFO, "maintenance window ends", log_slice("window", ident_slice(&window->name)),
                 log_text("weekly", window->weekly), log_text("next", until));
     }
+}
+
+static void on_tidy(void *ctx)
+{
+    struct daemon *d = ctx;
+    memory_give_back();
+    loop_timer_set(d->tidy_timer, TIDY_MS);
 }
 
 /* The loop's delay: how much later than asked a timer fires. */
@@ -338,6 +348,7 @@ struct daemon *daemon_new(const struct config_source *source, struct config *con
     tap_init(&d->tap, d);
     d->stop_timer = loop_timer_new(loop, on_stop_timer, d);
     d->delay_timer = loop_timer_new(loop, on_delay, d);
+    d->tidy_timer = loop_timer_new(loop, on_tidy, d);
 
     if (!webhooks_init(&d->webhooks, d)) {
         LOG(log, ERROR, "cannot make an HTTP client", log_text("error", strerror(errno)));
@@ -374,6 +385,7 @@ void daemon_free(struct daemon *d)
     for (size_t i = 0; i < ARRAY_LEN(d->signals); i++)
         loop_signal_free(d->signals[i]);
     loop_timer_free(d->delay_timer);
+    loop_timer_free(d->tidy_timer);
     loop_timer_free(d->stop_timer);
     /* The links first: their pending answers are given as unknown, while everybody is still there. */
     redis_link_free(d->link);
@@ -418,6 +430,7 @@ int daemon_run(struct daemon *d)
     systemd_start(d->systemd);
     d->delay_due_us = loop_now_us() + DELAY_MS * 1000;
     loop_timer_set(d->delay_timer, DELAY_MS);
+    loop_timer_set(d->tidy_timer, TIDY_MS);
     int r = loop_run(d->loop);
     if (r) {
         LOG(d->log, ERROR, "the event loop broke", log_text("error", strerror(-r)));

@@ -204,6 +204,7 @@ int main(int argc, char **argv)
 {
     if (!fill_standard_streams())
         return EX_OSERR;
+    memory_give_back_early();
     memory_guard_libraries();
     struct arguments args = {0};
     int exit_code = parse_arguments(argc, argv, &args);

@@ -17,9 +17,9 @@ from soak.observers import Health, Invariants, Scrape, Story, Usage, count_descr
 from soak.world import TTL_MS, World
 
 # In the last part of a run the daemon is not ended any more: its memory is judged in this one life, from the time on at
-# which as much is remembered as ever will be.
+# which as much is remembered as ever will be: ids for TTL_MS and the time they are known beyond it, 10,000 events.
 LAST_LIFE_FROM = 0.4
-STEADY_AFTER_S = TTL_MS / 1000 * 1.5
+STEADY_AFTER_S = 300
 THIRD_AT_LEAST_S = 60
 FLAT_WITHIN = 0.02
 # Warnings and errors of one text, numbers aside, of up to six lives of the daemon. Each run of a hook is a decision of its
