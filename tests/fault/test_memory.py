@@ -14,6 +14,7 @@ from test_killed import LOAD, QUIET_DAEMON, finish
 from mt5.daemon import binary, nest
 from mt5.memory import FOR_EVER, Memory
 from mt5.process import Process
+from mt5.thorough import every
 from mt5.wait import wait_a_moment, wait_until
 from mt5.watching import with_token
 
@@ -74,8 +75,7 @@ def test_a_start_without_memory_ends_or_comes_through(daemon, bus, memory, times
     bus.many("trade_signals", [{"signal_id": f"s-{i}", "action": "buy"} for i in range(9)])
     one = daemon(QUIET_DAEMON, start=False, env=memory.env)
     total = start(one, memory, 0, 1)
-    step = max(1, total // STARTS)
-    for number in range(1 + random.randrange(step), total, step):
+    for number in every(total, max(1, total // STARTS)):
         start(one, memory, number, times)
     memory.reset()
     one.start()
@@ -166,7 +166,7 @@ def test_a_configuration_that_there_is_no_memory_for_is_not_taken_for_another(fo
 
     code, whole = check(0)
     assert code == 0 and '"quoted"' in whole
-    for number in range(1 + random.randrange(3), memory.count + 1, 3):
+    for number in every(memory.count, 3):
         code, text = check(number)
         assert (code, text) == (EXIT_NO_MEMORY, LINE) or memory.failed == 0 or (code == 0 and text == whole), \
             f"allocation {number}: exit code {code}:\n{text}"

@@ -1,0 +1,93 @@
+"""A wire between the daemon and Redis that knows the daemon's script calls: it counts them, and says when one comes."""
+
+import contextlib
+import re
+import socket
+import threading
+
+CALL = re.compile(rb"\r\n(?:EVALSHA|EVAL)\r\n")
+LONGEST_CALL = len(b"\r\nEVALSHA\r\n")
+
+
+class Wire:
+    """Listens on `socket` in a folder. At the call that plan() names, whatever it is told to do is done: before Redis
+    has seen the call, or when it has executed it and nobody knows yet."""
+
+    def __init__(self, folder, target):
+        self.socket = folder / "wire.sock"
+        self._target = target
+        self._lock = threading.Lock()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self.socket))
+        self._listener.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+        self.plan()
+
+    @property
+    def url(self):
+        return f"unix://{self.socket}?db=0"
+
+    def plan(self, number=0, is_executed=False, act=None):
+        """From now on calls are counted anew; at the one of that number `act` is called. 0: at none."""
+        with self._lock:
+            self.calls = 0
+            self._number, self._is_executed, self._act = number, is_executed, act
+
+    def stop(self):
+        # A thread that waits for a connection wakes up by this alone.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(str(self._target))
+                ends = _Ends(near, far)
+                threading.Thread(target=self._forth, args=(ends,), daemon=True).start()
+                threading.Thread(target=self._back, args=(ends,), daemon=True).start()
+
+    def _forth(self, ends):
+        seen = b""
+        with contextlib.suppress(OSError), ends:
+            while part := ends.near.recv(1 << 16):
+                # Of a call whose name came in two parts the rest is in the second.
+                seen = seen[-(LONGEST_CALL - 1):]
+                count = len(CALL.findall(seen + part)) - len(CALL.findall(seen))
+                seen += part
+                if self._is_reached(count):
+                    if not self._is_executed:
+                        self._act()
+                        return
+                    ends.is_awaited = True
+                ends.far.sendall(part)
+
+    def _back(self, ends):
+        with contextlib.suppress(OSError), ends:
+            while part := ends.far.recv(1 << 16):
+                if ends.is_awaited:
+                    self._act()
+                    return
+                ends.near.sendall(part)
+
+    def _is_reached(self, count):
+        with self._lock:
+            before, self.calls = self.calls, self.calls + count
+            return before < self._number <= self.calls
+
+
+class _Ends:
+    """Both sockets of a connection. Left by either direction, both are done with."""
+
+    def __init__(self, near, far):
+        self.near, self.far = near, far
+        self.is_awaited = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for end in (self.near, self.far):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
