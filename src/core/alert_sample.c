@@ -170,7 +170,7 @@ static int64_t alert_next_ms(const struct fleet *fleet, const struct instance *i
     const struct rule *rule = alert_rule(fleet->watch, alert);
 
     if (!rule)
-        return 0;
+        return INT64_MAX; /* it ends with the next look, which whoever took the rule away has asked for */
     if ((rule_is_threshold(rule) && instance->state != STATE_RUNNING) ||
         awaits_restart(instance, rule, alert->status == ALERT_FIRING))
         return INT64_MAX; /* frozen */

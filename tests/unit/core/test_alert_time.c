@@ -482,6 +482,56 @@ static void test_round_judges_no_further_than_what_was_read(void **state)
     assert_story(w, STORY_ALERTS, "");
 }
 
+/* Regression: while the alert of a rule that was taken away had not ended yet, none fired in time. */
+static void test_rule_that_is_taken_away_holds_up_no_other(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    (void)watch_add(w, 1000, "a", "queue_length=500");
+    watch_tick(w, 1000);
+    assert_true(fixture_report(&w->f, 2000, "a", "cpu_usage=90"));
+    watch_fixture_rule(w, "HighQueueLength")->enabled = false;
+    watch_fixture_configure(w);
+    recording_sink_reset(&w->f.recorder);
+    /* Of a backlog, with no round before it. */
+    assert_true(fixture_report(&w->f, 50000, "a", "cpu_usage=1"));
+    assert_story(w, STORY_ALERTS, "a-HighQueueLength a+HighCpuUsage a-HighCpuUsage");
+}
+
+static void test_age_that_nobody_can_reach_is_not_waited_for(void **state)
+{
+    static const double limits[] = {-1, 3e9, 1e300};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+        struct watch_fixture w;
+
+        watch_fixture_init(&w);
+        w.f.fleet.options.heartbeat_timeout_ms = 0;
+        (void)watch_fixture_only_rule(&w, "heartbeat_age_ms", limits[i] < 0 ? "<" : ">", limits[i]);
+        watch_fixture_configure(&w);
+        (void)watch_add(&w, 1000, "a", "");
+        watch_tick(&w, 1000);
+        assert_true(fleet_next_deadline(&w.f.fleet) == INT64_MAX);
+        watch_run(&w, 1000000000);
+        assert_story(&w, STORY_ALERTS, "");
+        watch_fixture_clear(&w);
+    }
+}
+
+/* Whoever lets go of what was not held excuses nobody. */
+static void test_release_without_a_hold_changes_nothing(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    (void)watch_add(w, 1000, "a", "");
+    watch_release(&w->f.fleet, 20000);
+    watch_run(w, 31000);
+    assert_story(w, STORY_STATES, "");
+    watch_run(w, 31001);
+    assert_story(w, STORY_STATES, "a:instance_failed a:instance_degraded");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -508,6 +558,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ages_are_judged_on_behind_a_jump, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_round_before_anything_was_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_round_judges_no_further_than_what_was_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rule_that_is_taken_away_holds_up_no_other, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_release_without_a_hold_changes_nothing, setup, teardown),
+        cmocka_unit_test(test_age_that_nobody_can_reach_is_not_waited_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
