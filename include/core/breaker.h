@@ -66,10 +66,11 @@ static inline struct slice breaker_group_key(const struct breaker_group *group)
     return slice_of(group->key, group->key_len);
 }
 
-/* INSTANCE, which has a state, a broker and maybe a host, is counted; it is not any more. */
+/* INSTANCE, which has a state, a broker and maybe a host, is counted; it is not any more. Each follows the
+ * other. */
 void breaker_join(struct breaker *breaker, struct instance *instance);
 void breaker_leave(struct breaker *breaker, struct instance *instance);
-/* After a change of its state. IS_CRASH: it has crashed while it ran. */
+/* After a change of the state of one that is counted. IS_CRASH: it has crashed while it ran. */
 void breaker_on_move(struct breaker *breaker, const struct fleet *fleet, struct instance *instance,
                      bool did_run, bool is_crash, int64_t at_ms);
 /* Its first heartbeat after a load: what a stored record says about the groups that it is a victim of. */
@@ -82,7 +83,7 @@ struct breaker_rules {
 };
 void breaker_judge(struct breaker *breaker, struct fleet *fleet, const struct breaker_rules *rules,
                    int64_t now_ms, void (*on_change)(void *ctx, struct breaker_group *group), void *ctx);
-/* Ends a group whatever its members do. */
+/* Ends a group, which is open, whatever its members do. */
 void breaker_end(struct breaker *breaker, struct fleet *fleet, struct breaker_group *group);
 /* At start: a group that was open. Its victims are added after it. */
 void breaker_load(struct breaker *breaker, struct slice key, int64_t opened_ms, uint32_t crashed,

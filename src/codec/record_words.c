@@ -249,9 +249,9 @@ static bool read_value(struct slice text, const struct word *word, void *member)
     case WORD_IDENT:
         return read_ident(text, member);
     case WORD_CAUSE:
-        return cause_parse(text, member);
+        break;
     }
-    return false;
+    return cause_parse(text, member);
 }
 
 static size_t find_word(const struct word *table, size_t count, struct slice name)

@@ -103,9 +103,9 @@ static const char *read_value(struct report *report, enum report_field field, st
     case REPORT_FIELD_COMMAND_ID:
         return read_command_id(report, text);
     case REPORT_FIELD_COMMAND_STATUS:
-        return command_answer_parse(text, &report->command_status) ? NULL : "not one of accepted ok failed";
+        break;
     }
-    return NULL;
+    return command_answer_parse(text, &report->command_status) ? NULL : "not one of accepted ok failed";
 }
 
 static bool refuse(enum report_field field, const char *what, struct slice *ret_field, struct errmsg *reason)
@@ -153,8 +153,8 @@ void instance_record_init(struct instance_record *record)
                                        .updated_s = {-1, -1, -1}};
 }
 
-/* The text in which the value just read is stored; empty for those that are kept as they came. */
-static struct slice canonical_text(const struct report *values, enum report_field field)
+/* The text in which VALUE, just read, is stored. */
+static struct slice canonical_text(const struct report *values, enum report_field field, struct slice value)
 {
     switch (report_field_table[field].kind) {
     case REPORT_FIELD_STATE:
@@ -171,22 +171,20 @@ static struct slice canonical_text(const struct report *values, enum report_fiel
     case REPORT_FIELD_COMMAND_STATUS:
         break;
     }
-    return slice_text(NULL);
+    return value;
 }
 
 static void take_reported(struct instance_record *record, enum report_field field, struct slice value,
                           char scratch[REPORT_TEXT_MAX])
 {
     uint32_t bit = 1U << field;
-    enum report_field_kind kind = report_field_table[field].kind;
-    bool is_free = kind == REPORT_FIELD_NUMBER || kind == REPORT_FIELD_ID;
 
     if (read_value(&record->values, field, value, scratch)) {
         record->invalid |= bit;
         return;
     }
     record->values.present |= bit;
-    if (!is_free && !slice_equal(value, canonical_text(&record->values, field)))
+    if (!slice_equal(value, canonical_text(&record->values, field, value)))
         record->invalid |= bit;
 }
 

@@ -52,9 +52,9 @@ static const char *read_signal_field(const struct entry *entry, enum signal_fiel
     case SIGNAL_ACTION:
         return read_action(text, scratch, &signal->action);
     case SIGNAL_INSTANCE_ID:
-        return read_id(text, &signal->instance_id);
+        break;
     }
-    return NULL;
+    return read_id(text, &signal->instance_id);
 }
 
 static const char *read_status(struct slice text, enum result_status *ret_status)
@@ -110,9 +110,9 @@ static const char *read_result_field(const struct entry *entry, enum result_fiel
     case RESULT_SLIPPAGE:
         return read_slippage(text, result);
     case RESULT_EXECUTION_TIME:
-        return read_execution_time(text, result);
+        break;
     }
-    return NULL;
+    return read_execution_time(text, result);
 }
 
 static bool refuse(struct slice field, const char *fault, struct slice *ret_field, struct errmsg *reason)

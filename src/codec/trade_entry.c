@@ -40,10 +40,9 @@ static const char *find_fault(enum trade_field_kind kind, struct slice text, enu
     case TRADE_FIELD_SIGNED_NUMBER:
         return find_number_fault(text, true);
     case TRADE_FIELD_STATE:
-        return trade_state_parse(text, ret_state) ? NULL
-                                                  : "not one of pending executing executed failed closed";
+        break;
     }
-    return NULL;
+    return trade_state_parse(text, ret_state) ? NULL : "not one of pending executing executed failed closed";
 }
 
 static bool refuse(enum trade_field field, const char *what, struct slice *ret_field, struct errmsg *reason)

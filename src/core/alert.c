@@ -289,11 +289,12 @@ static void go_on_firing(struct change *change, struct alert *alert, const struc
 static void judge_rule(struct change *change, uint32_t index)
 {
     const struct rule *rule = &change->fleet->watch->options.rules.rules[index];
-    struct alert *alert = alert_find(change->instance, index);
+    struct alert *alert;
     struct sample sample;
 
-    if (!alert && !rule->enabled)
-        return;
+    if (!rule->enabled)
+        return; /* what it had are orphans */
+    alert = alert_find(change->instance, index);
     sample = alert_sample(change->fleet, change->instance, rule, alert, change->at_ms);
     if (alert && alert->status == ALERT_FIRING)
         go_on_firing(change, alert, &sample);

@@ -126,10 +126,6 @@ struct sample alert_sample(struct fleet *fleet, struct instance *instance, const
     struct sample sample = {.verdict = VERDICT_MISSING};
     double limit = fires && rule->has_clear ? rule->clear : rule_limit(fleet->watch, rule);
 
-    if (!rule->enabled) {
-        sample.verdict = VERDICT_GONE;
-        return sample;
-    }
     if (rule_is_threshold(rule) && instance->state != STATE_RUNNING) {
         sample.verdict = command_is_open(instance) ? VERDICT_FROZEN : VERDICT_GONE;
         return sample;

@@ -2,6 +2,7 @@
 
 #include "core/fleet.h"
 #include "util/alloc.h"
+#include <assert.h>
 #include <stdlib.h>
 
 #define FIRST_ITEMS 16
@@ -164,8 +165,7 @@ void breaker_leave(struct breaker *breaker, struct instance *instance)
 {
     struct breaker_member *member = &instance->member;
 
-    if (!member->is_counted)
-        return;
+    assert(member->is_counted);
     forget_crash(breaker, instance);
     member->is_counted = false;
     for (int k = 0; k < GROUP_KINDS; k++) {
@@ -258,8 +258,7 @@ void breaker_on_move(struct breaker *breaker, const struct fleet *fleet, struct 
     struct breaker_member *member = &instance->member;
     int change = (int)runs(instance) - (int)did_run;
 
-    if (!member->is_counted)
-        return;
+    assert(member->is_counted);
     for (int k = 0; k < GROUP_KINDS && change != 0; k++) {
         struct breaker_group *group;
 
@@ -337,8 +336,7 @@ void breaker_end(struct breaker *breaker, struct fleet *fleet, struct breaker_gr
     uint32_t index = (uint32_t)(group - breaker->groups);
     struct instance *instance;
 
-    if (!group->is_open)
-        return;
+    assert(group->is_open);
     for (uint32_t i = 0; (instance = fleet_next(fleet, i)); i = fleet_index_of(fleet, instance) + 1) {
         if (instance->member.group[group->kind] != index)
             continue;

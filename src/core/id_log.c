@@ -54,7 +54,7 @@ static uint32_t make_index(uint32_t block, uint32_t at)
 
 void id_log_init(struct id_log *log, struct hash_key key, uint32_t payload_len)
 {
-    *log = (struct id_log){.payload_len = payload_len};
+    *log = (struct id_log){.payload_len = payload_len, .block_max = BLOCKS_MAX - 1};
     assert(HEAD_BYTES + payload_len + IDENT_MAX + UNIT <= RECORD_MAX);
     map_init(&log->map, key, key_of, log);
 }
@@ -102,7 +102,7 @@ static struct id_block *add_block(struct id_log *log)
 {
     struct id_block *block;
 
-    if (log->block_count == BLOCKS_MAX - 1) {
+    if (log->block_count == log->block_max) {
         uint32_t first = log->first_block;
         while (log->first_block == first)
             id_log_pop(log);

@@ -15,6 +15,7 @@ struct id_log {
     struct id_block **blocks; /* a ring: block number N is at N modulo block_cap */
     struct id_block *spare;
     uint32_t block_cap;
+    uint32_t block_max; /* as many as an index can tell apart, 16 GiB: beyond that the oldest records leave */
     uint32_t first_block, block_count;
     uint32_t oldest_at; /* where the oldest record begins in the first block */
     uint32_t count;     /* records, the forgotten ones too */

@@ -41,12 +41,9 @@ static uint64_t draw(struct watch *watch)
 int64_t recovery_backoff_ms(struct watch *watch, uint32_t attempt)
 {
     const struct recovery_options *options = &watch->options.recovery;
-    uint32_t last = options->backoff_count - 1;
-    int64_t ms;
+    uint32_t last = options->backoff_count - 1; /* watch_configure sees to it that there is one */
+    int64_t ms = options->backoff_ms[attempt - 1 < last ? attempt - 1 : last];
 
-    if (options->backoff_count == 0)
-        return 0;
-    ms = options->backoff_ms[attempt - 1 < last ? attempt - 1 : last];
     return ms < JITTER_SHARE ? ms : ms + (int64_t)(draw(watch) % (uint64_t)(ms / JITTER_SHARE + 1));
 }
 
@@ -357,11 +354,8 @@ static bool decide_recovery(struct change *change)
 
 void recovery_decide(struct change *change)
 {
-    bool has_waited;
+    bool has_waited = change->instance->watched->is_waiting;
 
-    if (!change->instance->watched)
-        return;
-    has_waited = change->instance->watched->is_waiting;
     if (decide_recovery(change)) {
         join_queue(change->fleet, change->instance);
         return;

@@ -234,7 +234,7 @@ bool rule_holds(const struct rule *rule, double value, double limit)
     case RULE_EQ:
         return value == limit;
     case RULE_NE:
-        return value != limit;
+        break;
     }
-    return false;
+    return value != limit;
 }

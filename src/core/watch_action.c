@@ -343,7 +343,7 @@ void actions_decide(struct change *change)
 {
     struct watched *watched = watched_of(change);
 
-    for (size_t k = 0; watched && k < ARRAY_LEN(actions); k++) {
+    for (size_t k = 0; k < ARRAY_LEN(actions); k++) {
         for (uint32_t i = 0; i < watched->alert_count; i++) {
             struct alert *alert = &watched->alerts[i];
             const struct rule *rule = alert_rule(change->fleet->watch, alert);
@@ -352,8 +352,6 @@ void actions_decide(struct change *change)
                 actions[k].try(change, alert);
         }
     }
-    if (!watched)
-        return;
     throttle_clear(change); /* a reload may have taken the action away from its rule */
     try_unthrottle(change);
 }

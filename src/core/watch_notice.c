@@ -149,10 +149,8 @@ static void begin_group(struct fleet *fleet, struct breaker_group *group, const 
 }
 
 /* GROUP is NULL where nobody is left in it, or the state was read without it. */
-static const char *end_of_group(const struct notice *notice, const struct breaker_group *group)
+static const char *end_of_group(const struct breaker_group *group)
 {
-    if (notice->is_orphan)
-        return "it was over when the state was read";
     if (group && group->ended_by_operator)
         return "an operator has asked for a recovery";
     if (group && group->ended_running)
@@ -174,7 +172,7 @@ static void end_group(struct fleet *fleet, struct notice *notice, const struct b
                           .cause = notice->cause};
     struct errmsg reason;
 
-    errmsg_set(&reason, "%s: %s", notice->group, end_of_group(notice, group));
+    errmsg_set(&reason, "%s: %s", notice->group, end_of_group(group));
     event.reason = slice_text(reason.text);
     sink->ops->event(sink->ctx, &event);
     notice->ends_ms = now_ms;

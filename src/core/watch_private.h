@@ -66,7 +66,7 @@ struct sample {
     int64_t at_ms;
 };
 
-/* What RULE sees of INSTANCE at AT_MS. ALERT is NULL where there is none so far. */
+/* What RULE, which is enabled, sees of INSTANCE at AT_MS. ALERT is NULL where there is none so far. */
 struct sample alert_sample(struct fleet *fleet, struct instance *instance, const struct rule *rule,
                            const struct alert *alert, int64_t at_ms);
 /* What a rule compares with. */
@@ -135,6 +135,7 @@ void command_expire(struct change *change);
 
 /* Whether the attempt under way has come to its end, arming, and the return of the attempts to 0. */
 void recovery_settle(struct change *change);
+/* In a round: the instance is watched. */
 void recovery_decide(struct change *change);
 /* One that was given up and is to be stopped has crashed: it is stopped at once. */
 void recovery_lay_down(struct change *change);
@@ -154,6 +155,7 @@ int64_t recovery_backoff_ms(struct watch *watch, uint32_t attempt);
 
 /* ---- watch_action.c: what firing alerts ask for, recovery aside ---- */
 
+/* In a round: the instance is watched. */
 void actions_decide(struct change *change);
 int64_t actions_next_ms(const struct fleet *fleet, const struct instance *instance);
 void throttle_clear(struct change *change);

@@ -36,8 +36,6 @@ struct watch *watch_new(struct fleet *fleet, struct hash_key key)
 
 void watch_free(struct watch *watch)
 {
-    if (!watch)
-        return;
     breaker_clear(&watch->breaker);
     notices_clear(&watch->notices);
     heap_clear(&watch->due);
