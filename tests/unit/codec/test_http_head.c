@@ -298,12 +298,50 @@ static void test_http_target_rows(void **state)
     }
 }
 
+/* Headers that another parser has taken apart are judged like our own. */
+static void test_http_framing_fault_rows(void **state)
+{
+    static const struct {
+        const char *names[2], *values[2];
+        const char *fault;
+    } rows[] = {
+        {{"Host", "X-Y"}, {"x", "z"}, NULL},
+        {{"X Y"}, {"z"}, "a header name is not a token"},
+        {{""}, {"z"}, "a header name is not a token"},
+        {{"Content-Length", "transfer-encoding"},
+         {"5", "chunked"},
+         "Content-Length together with Transfer-Encoding"},
+        {{"Content-Length", "content-length"}, {"5", "5"}, "more than one Content-Length"},
+        {{"Content-Length"}, {"+5"}, "Content-Length is not a number"},
+        {{"Transfer-Encoding"}, {"gzip"}, "the only Transfer-Encoding known is chunked"},
+        {{"Transfer-Encoding", "Transfer-Encoding"},
+         {"chunked", "chunked"},
+         "the only Transfer-Encoding known is chunked"},
+        {{"Host", "host"}, {"x", "x"}, "more than one Host"},
+    };
+
+    UNUSED(state);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct http_framing framing = {0};
+        const char *fault;
+
+        for (size_t k = 0; k < 2 && rows[i].names[k]; k++)
+            http_framing_add(&framing, slice_text(rows[i].names[k]), slice_text(rows[i].values[k]));
+        fault = http_framing_fault(&framing);
+        assert_string_equal(fault ? fault : "none", rows[i].fault ? rows[i].fault : "none");
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_http_head_whole_rows),   cmocka_unit_test(test_http_head_says_what_it_holds),
-        cmocka_unit_test(test_http_head_refused_rows), cmocka_unit_test(test_http_head_bounds),
-        cmocka_unit_test(test_http_chunks_rows),       cmocka_unit_test(test_http_chunks_bounds),
+        cmocka_unit_test(test_http_framing_fault_rows),
+        cmocka_unit_test(test_http_head_whole_rows),
+        cmocka_unit_test(test_http_head_says_what_it_holds),
+        cmocka_unit_test(test_http_head_refused_rows),
+        cmocka_unit_test(test_http_head_bounds),
+        cmocka_unit_test(test_http_chunks_rows),
+        cmocka_unit_test(test_http_chunks_bounds),
         cmocka_unit_test(test_http_target_rows),
     };
 

@@ -92,6 +92,8 @@ static void test_json_object_parse_refuses(void **state)
         {SLICE("{\"a\":\"\\x\"}"), "an unknown escape, at byte 8"},
         {SLICE("{\"a\":\"\\u12g4\"}"), "not four hex digits, at byte 9"},
         {SLICE("{\"a\":\"\\u12"), "not four hex digits, at byte 9"},
+        {SLICE("{\"a\":\"\\ud83d\\u12g4\"}"), "not four hex digits, at byte 15"},
+        {SLICE("{\"a\":\"\\ud83d\\u12"), "not four hex digits, at byte 15"},
         {SLICE("{\"a\":01}"), "1 where a comma or } should be, at byte 7"},
         {SLICE("{\"a\":+1}"), "+ where a value should be, at byte 6"},
         {SLICE("{\"a\":.5}"), ". where a value should be, at byte 6"},
@@ -143,12 +145,42 @@ static void test_json_object_parse_at_the_bound(void **state)
     buf_clear(&text);
 }
 
+static void test_json_find_fault_says_where(void **state)
+{
+    struct errmsg what;
+    size_t at;
+
+    UNUSED(state);
+    assert_true(json_find_fault(slice_text("{\"a\": tru}"), &at, &what));
+    assert_int_equal(at, 6);
+    assert_string_equal(what.text, "t where a value should be");
+}
+
+static void test_json_find_fault_finds_none(void **state)
+{
+    static const struct slice rows[] = {
+        SLICE("{\"a\":1}"), SLICE("{\"a\":1,\"a\":2}"), /* wrong, but at no place */
+    };
+
+    UNUSED(state);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct errmsg what = {"untouched"};
+        size_t at = 77;
+
+        assert_false(json_find_fault(rows[i], &at, &what));
+        assert_int_equal(at, 77);
+        assert_string_equal(what.text, "untouched");
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_object_parse_rows),
         cmocka_unit_test(test_json_object_parse_refuses),
         cmocka_unit_test(test_json_object_parse_at_the_bound),
+        cmocka_unit_test(test_json_find_fault_says_where),
+        cmocka_unit_test(test_json_find_fault_finds_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

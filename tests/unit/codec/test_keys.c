@@ -156,6 +156,49 @@ static void test_key_parse_record_refuses_all_else(void **state)
     }
 }
 
+static void test_key_parse_total_gives_back_kind_and_label(void **state)
+{
+    static const struct {
+        const char *field;
+        enum total_kind kind;
+        const char *label;
+    } rows[] = {
+        {"received:buy", TOTAL_RECEIVED, "buy"},
+        {"lost:other", TOTAL_LOST, "other"},
+        {"duplicate:a:b", TOTAL_DUPLICATE, "a:b"},
+        {"received:" ID_64, TOTAL_RECEIVED, ID_64},
+    };
+
+    UNUSED(state);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        enum total_kind kind;
+        struct slice label;
+
+        assert_true(key_parse_total(slice_text(rows[i].field), &kind, &label));
+        assert_int_equal(kind, rows[i].kind);
+        assert_true(slice_is(label, rows[i].label));
+    }
+}
+
+/* Whoever writes to the hash of the totals must not make a count of it. */
+static void test_key_parse_total_refuses_all_else(void **state)
+{
+    static const struct slice rows[] = {
+        SLICE(""),         SLICE("received"), SLICE("received:"),  SLICE("received:" ID_64 "5"),
+        SLICE("beaten:x"), SLICE(":buy"),     SLICE("Received:x"), SLICE("received\0:x"),
+    };
+
+    UNUSED(state);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        enum total_kind kind = TOTAL_LOST;
+        struct slice label = SLICE("untouched");
+
+        assert_false(key_parse_total(rows[i], &kind, &label));
+        assert_int_equal(kind, TOTAL_LOST);
+        assert_true(slice_is(label, "untouched"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +211,8 @@ int main(void)
         cmocka_unit_test(test_key_cuts_what_has_no_room),
         cmocka_unit_test(test_key_parse_record_gives_back_kind_and_id),
         cmocka_unit_test(test_key_parse_record_refuses_all_else),
+        cmocka_unit_test(test_key_parse_total_gives_back_kind_and_label),
+        cmocka_unit_test(test_key_parse_total_refuses_all_else),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

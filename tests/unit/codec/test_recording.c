@@ -171,6 +171,42 @@ static void test_recording_add_state_reads_back(void **state)
     fleet_fixture_clear(&f);
 }
 
+/* Each alert is a line; one that cannot be read costs no other. */
+static void test_recorded_state_next_alert_of_several(void **state)
+{
+    struct fleet_fixture f;
+    struct recording_reader reader = {0};
+    struct recorded_line line;
+    struct recorded_state_scratch scratch;
+    struct recorded_state read;
+    struct alert alert;
+    struct watch_options options = {0};
+    struct buf text = BUF_INIT, spoiled = BUF_INIT;
+    struct errmsg why = {""};
+
+    UNUSED(state);
+    fleet_fixture_init(&f);
+    rule_set_init(&options.rules);
+    watch_configure(&f.fleet, &options, 0);
+    assert_true(fixture_report(&f, 1000, "a", "broker_id=b1 state=running cpu_usage=90 queue_length=500"));
+    fleet_on_timer(&f.fleet, 1000, 1000, f.sink);
+    recording_add_state(&text, &f.fleet, fleet_find(&f.fleet, slice_text("a")), 1234);
+    assert_true(read_line(&reader, buf_text(&text), &line));
+    assert_true(recorded_state_parse(&line, &scratch, &read, &why));
+    buf_add_text(&spoiled, "\nHighCpuUsage\nnot/a/rule firing\nHighCpuUsage since=soon\n");
+    buf_add_slice(&spoiled, read.alerts);
+    read.alerts = buf_slice(&spoiled);
+    assert_true(recorded_state_next_alert(&read, &alert));
+    assert_true(slice_is(ident_slice(&alert.name), "HighCpuUsage") && alert.status == ALERT_PENDING);
+    assert_true(recorded_state_next_alert(&read, &alert));
+    assert_true(slice_is(ident_slice(&alert.name), "HighQueueLength") && alert.status == ALERT_FIRING);
+    assert_false(recorded_state_next_alert(&read, &alert));
+    buf_clear(&spoiled);
+    buf_clear(&text);
+    recording_reader_clear(&reader);
+    fleet_fixture_clear(&f);
+}
+
 static void test_recording_add_group_reads_back(void **state)
 {
     struct breaker_group group = {.key_len = 9, .key = "broker:b1", .opened_ms = 77, .crashed = 5, .of = 8};
@@ -231,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_recording_read_refuses),
         cmocka_unit_test(test_recording_read_cuts_what_is_too_long),
         cmocka_unit_test(test_recording_add_state_reads_back),
+        cmocka_unit_test(test_recorded_state_next_alert_of_several),
         cmocka_unit_test(test_recording_add_group_reads_back),
         cmocka_unit_test(test_recorded_state_parse_refuses),
     };

@@ -206,6 +206,21 @@ static void test_result_entry_parse_refuses(void **state)
     }
 }
 
+static void test_result_entry_parse_refuses_what_was_cut(void **state)
+{
+    static const char *const fields[FIELDS_MAX] = {RESULT_BASE, "trade_id=t1"};
+    struct entry entry = make_result(fields);
+    struct result_entry result;
+    struct slice field;
+    struct errmsg reason;
+
+    UNUSED(state);
+    entry.oversize = 1U << RESULT_TRADE_ID;
+    assert_false(result_entry_parse(&entry, &result, &field, &reason));
+    assert_true(slice_is(field, "trade_id"));
+    assert_string_equal(reason.text, "trade_id: longer than 4096 bytes");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +231,7 @@ int main(void)
         cmocka_unit_test(test_result_entry_parse_takes_all_fields),
         cmocka_unit_test(test_result_entry_parse_takes_the_required_fields_alone),
         cmocka_unit_test(test_result_entry_parse_refuses),
+        cmocka_unit_test(test_result_entry_parse_refuses_what_was_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

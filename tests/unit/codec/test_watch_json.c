@@ -356,6 +356,7 @@ static void test_instance_json_of_the_command_under_way(void **state)
                                                                 .kind = COMMAND_REDISTRIBUTE,
                                                                 .number = 7,
                                                                 .is_accepted = true,
+                                                                .attempt = 3,
                                                                 .issued_ms = T(0),
                                                                 .expires_ms = T(30000),
                                                                 .alert = id_of("HighLoadAverage"),
@@ -364,8 +365,9 @@ static void test_instance_json_of_the_command_under_way(void **state)
     json = instance_json(place, T(1));
     place->instance->watched = kept;
     command = member(json, "command");
-    assert_names(command,
-                 "command_id command status issued_at expires_at alert target_instance_id correlation_id");
+    assert_names(command, "command_id command status attempt issued_at expires_at alert target_instance_id "
+                          "correlation_id");
+    assert_number(command, "attempt", 3);
     assert_text(command, "command_id", "mt5-1.redistribute.7");
     assert_text(command, "command", "redistribute");
     assert_text(command, "status", "accepted");
@@ -453,6 +455,22 @@ static void test_alert_json_of_each_status(void **state)
     alert.status = ALERT_PENDING;
     json = alert_json(place, &alert);
     assert_is_null(json, "fired_at");
+    cJSON_Delete(json);
+}
+
+/* A percentage of next to nothing is more than a number can say; no JSON has a word for it. */
+static void test_alert_json_of_a_value_beyond_all_numbers(void **state)
+{
+    struct place *place = *state;
+    struct watch_options options = options_with("HighMemoryUsage", "InstanceCrash");
+    cJSON *json;
+
+    watch_configure(&place->f.fleet, &options, T(0));
+    report(place, T(0), "broker_id=b1 state=running memory_usage=1e308 memory_limit=1e-300");
+    assert_int_equal(place->instance->watched->alert_count, 1);
+    json = alert_json(place, &place->instance->watched->alerts[0]);
+    assert_text(json, "alert", "HighMemoryUsage");
+    assert_is_null(json, "value");
     cJSON_Delete(json);
 }
 
@@ -575,6 +593,7 @@ int main(void)
         TEST(test_instance_json_of_the_command_under_way),
         TEST(test_alerts_of_an_instance),
         TEST(test_alert_json_of_each_status),
+        TEST(test_alert_json_of_a_value_beyond_all_numbers),
         cmocka_unit_test(test_group_alert_json),
         cmocka_unit_test(test_alertmanager_json_of_an_instance),
         cmocka_unit_test(test_alertmanager_json_of_an_end),

@@ -362,6 +362,59 @@ static void test_rule_may_ask_for_a_stop(void **state)
     assert_story(w, STORY_ACTS, "a.stop.1=expired");
 }
 
+/* The launch mode holds back what is new; what was commanded before is taken back all the same. */
+static void test_unthrottle_goes_out_whatever_the_launch_mode(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    (void)watch_add(w, 1000, "a", "queue_length=500");
+    watch_tick(w, 1000);
+    watch_say(w, 2000, "a", "command_id=a.throttle.1 command_status=ok launch_mode=manual");
+    recording_sink_reset(&w->f.recorder);
+    watch_say(w, 3000, "a", "queue_length=5");
+    assert_story(w, STORY_ACTS, "unthrottled(a) a.unthrottle.2");
+    watch_say(w, 4000, "a", "command_id=a.unthrottle.2 command_status=ok queue_length=500");
+    assert_story(w, STORY_ACTS, "a.unthrottle.2=ok");
+    assert_int_equal(count_why(w, "a", "no throttle", "launch_mode"), 1);
+}
+
+/* Each broker has to be looked through by itself: one call does that for so many, and the next for the
+ * others. */
+static void test_targets_of_many_brokers_are_found_in_several_calls(void **state)
+{
+    enum { BROKERS = 300 };
+    struct watch_fixture *w = *state;
+    struct watch *watch = w->f.fleet.watch;
+    char id[16], text[64];
+    size_t first, calls = 0;
+
+    w->f.fleet.options.max = 2 * BROKERS;
+    for (unsigned i = 0; i < BROKERS; i++) {
+        for (unsigned k = 0; k < 2; k++) {
+            (void)snprintf(id, sizeof(id), "%c%u", k ? 'b' : 'a', i);
+            (void)snprintf(text, sizeof(text), "broker_id=own%u host_id=h%u load_average=1", i, k);
+            (void)watch_add(w, 1000, id, text);
+        }
+    }
+    watch_tick(w, 1000);
+    recording_sink_reset(&w->f.recorder);
+    for (unsigned i = 0; i < BROKERS; i++) {
+        (void)snprintf(id, sizeof(id), "a%u", i);
+        assert_true(fixture_report(&w->f, 2000, id, "load_average=9"));
+    }
+    fleet_on_timer(&w->f.fleet, 2000, 2000, w->f.sink);
+    first = recording_sink_count(&w->f.recorder, "command redistribute");
+    assert_in_range(first, 1, BROKERS - 1);
+    /* What was not looked at has no target for lack of a look, which is not said. */
+    assert_int_equal(watch->stats.held[HOLD_NO_TARGET], 0);
+    for (int64_t at_ms = 2020; at_ms < 3000 && calls < BROKERS; at_ms += 20, calls++)
+        watch_tick(w, at_ms);
+    assert_int_equal(recording_sink_count(&w->f.recorder, "command redistribute"), BROKERS);
+    assert_non_null(
+        recording_sink_find(&w->f.recorder, "command redistribute command_id=a299.redistribute.1"));
+    assert_int_equal(watch->stats.held[HOLD_NO_TARGET], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,6 +442,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_target_is_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lack_of_a_target_is_noted_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rule_may_ask_for_a_stop, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unthrottle_goes_out_whatever_the_launch_mode, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_targets_of_many_brokers_are_found_in_several_calls, setup,
+                                        teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -400,6 +400,38 @@ static void test_health_is_the_worst_of_all(void **state)
     assert_story(w, STORY_STATES, "a:instance_degraded");
 }
 
+static void test_one_that_is_removed_has_no_alert_left(void **state)
+{
+    struct watch_fixture *w = *state;
+    struct cause cause = {CAUSE_OPERATOR, {3000, 0}};
+
+    (void)watch_add(w, 1000, "a", "cpu_usage=90 queue_length=500");
+    watch_tick(w, 1000);
+    assert_int_equal(watch_alert(w, "a", "HighCpuUsage")->status, ALERT_PENDING);
+    recording_sink_reset(&w->f.recorder);
+    fleet_remove(&w->f.fleet, watch_find(w, "a"), slice_text("gone"), &cause, 3000, w->f.sink);
+    assert_int_equal(recording_sink_count(&w->f.recorder, "unset_alert a HighCpuUsage"), 1);
+    assert_int_equal(recording_sink_count(&w->f.recorder, "unset_alert a HighQueueLength"), 1);
+    assert_story(w, STORY_ALERTS, "a-HighQueueLength"); /* what never fired is not resolved */
+}
+
+/* What a degraded instance is said to suffer from is the newest alert of that weight, not another one. */
+static void test_degraded_names_the_newest_alert_of_its_weight(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    watch_fixture_rule(w, "HighLoadAverage")->actions = watch_fixture_rule(w, "HighQueueLength")->actions =
+        ACTION_BIT(ACTION_NOTIFY);
+    watch_fixture_configure(w);
+    (void)watch_add(w, 1000, "a", "");
+    /* One report, so that all fire together: a warning, a critical one, a warning. */
+    watch_say(w, 2000, "a", "queue_length=500 socket_connections=0 load_average=9");
+    assert_int_equal(recording_sink_count(&w->f.recorder, "event instance_degraded"), 1);
+    assert_non_null(strstr(recording_sink_find(&w->f.recorder, "event instance_degraded"), "to=critical"));
+    assert_non_null(
+        strstr(recording_sink_find(&w->f.recorder, "event instance_degraded"), "alert=SocketFailure"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +452,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_other_state_rules_end_when_the_state_is_left, setup, teardown),
         cmocka_unit_test(test_memory_percent_takes_the_limit_that_there_is),
         cmocka_unit_test_setup_teardown(test_health_is_the_worst_of_all, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_that_is_removed_has_no_alert_left, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_degraded_names_the_newest_alert_of_its_weight, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

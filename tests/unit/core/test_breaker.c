@@ -316,6 +316,28 @@ static void test_groups_come_and_go_with_their_members(void **state)
     assert_story(w, STORY_NOTICES, "over(@all:FleetFailure)");
 }
 
+/* What is stored may be anything. */
+static void test_load_takes_groups_that_there_can_be_once(void **state)
+{
+    static const char *const rows[] = {
+        "", "al", "all:x", "broker:", "broker:a b", "host", "rack:r1", "everything"};
+    struct watch_fixture *w = *state;
+    struct breaker *breaker = &w->f.fleet.watch->breaker;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        breaker_load(breaker, slice_text(rows[i]), 500, 5, 8);
+    assert_int_equal(breaker->open_count, 0);
+    assert_int_equal(breaker->map.count, 0);
+    breaker_load(breaker, slice_text("host:h1"), 500, 5, 8);
+    breaker_load(breaker, slice_text("host:h1"), 700, 6, 9);
+    assert_int_equal(breaker->open_count, 1);
+    assert_int_equal(breaker_find(breaker, slice_text("host:h1"))->opened_ms, 500);
+    assert_int_equal(breaker_find(breaker, slice_text("host:h1"))->crashed, 5);
+    /* Nobody is waited for. */
+    watch_tick(w, 1000);
+    assert_int_equal(breaker->open_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ends_by_an_operators_recover_only, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_command_of_any_kind_in_the_group, setup, teardown),
         cmocka_unit_test_setup_teardown(test_groups_come_and_go_with_their_members, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_load_takes_groups_that_there_can_be_once, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,21 @@
 
 #include <stdio.h>
 
+static void test_names_of_reasons(void **state)
+{
+    static const char *const names[UNMATCHED_REASONS] = {"early", "followup", "late", "unknown", "duplicate"};
+
+    UNUSED(state);
+    for (int i = 0; i < UNMATCHED_REASONS; i++)
+        assert_string_equal(unmatched_reason_name((enum unmatched_reason)i), names[i]);
+}
+
+static void test_ledger_free_takes_none(void **state)
+{
+    UNUSED(state);
+    ledger_free(NULL);
+}
+
 static void test_ledger_on_signal_opens_it(void **state)
 {
     struct ledger_fixture *f = *state;
@@ -473,6 +488,8 @@ static void test_ledger_remembers_many_and_gives_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names_of_reasons),
+        cmocka_unit_test(test_ledger_free_takes_none),
         TEST(test_ledger_on_signal_opens_it),
         TEST(test_ledger_on_result_ends_by_status),
         TEST(test_ledger_on_result_accepted_keeps_it_open),

@@ -224,6 +224,18 @@ static void test_ledger_survives_entries_of_the_far_future(void **state)
     assert_totals(f, "buy", 2, 1, 0, 0, 0, 0);
 }
 
+/* A time of an end has 48 bits; behind them, in the year 10889, an id is still known again. */
+static void test_ledger_on_signal_knows_an_id_that_ended_in_the_far_future(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_signal(f, "281474976710700-0", "s1", "buy", NULL);
+    feed_result(f, "281474976710701-0", "r1", "s1", "executed");
+    feed_signal(f, "281474976710702-0", "s1", "buy", NULL);
+    assert_totals(f, "buy", 1, 1, 0, 0, 0, 1);
+    assert_false(is_open(f, "s1"));
+}
+
 static void test_ledger_flush_trims_the_journal_behind_what_is_remembered(void **state)
 {
     struct ledger_fixture *f = *state;
@@ -368,6 +380,7 @@ int main(void)
         TEST(test_ledger_expire_counts_results_without_signal),
         TEST(test_ledger_next_deadline_does_not_press_for_the_window),
         TEST(test_ledger_survives_entries_of_the_far_future),
+        TEST(test_ledger_on_signal_knows_an_id_that_ended_in_the_far_future),
         TEST(test_ledger_flush_trims_the_journal_behind_what_is_remembered),
         TEST(test_ledger_hold_postpones_what_is_due),
         TEST(test_ledger_hold_postpones_an_accepted_one_and_a_loss),

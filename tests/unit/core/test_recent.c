@@ -173,6 +173,25 @@ static void test_recent_put_many_finds_each(void **state)
     recent_clear(&r);
 }
 
+/* One from between two others. */
+static void test_recent_put_takes_out_of_the_middle(void **state)
+{
+    struct recent r;
+
+    UNUSED(state);
+    recent_init(&r, 3, 1000);
+    put(&r, "a", 0, 1, 0);
+    put(&r, "b", 0, 2, 1);
+    put(&r, "c", 0, 3, 2);
+    put(&r, "b", 0, 4, 3);
+    assert_shown(&r, 3, "b:0:4 c:0:3 a:0:1");
+    put(&r, "d", 0, 5, 4);
+    assert_shown(&r, 4, "d:0:5 b:0:4 c:0:3");
+    put(&r, "e", 0, 6, 5);
+    assert_shown(&r, 5, "e:0:6 d:0:5 b:0:4");
+    recent_clear(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +203,7 @@ int main(void)
         cmocka_unit_test(test_recent_with_no_room_shows_nothing),
         cmocka_unit_test(test_recent_resize_keeps_the_newest_that_fit),
         cmocka_unit_test(test_recent_put_many_finds_each),
+        cmocka_unit_test(test_recent_put_takes_out_of_the_middle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

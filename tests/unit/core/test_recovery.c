@@ -491,6 +491,36 @@ static void test_hook_answers_for_a_silent_agent_only(void **state)
     assert_story(w, STORY_ACTS, "a.recover.2");
 }
 
+static void test_names_of_outcomes(void **state)
+{
+    static const char *const names[RECOVERY_OUTCOMES] = {"succeeded", "failed", "timeout", "unneeded",
+                                                         "given_up"};
+
+    (void)state;
+    for (int i = 0; i < RECOVERY_OUTCOMES; i++)
+        assert_string_equal(recovery_outcome_name((enum recovery_outcome)i), names[i]);
+}
+
+/* Loaded, with nothing else that would be watched. */
+static void test_attempts_of_one_that_was_loaded_are_forgotten(void **state)
+{
+    struct watch_fixture *w = *state;
+    struct instance_record record = record_empty();
+
+    record.exists[RECORD_INSTANCE] = record.exists[RECORD_HEALTH] = true;
+    record_write(&record, "broker_id=b1 state=running");
+    record.has_recovery_attempts = true;
+    record.recovery_attempts = 2;
+    w->f.fleet.options.heartbeat_timeout_ms = 0;
+    assert_true(fleet_load(&w->f.fleet, slice_text("a"), &record, STATE_RUNNING, 0, 1000));
+    assert_null(watch_find(w, "a")->watched);
+    watch_say(w, 2000, "a", "cpu_usage=1");
+    watch_run(w, 301999);
+    assert_int_equal(watch_find(w, "a")->recovery_attempts, 2);
+    watch_run(w, 302000);
+    assert_int_equal(watch_find(w, "a")->recovery_attempts, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -524,6 +554,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_silent_agent_that_comes_back_is_told_not_to, setup, teardown),
         cmocka_unit_test(test_silent_agent_that_comes_back_at_work_is_left_to_it),
         cmocka_unit_test_setup_teardown(test_hook_answers_for_a_silent_agent_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_attempts_of_one_that_was_loaded_are_forgotten, setup, teardown),
+        cmocka_unit_test(test_names_of_outcomes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,6 +127,24 @@ static void test_trade_stats_hold_many(void **state)
     trade_stats_clear(&stats);
 }
 
+/* One from between two others. */
+static void test_trade_stats_touch_takes_out_of_the_middle(void **state)
+{
+    struct trade_stats stats;
+
+    UNUSED(state);
+    trade_stats_init(&stats, 3, 1000);
+    touch(&stats, "a", 0);
+    touch(&stats, "b", 1);
+    touch(&stats, "c", 2);
+    touch(&stats, "b", 3);
+    touch(&stats, "d", 4); /* instead of a */
+    assert_true(!has(&stats, "a") && has(&stats, "b") && has(&stats, "c"));
+    touch(&stats, "e", 5); /* instead of c */
+    assert_true(has(&stats, "b") && !has(&stats, "c") && has(&stats, "d"));
+    trade_stats_clear(&stats);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -136,6 +154,7 @@ int main(void)
         cmocka_unit_test(test_trade_stats_with_no_room_hold_nothing),
         cmocka_unit_test(test_trade_stat_rate_is_over_ten_seconds),
         cmocka_unit_test(test_trade_stats_hold_many),
+        cmocka_unit_test(test_trade_stats_touch_takes_out_of_the_middle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

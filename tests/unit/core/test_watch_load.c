@@ -410,6 +410,70 @@ static void test_write_back_tells_all_of_it_again(void **state)
                     "unthrottled b\n");
 }
 
+/* By the clock of a server that was ahead, all of it would last longer than it may. */
+static void test_times_to_come_are_no_longer_than_they_can_be(void **state)
+{
+    struct watch_fixture *fleets = *state, *w = &fleets[1];
+    struct watch_record *record;
+
+    (void)watch_add(&fleets[0], 1000000, "a", "");
+    watch_say(&fleets[0], 1000000, "a", "state=crashed");
+    record = &stored.records[0].record;
+    record->recovery.cooldown_until_ms = record->recovery.next_ms = 9000000;
+    restart(w, &fleets[0], 400000);
+    record = &watch_find(w, "a")->watched->record;
+    assert_true(record->command.is_open);
+    assert_int_equal(record->command.expires_ms, 400000 + 30000);
+    assert_int_equal(record->recovery.cooldown_until_ms, 400000 + 9000);
+    assert_int_equal(record->recovery.next_ms, 400000 + 9);
+}
+
+static void test_alert_that_is_stored_twice_is_one(void **state)
+{
+    struct watch_fixture *fleets = *state, *w = &fleets[1];
+    struct alert alert;
+
+    (void)watch_add(&fleets[0], 1000, "a", "queue_length=500");
+    watch_run(&fleets[0], 2000);
+    restart(w, &fleets[0], 3000);
+    alert = *watch_alert(w, "a", "HighQueueLength");
+    alert.status = ALERT_PENDING;
+    watch_load_alert(&w->f.fleet, watch_find(w, "a"), &alert, 3000);
+    assert_int_equal(watch_find(w, "a")->watched->alert_count, 1);
+    assert_int_equal(watch_alert(w, "a", "HighQueueLength")->status, ALERT_FIRING);
+}
+
+/* A number that an agent has seen is never given to another command. */
+static void test_reserved_numbers_are_not_given_again(void **state)
+{
+    struct watch_fixture *fleets = *state, *w = &fleets[1];
+
+    (void)watch_add(&fleets[0], 1000, "a", "");
+    restart(w, &fleets[0], 1500);
+    watch_reserve_numbers(&w->f.fleet, watch_find(w, "a"), 7);
+    watch_reserve_numbers(&w->f.fleet, watch_find(w, "a"), 5);
+    watch_reserve_numbers(&w->f.fleet, NULL, 20);
+    watch_reserve_numbers(&w->f.fleet, NULL, 12);
+    (void)watch_add(w, 1000, "b", "");
+    assert_true(watch_order(w, 2000, "a", COMMAND_RESTART));
+    assert_true(watch_order(w, 2000, "b", COMMAND_RESTART));
+    assert_story(w, STORY_COMMANDS, "a.restart.8 b.restart.21");
+}
+
+/* Where the alert behind it was lost. */
+static void test_one_that_was_loaded_throttled_leaves_the_set_when_it_is_removed(void **state)
+{
+    struct watch_fixture *fleets = *state, *w = &fleets[1];
+    struct cause cause = {CAUSE_OPERATOR, {3000, 0}};
+
+    (void)watch_add(&fleets[0], 1000, "a", "queue_length=500");
+    watch_run(&fleets[0], 2000);
+    stored.alert_count = 0;
+    restart(w, &fleets[0], 3000);
+    fleet_remove(&w->f.fleet, watch_find(w, "a"), slice_text("gone"), &cause, 3000, w->f.sink);
+    assert_int_equal(recording_sink_count(&w->f.recorder, "unthrottled a"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +484,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_notice_with_nothing_behind_it_has_ended, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recovery_under_way_without_a_command_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_back_tells_all_of_it_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_times_to_come_are_no_longer_than_they_can_be, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_alert_that_is_stored_twice_is_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reserved_numbers_are_not_given_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_that_was_loaded_throttled_leaves_the_set_when_it_is_removed,
+                                        setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -211,6 +211,20 @@ static void test_alerts_are_counted_by_rule_and_status(void **state)
     assert_int_equal(counts[queue][ALERT_FIRING], 1);
 }
 
+static void test_throttled_in_words(void **state)
+{
+    struct watch_fixture *w = *state;
+    struct errmsg text;
+
+    (void)watch_add(w, 1000, "a", "queue_length=500");
+    watch_tick(w, 1000);
+    watch_describe(&w->f.fleet, watch_find(w, "a"), &text);
+    assert_string_equal(text.text, "throttle is under way");
+    watch_say(w, 2000, "a", "command_id=a.throttle.1 command_status=ok");
+    watch_describe(&w->f.fleet, watch_find(w, "a"), &text);
+    assert_string_equal(text.text, "it is throttled");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +235,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_hold_is_noted_once_for_each_change, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_being_done_in_words, setup, teardown),
         cmocka_unit_test_setup_teardown(test_alerts_are_counted_by_rule_and_status, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_throttled_in_words, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
