@@ -409,6 +409,46 @@ static void test_batch_seal_makes_one_entry_of_the_journal(void **state)
     batch_free(batch);
 }
 
+/* A start reads an entry by itself: no line may begin in one and end in the next. */
+static void test_batch_seal_cuts_the_journal_between_lines(void **state)
+{
+    enum { LINES = 30000, ENTRY_MAX = 256 << 10 };
+    struct batch *batch = batch_text_new();
+    struct sink *sink = batch_sink(batch);
+    struct batch_words w;
+    struct buf expected = BUF_INIT, read = BUF_INIT;
+    size_t entries = 0;
+
+    UNUSED(state);
+    sink->ops->begin(sink->ctx, &signal_cause);
+    for (int i = 0; i < LINES; i++) {
+        char id[32];
+
+        (void)snprintf(id, sizeof(id), "signal-%d", i);
+        sink->ops->journal_ended(sink->ctx, s(id), OUTCOME_LOST);
+        buf_add_format(&expected, "E L %s\n", id);
+    }
+    batch_seal(batch);
+    batch_words_init(&w, batch, false);
+    for (size_t i = w.first_op; i + 1 < w.count; i++) {
+        struct slice lines = w.words[i + 1];
+
+        if (!slice_is(w.words[i], "lines"))
+            continue;
+        entries++;
+        assert_in_range(lines.len, 1, ENTRY_MAX);
+        assert_int_equal(lines.data[0], 'E');
+        assert_int_equal(lines.data[lines.len - 1], '\n');
+        buf_add_slice(&read, lines);
+    }
+    assert_int_equal(entries, (expected.len + ENTRY_MAX - 1) / ENTRY_MAX);
+    assert_true(slice_equal(buf_slice(&read), buf_slice(&expected)));
+    buf_clear(&read);
+    buf_clear(&expected);
+    batch_words_clear(&w);
+    batch_free(batch);
+}
+
 static void test_batch_seal_trims_the_journal_with_its_entry(void **state)
 {
     struct batch *batch = batch_text_new();
@@ -670,6 +710,7 @@ int main(void)
         cmocka_unit_test(test_sink_deletes_in_commands_of_a_thousand),
         cmocka_unit_test(test_sink_deletes_exactly_a_thousand_in_one_command),
         cmocka_unit_test(test_batch_seal_makes_one_entry_of_the_journal),
+        cmocka_unit_test(test_batch_seal_cuts_the_journal_between_lines),
         cmocka_unit_test(test_batch_seal_trims_the_journal_with_its_entry),
         cmocka_unit_test(test_batch_seal_makes_one_command_of_the_totals),
         cmocka_unit_test(test_batch_render_orders_its_parts),

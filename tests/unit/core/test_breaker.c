@@ -152,6 +152,7 @@ static void test_group_is_told_with_its_count(void **state)
     assert_int_equal(notice->severity, SEVERITY_CRITICAL);
     assert_true(notice->value == 5 && notice->threshold == 8);
     assert_int_equal(recording_sink_count(&w->f.recorder, "notify "), 1);
+    assert_int_equal(w->f.fleet.watch->stats.notified, 1);
 }
 
 static void test_crashes_within_the_longer_of_ten_seconds_and_the_heartbeat(void **state)

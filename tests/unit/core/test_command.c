@@ -358,7 +358,7 @@ static void test_who_is_held_back_is_told_once_for_each_reason(void **state)
     told.count = 0;
     (void)watch_add(w, 1000, "a", "launch_mode=manual");
     watch_say(w, 2000, "a", "state=crashed");
-    watch_say(w, 3000, "a", "last_error=x");
+    watch_say(w, 3000, "a", "host_id=h9"); /* looked at again */
     assert_int_equal(told.count, 1);
     assert_int_equal(told.command, COMMAND_RECOVER);
     assert_int_equal(told.hold, HOLD_LAUNCH_MODE);

@@ -99,6 +99,7 @@ static void test_ledger_load_shows_nothing_before_its_finish(void **state)
     counts = look(f, "buy");
     assert_int_equal(counts->total[TOTAL_RECEIVED] - counts->base[TOTAL_RECEIVED], 0);
     assert_int_equal(counts->total[TOTAL_PROCESSED] - counts->base[TOTAL_PROCESSED], 0);
+    assert_int_equal(look(f, "other")->total[TOTAL_RECEIVED], 0);
     assert_int_equal(f->view.open, 0);
     assert_int_equal(f->view.oldest_open_ms, 0);
     assert_int_equal(ledger_load_finish(f->ledger, 5000), 0);

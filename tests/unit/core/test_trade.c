@@ -231,6 +231,30 @@ static void test_trade_book_on_update_writes_only_what_was_reported(void **state
     assert_int_equal(trade_book_find(&w->book, TEXT("t1"))->updated_ms, AT_MS);
 }
 
+static void test_trade_book_on_update_writes_all_that_can_be_reported(void **state)
+{
+    struct world *w = *state;
+    struct trade_update update = update_of("t1", TRADE_EXECUTED);
+    const char *line;
+
+    for (int i = 0; i < TRADE_FIELDS; i++) {
+        if (i != TRADE_TRADE_ID && i != TRADE_STATE)
+            update = with(update, (enum trade_field)i, "x");
+    }
+    apply(w, update);
+    line = recording_sink_find(&w->said, "set trade t1 ");
+    for (int i = 0; i < TRADE_FIELDS; i++) {
+        char field[80];
+
+        (void)snprintf(field, sizeof(field), " %s=%s", trade_field_table[i].name.data,
+                       i == TRADE_TRADE_ID ? "t1"
+                       : i == TRADE_STATE  ? "executed"
+                                           : "x");
+        assert_non_null(strstr(line, field));
+    }
+    assert_non_null(strstr(line, " last_updated_at=" AT));
+}
+
 static void test_trade_book_on_update_refused_state_leaves_rest(void **state)
 {
     struct world *w = *state;
@@ -463,6 +487,7 @@ int main(void)
         TEST(test_trade_book_on_update_every_transition),
         TEST(test_trade_book_on_update_first_carries_any_state),
         TEST(test_trade_book_on_update_writes_only_what_was_reported),
+        TEST(test_trade_book_on_update_writes_all_that_can_be_reported),
         TEST(test_trade_book_on_update_refused_state_leaves_rest),
         TEST(test_trade_book_on_update_of_ended_trade_restores_state_set_and_ttl),
         TEST(test_trade_book_on_update_knows_what_redis_holds),
