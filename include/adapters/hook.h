@@ -8,11 +8,13 @@
  *   exit 2 or more                 given up
  *   the file cannot be executed    given up, as an outcome of its own
  *
- * A hook runs in a process group of its own. Over its time limit the group gets SIGTERM, then SIGKILL
- * `kill_after_ms` later. Its result counts as soon as the program itself has exited; what it leaves behind in
- * its group is then ended in the same way and keeps the place in `max_running` until it is gone. A hook that
- * starts something which is to stay has to detach it (setsid, systemd-run) and give it another output: ours
- * is closed when the program has exited.
+ * A hook runs in a process group of its own. Over its time limit, or cancelled, the group gets SIGTERM, then
+ * SIGKILL `kill_after_ms` later, and so does all else that it has started, in whatever group or session that
+ * is by then: it is found by a mark that it inherits, the soft limit RLIMIT_LOCKS, which nothing else uses.
+ * Its result counts as soon as the program itself has exited; what it leaves behind in its group is then
+ * ended in the same way and keeps the place in `max_running` until it is gone. A hook that starts something
+ * which is to stay has to detach it (setsid, systemd-run), give it another output, as ours is closed when the
+ * program has exited, and exit itself within its time.
  *
  * It gets the arguments of the configuration and nothing else; values travel in its environment and on its
  * standard input. The environment is PATH, LANG=C.UTF-8, HOME where we have one, and `MT5STATED_NAME=value`
@@ -126,8 +128,8 @@ void hooks_configure(struct hooks *hooks, const struct hooks_options *options);
  * call; it may call anything here but hooks_free. */
 void hooks_run(struct hooks *hooks, const struct hook_request *request);
 
-/* Ends the requests with KEY: those that wait at once; the process groups of those that run get SIGTERM, then
- * SIGKILL kill_after_ms later. HOOK_CANCELLED once the program has exited, however it did. */
+/* Ends the requests with KEY: those that wait at once; those that run, with all that they have started, get
+ * SIGTERM, then SIGKILL kill_after_ms later. HOOK_CANCELLED once the program has exited, however it did. */
 void hooks_cancel_key(struct hooks *hooks, const char *key);
 /* Forgets the requests with KEY that wait: HOOK_CANCELLED. Those that run go on, but are not tried again. */
 void hooks_forget_key(struct hooks *hooks, const char *key);

@@ -96,6 +96,7 @@ struct hooks *hooks_new(struct loop *loop, struct log *log, const struct hooks_o
     TAILQ_INIT(&hooks->ready);
     TAILQ_INIT(&hooks->ended);
     TAILQ_INIT(&hooks->places);
+    hooks->search = hook_search_new(loop);
     hooks->teller = loop_timer_new(loop, tell_ended, hooks);
     hooks->asker = loop_timer_new(loop, ask_again, hooks);
     return hooks;
@@ -227,6 +228,7 @@ static bool all_gone(struct hooks *hooks)
     struct hook_place *place;
     bool all = true;
 
+    hook_search_now(hooks->search);
     for (place = TAILQ_FIRST(&hooks->places); place; place = TAILQ_NEXT(place, link))
         all = hook_run_is_gone(place->run) && all; /* each is asked: that reaps it */
     return all;
@@ -274,5 +276,6 @@ void hooks_free(struct hooks *hooks)
         tell_job(job);
     loop_timer_free(hooks->teller);
     loop_timer_free(hooks->asker);
+    hook_search_free(hooks->search);
     free(hooks);
 }

@@ -5,6 +5,7 @@
 #include "hook_run.h"
 #include <sys/queue.h>
 
+struct hook_search;
 struct loop_timer;
 
 enum hook_job_state {
@@ -53,6 +54,7 @@ TAILQ_HEAD(hook_place_list, hook_place);
 struct hooks {
     struct loop *loop;
     struct log *log;
+    struct hook_search *search;
     struct hooks_options options;
     struct hook_job_list waiting; /* by number: what waits for its next try is before what was never tried */
     struct hook_job_list ready;   /* in the order in which they became so */

@@ -231,7 +231,7 @@ void hook_job_start(struct hook_job *job)
     int r;
 
     job->result.tries++;
-    r = hook_run_new(hooks->loop, &job->program, slice_of(job->input, job->input_len),
+    r = hook_run_new(hooks->loop, hooks->search, &job->program, slice_of(job->input, job->input_len),
                      hooks->options.timeout_ms, hooks->options.kill_after_ms, &events, place, &place->run);
     if (r < 0) {
         free(place);

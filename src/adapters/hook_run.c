@@ -3,7 +3,11 @@
  *
  * The number of a process group is not given to anybody else while the group has members. A process with that
  * number, once the program itself was reaped, is therefore a stranger, and the group is gone: that is looked
- * at before each signal and each wait. */
+ * at before each signal and each wait.
+ *
+ * One that is ended, at its time limit or because it was stopped, goes with all that it has started, in
+ * whatever group that is: `sought`, from the first signal on. What one that ended by itself has detached is
+ * left alone. */
 #include "hook_run.h"
 
 #include "adapters/loop.h"
@@ -39,10 +43,13 @@ struct hook_run {
     struct hook_run_events events;
     void *ctx;
     struct hook_process process; /* descriptors are -1 once closed */
+    struct hook_search *search;
+    struct hook_sought sought;
     enum run_phase phase;
     int64_t started_ms, due_ms; /* when the phase ends */
     int64_t kill_after_ms;
     bool timed_out;
+    bool is_ended;                                /* by us */
     struct event *on_exit, *on_input, *on_output; /* NULL once their descriptor is closed */
     struct loop_timer *timer, *pause;
     struct slice input; /* what is not written yet */
@@ -89,14 +96,27 @@ static bool signal_group(const struct hook_run *run, int signo)
     return kill(-pid, signo) == 0 || errno != ESRCH;
 }
 
+/* To the group, and where the run is ended by us to all else that it has started. */
+static bool signal_all(struct hook_run *run, int signo)
+{
+    if (run->is_ended)
+        hook_search_begin(run->search, &run->sought, signo);
+    return signal_group(run, signo);
+}
+
 /* Orphans of the group become our children where we are the first process of a container. */
-static bool has_left(const struct hook_run *run)
+static bool group_has_left(const struct hook_run *run)
 {
     if (!signal_group(run, 0))
         return false;
     while (waitpid(-run->process.pid, NULL, WNOHANG) > 0)
         continue;
     return signal_group(run, 0);
+}
+
+static bool has_left(const struct hook_run *run)
+{
+    return group_has_left(run) || run->sought.is_sought;
 }
 
 static void set_timer(struct hook_run *run)
@@ -195,6 +215,7 @@ static void finish_exit(struct hook_run *run, int status)
         .timed_out = run->timed_out,
         .elapsed_ms = loop_now_ms() - run->started_ms,
     };
+    bool is_gone;
 
     if (run->process.output_fd >= 0)
         (void)read_output(run); /* what the program printed last; children may still hold the pipe */
@@ -203,11 +224,22 @@ static void finish_exit(struct hook_run *run, int status)
     told.output_lost = run->output_lost;
     enter_left(run);
 
-    told.has_left = signal_group(run, run->phase == RUN_LEFT ? SIGTERM : SIGKILL) && has_left(run);
-    if (!told.has_left)
+    told.has_left = signal_all(run, run->phase == RUN_LEFT ? SIGTERM : SIGKILL) && group_has_left(run);
+    is_gone = !told.has_left && !run->sought.is_sought;
+    told.has_left = told.has_left || run->sought.was_found;
+    if (is_gone)
         loop_timer_stop(run->timer);
     run->events.exited(run->ctx, &told);
-    if (!told.has_left)
+    if (is_gone)
+        run->events.gone(run->ctx);
+}
+
+/* A look that began behind the program's exit, or behind the last signal, has found nobody. */
+static void on_nobody_found(void *ctx)
+{
+    struct hook_run *run = ctx;
+
+    if (is_reaped(run) && !group_has_left(run))
         run->events.gone(run->ctx);
 }
 
@@ -238,7 +270,8 @@ void hook_run_stop(struct hook_run *run)
 {
     if (run->phase != RUN_WORKING)
         return;
-    (void)signal_group(run, SIGTERM);
+    run->is_ended = true;
+    (void)signal_all(run, SIGTERM);
     enter_phase(run, RUN_ASKED, run->kill_after_ms);
 }
 
@@ -251,11 +284,11 @@ static void end_phase(struct hook_run *run)
         break;
     case RUN_ASKED:
     case RUN_KILLED: /* hangs in the kernel: it keeps its place until it has exited */
-        (void)signal_group(run, SIGKILL);
+        (void)signal_all(run, SIGKILL);
         enter_phase(run, RUN_KILLED, KILL_WAIT_MS);
         break;
     case RUN_LEFT:
-        (void)signal_group(run, SIGKILL);
+        (void)signal_all(run, SIGKILL);
         enter_phase(run, RUN_LEFT_KILLED, KILL_WAIT_MS);
         break;
     case RUN_LEFT_KILLED:
@@ -290,9 +323,9 @@ static struct event *event_of(const struct hook_run *run, int fd, short what, ev
     return event;
 }
 
-int hook_run_new(struct loop *loop, const struct hook_program *program, struct slice input,
-                 int64_t timeout_ms, int64_t kill_after_ms, const struct hook_run_events *events, void *ctx,
-                 struct hook_run **ret_run)
+int hook_run_new(struct loop *loop, struct hook_search *search, const struct hook_program *program,
+                 struct slice input, int64_t timeout_ms, int64_t kill_after_ms,
+                 const struct hook_run_events *events, void *ctx, struct hook_run **ret_run)
 {
     struct hook_process process;
     struct hook_run *run;
@@ -305,6 +338,9 @@ int hook_run_new(struct loop *loop, const struct hook_program *program, struct s
     run->events = *events;
     run->ctx = ctx;
     run->process = process;
+    run->search = search;
+    run->sought =
+        (struct hook_sought){.mark = process.mark, .group = process.pid, .over = on_nobody_found, .ctx = run};
     run->started_ms = loop_now_ms();
     run->kill_after_ms = kill_after_ms;
     run->input = input;
@@ -321,6 +357,7 @@ int hook_run_new(struct loop *loop, const struct hook_program *program, struct s
 
 void hook_run_free(struct hook_run *run)
 {
+    hook_search_end(run->search, &run->sought);
     close_all(run);
     loop_timer_free(run->timer);
     loop_timer_free(run->pause);
@@ -339,13 +376,14 @@ void hook_run_abort(struct hook_run *run)
     loop_timer_stop(run->timer);
     if (run->phase == RUN_WORKING) {
         run->phase = RUN_ASKED;
-        (void)signal_group(run, SIGTERM);
+        run->is_ended = true;
+        (void)signal_all(run, SIGTERM);
     }
 }
 
 void hook_run_kill(struct hook_run *run)
 {
-    (void)signal_group(run, SIGKILL);
+    (void)signal_all(run, SIGKILL);
     run->phase = is_reaped(run) ? RUN_LEFT_KILLED : RUN_KILLED;
 }
 
@@ -359,6 +397,8 @@ bool hook_run_is_gone(struct hook_run *run)
         if (!reap(run, &status))
             return false;
         run->phase = is_killed(run) ? RUN_LEFT_KILLED : RUN_LEFT;
+        if (run->is_ended) /* what it had started in the meantime */
+            hook_search_begin(run->search, &run->sought, run->phase == RUN_LEFT ? SIGTERM : SIGKILL);
     }
     return !has_left(run);
 }

@@ -2,6 +2,7 @@
  * close-on-exec, and what a library may have opened otherwise is closed in the child. */
 #include "hook_spawn.h"
 
+#include "hook_search.h"
 #include "util/alloc.h"
 #include "util/buf.h"
 #include <errno.h>
@@ -132,6 +133,20 @@ static int spawn(const struct hook_program *program, int input_fd, int output_fd
     return -r;
 }
 
+/* *RET_MARK is 0 where it could get none. */
+static int spawn_marked(const struct hook_program *program, int input_fd, int output_fd, pid_t *ret_pid,
+                        uint64_t *ret_mark)
+{
+    uint64_t before = 0, mark = hook_mark_draw();
+    bool has_mark = hook_mark_don(mark, &before);
+    int r = spawn(program, input_fd, output_fd, ret_pid);
+
+    if (has_mark)
+        hook_mark_doff(before);
+    *ret_mark = has_mark ? mark : 0;
+    return r;
+}
+
 static void close_both(const int ends[2])
 {
     (void)close(ends[0]); /* pipes: nothing is lost */
@@ -155,6 +170,7 @@ static int open_pipe(int ends[2], int end)
 int hook_program_start(const struct hook_program *program, struct hook_process *ret_process)
 {
     int input[2], output[2];
+    uint64_t mark = 0;
     pid_t pid = 0;
     int r = open_pipe(input, 1);
 
@@ -165,7 +181,7 @@ int hook_program_start(const struct hook_program *program, struct hook_process *
         close_both(input);
         return r;
     }
-    r = spawn(program, input[0], output[1], &pid);
+    r = spawn_marked(program, input[0], output[1], &pid, &mark);
     if (r < 0) {
         close_both(input);
         close_both(output);
@@ -174,7 +190,7 @@ int hook_program_start(const struct hook_program *program, struct hook_process *
     (void)close(input[0]);
     (void)close(output[1]);
     /* Nobody but us waits for it, so the pid is its own until then. */
-    *ret_process = (struct hook_process){pid, pidfd_open(pid, 0), input[1], output[0]};
+    *ret_process = (struct hook_process){pid, mark, pidfd_open(pid, 0), input[1], output[0]};
     return 0;
 }
 

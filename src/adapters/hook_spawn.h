@@ -17,6 +17,7 @@ void hook_program_clear(struct hook_program *program);
 
 struct hook_process {
     pid_t pid;     /* of its process group as well */
+    uint64_t mark; /* that it and all that it starts wear (hook_search.h); 0: none */
     int pid_fd;    /* -1 where the system refused it: the pid has to be asked */
     int input_fd;  /* we write; does not block */
     int output_fd; /* we read; does not block */

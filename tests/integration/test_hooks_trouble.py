@@ -1,6 +1,8 @@
 """Hooks that hang, fork and flood, and a daemon that is stopped, killed or cut off meanwhile (SPEC 7.3, 7.4, 10)."""
 
 import json
+import os
+import signal
 
 import pytest
 
@@ -17,6 +19,18 @@ if child == 0:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True: time.sleep(1)
 with open(folder + "/child", "w") as file: file.write(str(child))
+"""
+# A child in a session of its own, which nothing but SIGKILL ends, and which does not hold the output.
+DETACH = """
+child = os.fork()
+if child == 0:
+    os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for descriptor in range(3): os.close(descriptor)
+    with open(folder + "/detached.part", "w") as file: file.write(str(os.getpid()))
+    os.rename(folder + "/detached.part", folder + "/detached")
+    while True: time.sleep(1)
+wait_for("detached")
 """
 
 
@@ -69,6 +83,33 @@ def test_a_hook_that_hangs_is_killed_with_its_group_and_delays_nobody(watching, 
     assert 'reason="over its time limit"' in line
     program.wait_runs(2, instance_id="a")
     assert runs_total(one, "timed_out") == 1
+
+
+def test_over_its_time_limit_a_hook_goes_with_what_it_has_detached(watching, bus):
+    one, program = watching("recover", config={"hooks_timeout_ms": 1500})
+    program.does(DETACH + HANG, "")
+    crash(bus, "a")
+    child = int(program.wait_note("detached"))
+    program.wait_runs(2, instance_id="a")   # once nothing is left of the first
+    assert program.has_ended(child)
+    log_line(one, msg="hook failed, will be tried again", reason="over its time limit")
+    assert one.one.is_ready()
+
+
+def test_what_a_hook_has_detached_stays_when_it_is_done(watching, bus):
+    one, program = watching("recover", config={"hooks_timeout_ms": 1500})
+    program.does(DETACH, HANG)
+    crash(bus, "a")
+    log_line(one, msg="hook done", key="a.recover.1")
+    child = int(program.wait_note("detached"))
+    try:
+        # Neither the time limit of another one nor the end of the daemon is about it.
+        crash(bus, "b")
+        log_line(one, msg="hook failed, will be tried again", key="b.recover.1", reason="over its time limit")
+        one.one.stop()
+        assert not program.has_ended(child)
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 def test_what_a_hook_leaves_behind_is_ended_and_its_result_counts(watching, bus):
