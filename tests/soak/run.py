@@ -1,15 +1,12 @@
 """A soak from its seed: the load, a fault each few seconds, everybody who looks on, and the verdict."""
 
-import contextlib
 import re
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-import redis
-
 from mt5.account import find_differences
-from mt5.invariants import POSITIONS, SIGNALS, STREAMS, entry_id, find_faults, read_snapshot
+from mt5.invariants import SIGNALS, STREAMS, entry_id, find_faults, read_snapshot
 from mt5.usage import rss_bytes
 from mt5.wait import let_pass, wait_until
 from soak.faults import FAULTS, left_of_hooks, schedule
@@ -54,9 +51,9 @@ class Verdict:
 
 
 class Soak:
-    def __init__(self, plan, folder, say=print, faults=FAULTS):
+    def __init__(self, plan, folder, say=print, faults=FAULTS, world=None):
         self.plan, self.say, self.faults = plan, say, faults
-        self.world = World(plan, folder)
+        self.world = world or World(plan, folder)
         self.injected = []
         self.verdict = Verdict()
         self.began_s = 0
@@ -122,10 +119,10 @@ class Soak:
         with self.look.hidden(fault.hides):
             what = fault.run(world) or ""
             healed_s = time.monotonic()
-            targets = self._last_ids()
+            targets = world.last_ids()
             wait_until(world.daemon.is_ready, f"the daemon to be ready after {fault.name} ({what})", self.plan.deadline_s)
             ready_s = time.monotonic() - healed_s
-            wait_until(lambda: self._has_handled(targets), f"the streams to be handled after {fault.name} ({what})",
+            wait_until(lambda: world.has_handled(targets), f"the streams to be handled after {fault.name} ({what})",
                        self.plan.deadline_s)
         world.daemon_is_away = False
         working_s = time.monotonic() - healed_s
@@ -133,19 +130,6 @@ class Soak:
         self.say(f"{past_s:7.1f} s  {fault.name:30} {what:28} ready {ready_s:6.2f} s, all handled {working_s:6.2f} s, "
                  f"{rss_bytes(world.daemon.pid) / 1e6:6.2f} MB, "
                  f"{int(self.scrape.remembered[-1][1]) if self.scrape.remembered else 0} ids")
-
-    def _last_ids(self):
-        def read():
-            with contextlib.suppress(redis.exceptions.RedisError):
-                return {stream: entry_id(self.world.bus.last_id(stream)) for stream in STREAMS}
-        return wait_until(read, "Redis to answer", self.plan.deadline_s)
-
-    def _has_handled(self, targets):
-        with contextlib.suppress(redis.exceptions.RedisError):
-            meta = self.world.client.hgetall("mt5stated:meta")
-            return all(entry_id(meta.get(POSITIONS[stream], "0-0")) >= last
-                       for stream, last in targets.items())
-        return False
 
     def _assert_observed(self):
         faults = [fault for observer in self.observers for fault in observer.faults]

@@ -1,14 +1,17 @@
 """What a soak runs on: a Redis that keeps its writes, a wire to it, the daemon with hooks, the simulator."""
 
+import contextlib
 import random
 import shlex
 import signal
 from dataclasses import dataclass
 
+import redis
+
 from mt5.bus import Bus
 from mt5.clock import Clock
 from mt5.daemon import Daemon, default_config
-from mt5.invariants import Expected
+from mt5.invariants import POSITIONS, STREAMS, Expected, entry_id
 from mt5.redis_server import RedisServer
 from mt5.sim import Sim
 from mt5.wait import let_pass, wait_until
@@ -62,7 +65,8 @@ class Plan:
 
 
 class World:
-    def __init__(self, plan, folder):
+    def __init__(self, plan, folder, server=None, config=None):
+        """`server` and `config`: what is to be otherwise than above."""
         self.plan, self.folder = plan, folder
         self.rng = random.Random(plan.seed)
         self.expected = Expected(skip=frozenset({"check_results_counted"}))
@@ -70,7 +74,7 @@ class World:
         self.daemon_is_away = False
         self._own = []
         (folder / "redis").mkdir()
-        self.server = RedisServer(folder / "redis", aof=True, shipped=True, clock=True)
+        self.server = RedisServer(folder / "redis", **{"aof": True, "shipped": True, "clock": True, **(server or {})})
         self._own.append(self.server.kill9)
         self.client = self.server.client(socket_timeout=60)
         self.bus = Bus(self.client)
@@ -78,10 +82,10 @@ class World:
         self._own.append(self.relay.stop)
         wait_until(self.relay.is_listening, "the relay to listen")
         self.hook_folder = folder / "hook"
-        self.clock, self.daemon = self._make_daemon()
+        self.clock, self.daemon = self._make_daemon(config or {})
         self.sim = None
 
-    def _make_daemon(self):
+    def _make_daemon(self, changes):
         self.hook_folder.mkdir()
         hook = self.hook_folder / "hook"
         hook.write_text(HOOK.format(folder=shlex.quote(str(self.hook_folder))))
@@ -90,7 +94,7 @@ class World:
         own = self.folder / "daemon"
         own.mkdir()
         config = {**default_config(own, self.server, tcp=True), **CONFIG, "redis.url": self.relay.url,
-                  "redis.reconnect_max_ms": 200, "hooks.recover": [str(hook)], "hooks.reconnect": [str(hook)]}
+                  "redis.reconnect_max_ms": 200, "hooks.recover": [str(hook)], "hooks.reconnect": [str(hook)], **changes}
         clock = Clock(own)
         daemon = Daemon(own, config, env=clock.env)
         self._own.append(lambda: daemon.is_running() and daemon.kill9())
@@ -128,6 +132,20 @@ class World:
         span_s = self.rng.uniform(least_s, most_s) * self.plan.scale
         let_pass(span_s)
         return span_s
+
+    def last_ids(self):
+        """Of each stream, where it ends now."""
+        def read():
+            with contextlib.suppress(redis.exceptions.RedisError):
+                return {stream: entry_id(self.bus.last_id(stream)) for stream in STREAMS}
+        return wait_until(read, "Redis to answer", self.plan.deadline_s)
+
+    def has_handled(self, targets):
+        """Whether the daemon has come to these last ids."""
+        with contextlib.suppress(redis.exceptions.RedisError):
+            meta = self.client.hgetall("mt5stated:meta")
+            return all(entry_id(meta.get(POSITIONS[stream], "0-0")) >= last for stream, last in targets.items())
+        return False
 
     def set_hook(self, mode):
         (self.hook_folder / "mode").write_text(mode)

@@ -24,14 +24,15 @@ class RedisServer:
     the server's own will do), users (ACL lines such as
     "user mt5 on >secret ~* &* +@all"), clock (its wall clock is a mt5.clock.Clock: server.clock), shipped (with
     config/redis/mt5stated.conf and users.acl: the daemon is then given its user of these, all of which have
-    SHIPPED_PASSWORD). With MT5_TEST_SHIPPED_REDIS=1 in the environment every server is a shipped one that is not asked
+    SHIPPED_PASSWORD), fsync (of the append-only file), data (where its files are, by default its folder). With MT5_TEST_SHIPPED_REDIS=1 in the environment every server is a shipped one that is not asked
     for users of its own or for shipped=False, which is for what these users are not made for.
 
     The harness has an ACL user of its own, so a test may shut the default user out."""
 
     def __init__(self, folder, aof=False, tcp=False, tls=False, tls_clients=False, users=(), clock=False,
-                 shipped=None):
+                 shipped=None, fsync="always", data=None):
         self.folder = folder
+        self._fsync, self._data = fsync, data or folder
         self.socket = folder / "redis.sock"
         self.log_path = folder / "redis.log"
         self.aof = aof
@@ -143,10 +144,10 @@ class RedisServer:
 
     def _argv(self):
         argv = ["redis-server", *([SHIPPED / "mt5stated.conf"] if self.shipped else []),
-                "--port", self.tcp_port, "--bind", "127.0.0.1", "127.0.0.2", "--dir", self.folder,
+                "--port", self.tcp_port, "--bind", "127.0.0.1", "127.0.0.2", "--dir", self._data,
                 "--unixsocket", self.socket, "--unixsocketperm", "700", "--save", "",
                 "--maxmemory-policy", "noeviction", "--aclfile", self._users_file,
-                "--appendonly", "yes" if self.aof else "no", "--appendfsync", "always"]
+                "--appendonly", "yes" if self.aof else "no", "--appendfsync", self._fsync]
         if self.tls_port:
             argv += ["--tls-port", self.tls_port, "--tls-ca-cert-file", self.ca_file,
                      "--tls-cert-file", self.cert_file, "--tls-key-file", self.key_file,
