@@ -27,7 +27,7 @@ def read_arguments():
 def keep_logs(folder, where):
     where.mkdir(parents=True, exist_ok=True)
     for log in folder.glob("**/*.log"):
-        shutil.copy(log, where)
+        shutil.copy(log, where / f"{log.parent.name}-{log.name}")
 
 
 def main():
