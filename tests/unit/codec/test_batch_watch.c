@@ -242,6 +242,7 @@ static void test_batch_cut_takes_commands_and_notices_along(void **state)
         add_group(batch, "i1", "i1.recover.1");
         add_group(batch, "i2", "i2.recover.1");
         add_group(batch, "i1", "i1.recover.2");
+        add_group(batch, "i3", "i3.recover.1");
         if (sealed_first)
             batch_seal(batch);
         assert_int_equal(batch_cut(batch, false, s("i1"), s("why")), 2);
@@ -255,13 +256,18 @@ static void test_batch_cut_takes_commands_and_notices_along(void **state)
                    "HSET mt5stated:watch i2 commands=1 recovery=none\n"
                    "XADD commands MAXLEN ~ 300 * command_id i2.recover.1 instance_id i2 command recover"
                    " reason InstanceCrash issued_at 1970-01-01T00:00:00Z"
+                   " expires_at 1970-01-01T00:00:01Z open_trades 0\n"
+                   "HSET instance_health:i3 recovery_attempts 1\n"
+                   "HSET mt5stated:watch i3 commands=1 recovery=none\n"
+                   "XADD commands MAXLEN ~ 300 * command_id i3.recover.1 instance_id i3 command recover"
+                   " reason InstanceCrash issued_at 1970-01-01T00:00:00Z"
                    " expires_at 1970-01-01T00:00:01Z open_trades 0\n");
-        assert_int_equal(batch->command_count, 4);
-        assert_int_equal(batch->notice_count, 6);
-        for (uint32_t i = 0; i < 4; i++)
+        assert_int_equal(batch->command_count, 5);
+        assert_int_equal(batch->notice_count, 8);
+        for (uint32_t i = 0; i < 5; i++)
             assert_int_equal(batch->commands[i].cut, i == 1 || i == 3);
-        for (uint32_t i = 0; i < 6; i++)
-            assert_int_equal(batch->notices[i].cut, i / 2 != 1);
+        for (uint32_t i = 0; i < 8; i++)
+            assert_int_equal(batch->notices[i].cut, i / 2 == 0 || i / 2 == 2);
         batch_free(batch);
     }
 }

@@ -64,6 +64,26 @@ static void test_signal_entry_parse_takes_all_fields(void **state)
     assert_true(slice_is(signal.instance_id, "mt5-1"));
 }
 
+static void test_signal_entry_parse_makes_each_letter_small(void **state)
+{
+    static const char *const rows[][2] = {
+        {"action=ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"},
+        {"action=abcxyz.0-9_AZ", "abcxyz.0-9_az"},
+    };
+
+    UNUSED(state);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const char *const fields[FIELDS_MAX] = {"signal_id=s1", rows[i][0]};
+        struct entry entry = make_signal(fields);
+        struct signal_entry_scratch scratch;
+        struct signal_entry signal;
+        struct slice field;
+
+        assert_true(signal_entry_parse(&entry, &scratch, &signal, &field, NULL));
+        assert_true(slice_is(signal.action, rows[i][1]));
+    }
+}
+
 static void test_signal_entry_parse_needs_no_addressee(void **state)
 {
     static const char *const fields[FIELDS_MAX] = {"signal_id=" ID_64, "action=b"};
@@ -225,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_signal_entry_parse_takes_all_fields),
+        cmocka_unit_test(test_signal_entry_parse_makes_each_letter_small),
         cmocka_unit_test(test_signal_entry_parse_needs_no_addressee),
         cmocka_unit_test(test_signal_entry_parse_refuses),
         cmocka_unit_test(test_signal_entry_parse_refuses_what_was_cut),

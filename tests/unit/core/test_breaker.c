@@ -183,6 +183,29 @@ static void test_crashes_within_the_longer_of_ten_seconds_and_the_heartbeat(void
     }
 }
 
+/* However many there are, each leaves the window, and none before its time. */
+static void test_many_crashes_all_leave_the_window(void **state)
+{
+    struct watch_fixture *w = *state;
+    struct breaker *breaker = &w->f.fleet.watch->breaker;
+    const struct breaker_group *all;
+
+    add_fleet(w, 90, 0);
+    all = breaker_find(breaker, slice_text("all"));
+    for (int i = 0; i < 40; i++)
+        say_each(w, 2000 + i, i, i + 1, "state=crashed");
+    watch_tick(w, 2100);
+    assert_int_equal(all->recent, 40);
+    say_each(w, 12020, 40, 41, "state=crashed"); /* the first 20 are out */
+    watch_tick(w, 12020);
+    assert_int_equal(all->recent, 21);
+    say_each(w, 30000, 41, 42, "state=crashed");
+    watch_tick(w, 30000);
+    assert_int_equal(all->recent, 1);
+    assert_int_equal(all->recent_down, 1);
+    assert_int_equal(breaker->trips, 0);
+}
+
 static void test_crashes_read_late_have_happened_together(void **state)
 {
     struct watch_fixture *w = *state;
@@ -348,6 +371,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_told_once_and_theirs_are_not, setup, teardown),
         cmocka_unit_test_setup_teardown(test_group_is_told_with_its_count, setup, teardown),
         cmocka_unit_test(test_crashes_within_the_longer_of_ten_seconds_and_the_heartbeat),
+        cmocka_unit_test_setup_teardown(test_many_crashes_all_leave_the_window, setup, teardown),
         cmocka_unit_test_setup_teardown(test_crashes_read_late_have_happened_together, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silence_of_many_is_seen_before_the_first_command, setup,
                                         teardown),

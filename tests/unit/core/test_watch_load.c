@@ -373,6 +373,21 @@ static void test_notice_with_nothing_behind_it_has_ended(void **state)
                  "a-HighQueueLength over(a:HighQueueLength) a+HighQueueLength tell(a:HighQueueLength)");
 }
 
+/* Nothing was stored of the watch, or it was lost: what is known of the instance is enough. */
+static void test_crashed_one_with_nothing_stored_is_recovered(void **state)
+{
+    struct watch_fixture *fleets = *state, *w = &fleets[1];
+
+    (void)watch_add(&fleets[0], 1000, "a", "");
+    watch_say(&fleets[0], 2000, "a", "state=crashed");
+    watch_unset(NULL, slice_text("a"));
+    stored.alert_count = stored.notice_count = 0;
+    restart(w, &fleets[0], 3000);
+    watch_run(w, 3005);
+    assert_story(w, STORY_ALERTS | STORY_ACTS | STORY_NOTICES,
+                 "a+InstanceCrash tell(a:InstanceCrash) a.recover.1");
+}
+
 static void test_recovery_under_way_without_a_command_is_none(void **state)
 {
     struct watch_fixture *fleets = *state, *w = &fleets[1];
@@ -482,6 +497,7 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_rule_that_is_gone_by_the_start_ends_its_alert, setup, teardown),
         cmocka_unit_test_setup_teardown(test_notice_with_nothing_behind_it_has_ended, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_crashed_one_with_nothing_stored_is_recovered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recovery_under_way_without_a_command_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_back_tells_all_of_it_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_times_to_come_are_no_longer_than_they_can_be, setup, teardown),
