@@ -108,6 +108,7 @@ def test_a_link_that_cannot_be_opened_again_is_when_it_can(daemon, bus):
         one.reload()
         wait_until(lambda: one.log_lines(level="error", msg="configuration not reloaded; the old one stays"),
                    "the reload to be refused")
+        assert any("Too many open files" in line for line in one.log_lines(msg="configuration problem"))
     one.wait_ready()
     bus.settle()
     assert bus.state("mt5-1") == "stopped"

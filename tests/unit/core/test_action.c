@@ -415,6 +415,48 @@ static void test_targets_of_many_brokers_are_found_in_several_calls(void **state
     assert_int_equal(watch->stats.held[HOLD_NO_TARGET], 0);
 }
 
+/* Who may be named was found out a moment ago, for another. */
+static void test_target_that_was_removed_meanwhile_is_none(void **state)
+{
+    struct watch_fixture *w = *state;
+    struct cause cause = {CAUSE_OPERATOR, {2000, 0}};
+
+    (void)watch_add(w, 1000, "a", "load_average=1");
+    (void)watch_add(w, 1000, "b", "load_average=0.1");
+    (void)watch_add(w, 1000, "c", "load_average=0.5");
+    (void)watch_add(w, 1000, "d", "load_average=1");
+    watch_say(w, 2000, "a", "load_average=9");
+    assert_story(w, STORY_ACTS, "a.redistribute.1>b");
+    fleet_remove(&w->f.fleet, watch_find(w, "b"), slice_text("gone"), &cause, 2000, w->f.sink);
+    fleet_remove(&w->f.fleet, watch_find(w, "c"), slice_text("gone"), &cause, 2000, w->f.sink);
+    (void)watch_add(w, 2000, "e", "load_average=1"); /* where c was */
+    recording_sink_reset(&w->f.recorder);
+    watch_say(w, 2000, "d", "load_average=9");
+    assert_int_equal(count_why(w, "d", "no redistribute", "no_target"), 1);
+    assert_story(w, STORY_ACTS, "");
+    watch_run(w, 12000);
+    assert_story(w, STORY_ACTS, "d.redistribute.1>e");
+}
+
+static void test_stop_is_held_back_like_any_other(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    watch_fixture_only_rule(w, "queue_length", ">", 100)->actions = ACTION_BIT(ACTION_STOP);
+    w->options.observe_only = true;
+    watch_fixture_configure(w);
+    (void)watch_add(w, 1000, "a", "queue_length=500");
+    watch_run(w, 5000);
+    assert_story(w, STORY_ACTS, "");
+    assert_int_equal(watch_find(w, "a")->desired_state, STATE_NONE);
+    assert_int_equal(count_why(w, "a", "no stop", "observe_only"), 1);
+    w->options.observe_only = false;
+    watch_fixture_configure(w);
+    watch_run(w, 6000);
+    assert_story(w, STORY_ACTS, "a.stop.1");
+    assert_int_equal(watch_find(w, "a")->desired_state, STATE_STOPPED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -445,6 +487,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unthrottle_goes_out_whatever_the_launch_mode, setup, teardown),
         cmocka_unit_test_setup_teardown(test_targets_of_many_brokers_are_found_in_several_calls, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_target_that_was_removed_meanwhile_is_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stop_is_held_back_like_any_other, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

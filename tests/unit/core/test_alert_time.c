@@ -532,6 +532,37 @@ static void test_release_without_a_hold_changes_nothing(void **state)
     assert_story(w, STORY_STATES, "a:instance_failed a:instance_degraded");
 }
 
+static void test_jump_of_the_clock_leaves_what_has_no_end(void **state)
+{
+    static const int64_t jumps_ms[] = {3600000, -3600000};
+    struct watch_fixture *w = *state;
+    struct cause cause = {CAUSE_OPERATOR, {10000000, 0}};
+    int64_t until_ms;
+
+    (void)watch_add(w, 10000000, "a", "");
+    watch_set_maintenance(&w->f.fleet, watch_find(w, "a"), INT64_MAX, slice_text("x"), &cause, 10000000,
+                          w->f.sink);
+    for (size_t i = 0; i < ARRAY_LEN(jumps_ms); i++) {
+        fleet_shift_times(&w->f.fleet, jumps_ms[i]);
+        assert_true(watch_in_maintenance(&w->f.fleet, watch_find(w, "a"), 10000000, NULL, &until_ms));
+        assert_true(until_ms == INT64_MAX);
+    }
+}
+
+/* Two causes at once, the later of which was seen first. */
+static void test_hold_that_is_told_late_moves_nothing_back(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    (void)watch_add(w, 1000, "a", "");
+    assert_true(fixture_report(&w->f, 4500, "a", "cpu_usage=90"));
+    watch_hold(&w->f.fleet, 5000);
+    watch_hold(&w->f.fleet, 4000);
+    watch_release(&w->f.fleet, 6000);
+    watch_run(w, 25000);
+    assert_story(w, STORY_ALERTS, ""); /* the sample is from before the hold */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -561,6 +592,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rule_that_is_taken_away_holds_up_no_other, setup, teardown),
         cmocka_unit_test_setup_teardown(test_release_without_a_hold_changes_nothing, setup, teardown),
         cmocka_unit_test(test_age_that_nobody_can_reach_is_not_waited_for),
+        cmocka_unit_test_setup_teardown(test_jump_of_the_clock_leaves_what_has_no_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hold_that_is_told_late_moves_nothing_back, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

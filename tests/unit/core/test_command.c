@@ -469,6 +469,56 @@ static void test_answer_to_a_cancel_ends_its_hook(void **state)
     assert_false(hook->is_due);
 }
 
+/* ---- what is taken back ---- */
+
+/* Its agent has been silent, and a recover is out. */
+static void fall_silent(struct watch_fixture *w)
+{
+    (void)watch_add(w, 1000, "a", "");
+    watch_run(w, 31001);
+    assert_story(w, STORY_COMMANDS, "a.recover.1");
+}
+
+static void test_nothing_is_taken_back_by_who_only_looks_on(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    fall_silent(w);
+    w->options.observe_only = true;
+    watch_fixture_configure(w);
+    assert_true(fixture_report(&w->f, 32000, "a", "state=running"));
+    assert_story(w, STORY_ACTS, "a.recover.1=cancelled");
+    /* Not by the next round either. */
+    w->options.observe_only = false;
+    watch_fixture_configure(w);
+    watch_run(w, 33000);
+    assert_story(w, STORY_ACTS, "");
+}
+
+/* Owed by the guard, which let go when the command had expired by itself, or when nothing was to be commanded
+ * any more. */
+static void test_cancel_that_is_owed_is_forgotten_where_it_says_nothing_any_more(void **state)
+{
+    (void)state;
+    for (int observes = 0; observes < 2; observes++) {
+        struct watch_fixture w;
+        int64_t release_ms = observes ? 36000 : 61001;
+
+        watch_fixture_init(&w);
+        fall_silent(&w);
+        watch_hold(&w.f.fleet, 31500);
+        assert_true(fixture_report(&w.f, 32000, "a", "state=running"));
+        assert_true(watch_find(&w, "a")->watched->record.owed.is_due);
+        w.options.observe_only = observes;
+        watch_fixture_configure(&w);
+        watch_release(&w.f.fleet, release_ms);
+        watch_tick(&w, release_ms);
+        assert_false(watch_find(&w, "a")->watched->record.owed.is_due);
+        assert_story(&w, STORY_COMMANDS, "");
+        watch_fixture_clear(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -490,6 +540,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_answer_to_nothing_is_told_with_what_it_says, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hook_of_a_cancel_is_due_until_it_is_done, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answer_to_a_cancel_ends_its_hook, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_is_taken_back_by_who_only_looks_on, setup, teardown),
+        cmocka_unit_test(test_cancel_that_is_owed_is_forgotten_where_it_says_nothing_any_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

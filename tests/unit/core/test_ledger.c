@@ -483,6 +483,30 @@ static void test_ledger_remembers_many_and_gives_back(void **state)
     assert_int_equal(f->view.ended_remembered, 0);
 }
 
+/* A stream that was deleted and made anew under a clock that was set back: what lies before the open signal
+ * of the old one has not all been read. */
+static void test_ledger_flush_trims_nothing_of_a_stream_made_anew(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_signal(f, "5000-0", "s1", "buy", NULL);
+    flush(f, "5000-0", 5000);
+    recording_sink_reset(&f->sink);
+    feed_signal(f, "1000-0", "s2", "buy", NULL);
+    feed_signal(f, "1000-1", "s3", "buy", NULL);
+    feed_result(f, "5001-0", "r2", "s2", "executed");
+    feed_result(f, "5001-1", "r3", "s3", "executed");
+    flush(f, "1000-1", 5001);
+    assert_int_equal(recording_sink_count(&f->sink, "trim signals"), 0);
+    assert_int_equal(recording_sink_count(&f->sink, "delete signals 1000-0 1000-1"), 1);
+    feed_result(f, "5002-0", "r1", "s1", "executed");
+    recording_sink_reset(&f->sink);
+    flush(f, "1000-1", 5002);
+    assert_int_equal(recording_sink_count(&f->sink, "trim signals 1000-2"), 0);
+    assert_int_equal(recording_sink_count(&f->sink, "delete signals 5000-0"), 1);
+    assert_totals(f, "buy", 3, 3, 0, 0, 0, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ledger_fixture_setup, ledger_fixture_teardown)
 
 int main(void)
@@ -513,6 +537,7 @@ int main(void)
         TEST(test_ledger_view_shows_the_oldest_open),
         TEST(test_ledger_reset_forgets_everything),
         TEST(test_ledger_remembers_many_and_gives_back),
+        TEST(test_ledger_flush_trims_nothing_of_a_stream_made_anew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

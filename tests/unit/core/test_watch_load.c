@@ -489,6 +489,35 @@ static void test_one_that_was_loaded_throttled_leaves_the_set_when_it_is_removed
     assert_int_equal(recording_sink_count(&w->f.recorder, "unthrottled a"), 1);
 }
 
+static void test_alert_of_no_rule_is_resolved_in_the_first_round(void **state)
+{
+    struct watch_fixture *fleets = *state, *w = &fleets[1];
+
+    (void)watch_add(&fleets[0], 1000, "a", "queue_length=500");
+    watch_run(&fleets[0], 2000);
+    ident_set(&stored.alerts[0].alert.name, slice_text("Gone"));
+    restart(w, &fleets[0], 3000);
+    watch_run(w, 3000);
+    assert_story(w, STORY_ALERTS, "a-HighQueueLength a-Gone a+HighQueueLength");
+    assert_null(watch_alert(w, "a", "Gone"));
+    assert_int_equal(stored.alert_count, 1);
+}
+
+static void test_notice_that_is_stored_twice_is_one(void **state)
+{
+    struct watch_fixture *fleets = *state, *w = &fleets[1];
+    struct notice notice;
+
+    (void)watch_add(&fleets[0], 1000, "a", "queue_length=500");
+    watch_run(&fleets[0], 2000);
+    restart(w, &fleets[0], 3000);
+    notice = stored.notices[0];
+    notice.starts_ms = 5;
+    watch_load_notice(&w->f.fleet, &notice);
+    assert_int_equal(w->f.fleet.watch->notices.count, 1);
+    assert_true(notices_find(&w->f.fleet.watch->notices, notice_key(&notice))->starts_ms > 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -505,6 +534,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reserved_numbers_are_not_given_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_that_was_loaded_throttled_leaves_the_set_when_it_is_removed,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(test_alert_of_no_rule_is_resolved_in_the_first_round, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_notice_that_is_stored_twice_is_one, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
