@@ -238,6 +238,7 @@ static void test_recorded_state_parse_refuses(void **state)
         "{\"instance_id\":\"a\",\"watch\":\"commands=x\"}",
         "{\"group\":\"\",\"breaker\":\"\"}",
         "{\"group\":\"elsewhere\",\"breaker\":\"opened=1\"}",
+        "{\"group\":\"all\",\"breaker\":\"opened=soon\"}",
     };
     struct recording_reader reader = {0};
     struct recorded_line line;

@@ -106,6 +106,26 @@ static void test_backlog_passes_any_number_of_deadlines(void **state)
     assert_int_equal(recording_sink_count(&w->f.recorder, "event alert_resolved"), 9);
 }
 
+/* A report of the very moment at which an alert would fire has the last word. */
+static void test_backlog_is_judged_up_to_what_is_read(void **state)
+{
+    static const struct {
+        int64_t at_ms;
+        const char *story;
+    } rows[] = {{11001, ""}, {11002, "a+HighCpuUsage a-HighCpuUsage"}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct watch_fixture w;
+
+        watch_fixture_init(&w);
+        (void)watch_add(&w, 1000, "a", "cpu_usage=90");
+        assert_true(fixture_report(&w.f, rows[i].at_ms, "a", "cpu_usage=1"));
+        assert_story(&w, STORY_ALERTS, rows[i].story);
+        watch_fixture_clear(&w);
+    }
+}
+
 static void test_backlog_has_ages_of_heartbeats(void **state)
 {
     struct watch_fixture *w = *state;
@@ -594,6 +614,7 @@ int main(void)
         cmocka_unit_test(test_age_that_nobody_can_reach_is_not_waited_for),
         cmocka_unit_test_setup_teardown(test_jump_of_the_clock_leaves_what_has_no_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hold_that_is_told_late_moves_nothing_back, setup, teardown),
+        cmocka_unit_test(test_backlog_is_judged_up_to_what_is_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
