@@ -206,6 +206,29 @@ static void test_many_crashes_all_leave_the_window(void **state)
     assert_int_equal(breaker->trips, 0);
 }
 
+/* As where another daemon was active: all is loaded again, and it may be otherwise. */
+static void test_reset_forgets_open_groups(void **state)
+{
+    struct watch_fixture *w = *state;
+    struct breaker *breaker = &w->f.fleet.watch->breaker;
+
+    add_fleet(w, 5, 0);
+    say_each(w, 2000, 0, 5, "state=crashed");
+    watch_tick(w, 2000);
+    assert_int_equal(breaker->open_count, 3);
+    fleet_reset(&w->f.fleet);
+    assert_int_equal(breaker->open_count, 0);
+    assert_int_equal(breaker->map.count, 0);
+    recording_sink_reset(&w->f.recorder);
+    add_fleet(w, 5, 5);
+    assert_null(breaker_find(breaker, slice_text("host:h2")));
+    assert_int_equal(breaker_find(breaker, slice_text("host:h1"))->members, 5);
+    assert_false(breaker_covers(breaker, watch_find(w, "i0")));
+    say_each(w, 3000, 0, 5, "state=crashed");
+    watch_tick(w, 3000);
+    assert_story(w, STORY_GROUPS, "open(all) open(broker:b1) open(host:h1)");
+}
+
 static void test_crashes_read_late_have_happened_together(void **state)
 {
     struct watch_fixture *w = *state;
@@ -372,6 +395,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_group_is_told_with_its_count, setup, teardown),
         cmocka_unit_test(test_crashes_within_the_longer_of_ten_seconds_and_the_heartbeat),
         cmocka_unit_test_setup_teardown(test_many_crashes_all_leave_the_window, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reset_forgets_open_groups, setup, teardown),
         cmocka_unit_test_setup_teardown(test_crashes_read_late_have_happened_together, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silence_of_many_is_seen_before_the_first_command, setup,
                                         teardown),
