@@ -1,5 +1,4 @@
 /* The silent sink: whoever begins with it has an answer to everything that the core can say. */
-#include "core/ledger.h"
 #include "core/sink.h"
 #include "fleet_fixture.h"
 #include "util/macros.h"
