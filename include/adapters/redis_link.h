@@ -8,7 +8,7 @@
  * outcome is unknown, not "failed". Callbacks run from the loop; inside them any function of this header may
  * be called, redis_link_free included.
  *
- * What callbacks send is written together once they are done.
+ * What callbacks send is written together once they are done, or at redis_link_flush.
  *
  * Bounds: at most max_inflight commands and max_bytes unsent bytes; beyond, a command is refused with
  * -ENOBUFS. A reply of more than 256 MiB ends the link. */
@@ -98,6 +98,9 @@ int redis_link_command(struct redis_link *link, const struct slice *argv, size_t
 /* The same for COUNT (above 0) commands that are already in RESP; FN is called for each of their answers. */
 int redis_link_send(struct redis_link *link, struct slice resp, size_t count, int64_t extra_ms,
                     redis_reply_fn fn, void *ctx);
+/* Writes what was sent so far, for a callback that has more to do: Redis works on it meanwhile. What goes
+ * wrong with it shows as ever, from the loop. */
+void redis_link_flush(struct redis_link *link);
 /* Sends a (P)SUBSCRIBE: until the link ends it takes no other commands, and every message, the confirmations
  * and a refusal (REDIS_REPLY_ERROR) among them, goes to `push`. -EINVAL on a link with reply_functions; else
  * as redis_link_command. */

@@ -13,6 +13,7 @@
 #include "app/ingest.h"
 #include "app/lead.h"
 #include "app/load.h"
+#include "app/marks.h"
 #include "app/poll.h"
 #include "app/reconcile.h"
 #include "app/redis_clock.h"
@@ -63,6 +64,7 @@ struct daemon {
     struct reconcile reconcile;
     struct poll poll;
     struct guarding guarding;
+    struct marks marks;
     struct hook_calls hook_calls;
     struct webhooks webhooks;
     struct event_feed event_feed;

@@ -27,6 +27,7 @@ struct id_marks {
     uint32_t cap, count, first;
     uint32_t stride;
     uint64_t handled; /* since the last mark */
+    uint64_t older;   /* that were noted as such */
     bool has_old;     /* what lies before the first mark is to be trimmed */
 };
 
@@ -66,9 +67,10 @@ void ingest_start(struct ingest *in);
 /* Forgets positions and horizons. */
 void ingest_reset(struct ingest *in);
 void ingest_set_position(struct ingest *in, enum stream_kind stream, struct stream_id position);
-/* An entry of the reports or trades at or before the position that is still there: for trimming (loading,
- * ascending). */
+/* An entry of the reports or trades that has been handled: for trimming. Ascending. */
 void ingest_note_handled(struct ingest *in, enum stream_kind stream, struct stream_id id);
+/* One at or before the position that is still there (loading). Descending, ahead of all others. */
+void ingest_note_older(struct ingest *in, enum stream_kind stream, struct stream_id id);
 
 /* Reads on if nothing is under way and there is room. */
 void ingest_go_on(struct ingest *in);

@@ -1,5 +1,6 @@
-/* Reading the state that Redis holds, at start and at each taking over. One thing after the other; the
- * commands of one step go out together. */
+/* Reading the state that Redis holds, at start and at each taking over. What does not need each other is read
+ * side by side, in pages: a busy Redis takes a while for each answer, and they would add up. Then comes the
+ * next step. */
 #pragma once
 
 #include "core/stream.h"
@@ -8,10 +9,34 @@
 #include <stdint.h>
 
 struct daemon;
+struct load_lane;
+
+/* What is read, for who wants to know how long each took. */
+enum load_part {
+    LOAD_SHARED,    /* meta, totals, what is watched, the groups */
+    LOAD_INSTANCES, /* sets, keys, hashes */
+    LOAD_JOURNAL,
+    LOAD_SIGNALS, /* that are open */
+    LOAD_RESULTS, /* that are kept */
+    LOAD_TRADES,
+    LOAD_EVENTS,
+};
+#define LOAD_PARTS 7
+const char *load_part_name(enum load_part part);
+
+/* How far a part has come: of the load under way, or else of the last one. */
+struct load_progress {
+    int64_t ms;            /* from the beginning of the load to the last answer */
+    uint32_t answers;      /* how many that took */
+    struct stream_id next; /* where the next page begins */
+    uint64_t page;         /* entries asked for */
+};
 
 struct load {
     struct daemon *d;
-    void (*const *steps)(struct load *load); /* ends with NULL */
+    const struct load_lane *lanes; /* of all steps; ends with one that begins nothing */
+    enum load_part part;           /* at work */
+    struct load_progress parts[LOAD_PARTS];
     bool rescanning;
     int step;
     uint32_t pending;     /* answers that this step still waits for */
@@ -19,11 +44,11 @@ struct load {
     struct load_ids *ids; /* instances and trades found */
     uint32_t positions;   /* bits of the streams whose position meta has */
     char cursor[32];
-    struct stream_id next; /* where the next page of a stream begins */
-    uint64_t page;         /* entries asked for */
-    unsigned halvings;     /* of the pages, since links were lost over them */
-    int64_t started_ms;
-    size_t journal_bad;
+    unsigned scans;     /* pages of keys that were looked at */
+    unsigned halvings;  /* of the pages, since links were lost over them */
+    uint64_t halved_in; /* the generation in which that was last */
+    int64_t started_ms, ms;
+    uint64_t journal_lines, journal_bad;
 };
 
 void load_init(struct load *load, struct daemon *d);

@@ -323,6 +323,12 @@ void redis_link_get_stats(const struct redis_link *link, struct redis_link_stats
     ret_stats->bytes_out = link->wire.bytes_out;
 }
 
+void redis_link_flush(struct redis_link *link)
+{
+    if (link->state == LINK_UP && !is_gone(link))
+        (void)redis_wire_flush(&link->wire); /* what fails fails again, where the loop tends to it */
+}
+
 size_t redis_link_inflight(const struct redis_link *link)
 {
     return link->inflight.commands;

@@ -85,6 +85,7 @@ void daemon_forget(struct daemon *d)
     follow_reset(&d->follow);
     reconcile_reset(&d->reconcile);
     ingest_reset(&d->ingest);
+    marks_reset(&d->marks);
     hook_calls_reset(&d->hook_calls);
     commit_reset(&d->commit, 0);
     event_feed_reset(&d->event_feed);
@@ -343,6 +344,7 @@ struct daemon *daemon_new(const struct config_source *source, struct config *con
     reconcile_init(&d->reconcile, d);
     poll_init(&d->poll, d);
     guarding_init(&d->guarding, d);
+    marks_init(&d->marks, d);
     hook_calls_init(&d->hook_calls, d);
     event_feed_init(&d->event_feed, d);
     tap_init(&d->tap, d);

@@ -61,7 +61,7 @@ void ingest_start(struct ingest *in)
 static void forget_marks(struct id_marks *m)
 {
     m->count = m->first = 0;
-    m->handled = 0;
+    m->handled = m->older = 0;
     m->has_old = false;
 }
 
@@ -86,19 +86,18 @@ void ingest_set_position(struct ingest *in, enum stream_kind stream, struct stre
     s->read = s->handled = s->stored = position;
 }
 
-static void add_mark(struct id_marks *m, struct stream_id id)
+static void make_room(struct id_marks *m)
 {
-    if (m->count == m->cap) {
-        uint32_t cap = m->cap ? m->cap * 2 : 64;
-        struct stream_id *ids = mem_new(cap, sizeof *ids);
-        for (uint32_t i = 0; i < m->count; i++)
-            ids[i] = m->ids[(m->first + i) % m->cap];
-        free(m->ids);
-        m->ids = ids;
-        m->cap = cap;
-        m->first = 0;
-    }
-    m->ids[(m->first + m->count++) % m->cap] = id;
+    if (m->count < m->cap)
+        return;
+    uint32_t cap = m->cap ? m->cap * 2 : 64;
+    struct stream_id *ids = mem_new(cap, sizeof *ids);
+    for (uint32_t i = 0; i < m->count; i++)
+        ids[i] = m->ids[(m->first + i) % m->cap];
+    free(m->ids);
+    m->ids = ids;
+    m->cap = cap;
+    m->first = 0;
 }
 
 void ingest_note_handled(struct ingest *in, enum stream_kind stream, struct stream_id id)
@@ -106,8 +105,21 @@ void ingest_note_handled(struct ingest *in, enum stream_kind stream, struct stre
     struct id_marks *m = &in->streams[stream].marks;
     if (++m->handled >= m->stride) {
         m->handled = 0;
-        add_mark(m, id);
+        make_room(m);
+        m->ids[(m->first + m->count++) % m->cap] = id;
     }
+}
+
+/* The newest is a mark, so that the next one is as far from it as from any other. */
+void ingest_note_older(struct ingest *in, enum stream_kind stream, struct stream_id id)
+{
+    struct id_marks *m = &in->streams[stream].marks;
+    if (m->older++ % m->stride != 0)
+        return;
+    make_room(m);
+    m->first = (m->first + m->cap - 1) % m->cap;
+    m->ids[m->first] = id;
+    m->count++;
 }
 
 void ingest_count_rejected(struct ingest *in, enum stream_kind stream, const char *field, uint64_t count)

@@ -85,9 +85,11 @@ static void become_active(struct lead *lead)
         guarding_redis_was_away(&lead->d->guarding);
         hook_calls_go_on(&lead->d->hook_calls);
         webhooks_poke(&lead->d->webhooks);
+        marks_go_on(&lead->d->marks);
     } else {
         hook_calls_resume(&lead->d->hook_calls);
         webhooks_start(&lead->d->webhooks);
+        marks_start(&lead->d->marks);
     }
     event_feed_go_on(&lead->d->event_feed);
     commit_resume(&lead->d->commit);

@@ -17,17 +17,29 @@
 /* No total that we wrote is larger. */
 #define TOTAL_MAX    ((uint64_t)1 << 53)
 #define LOOK_IDS     100
+#define LOOKS_MAX    2  /* under way at once: the second waits in Redis while the first one is read here */
 #define HALVINGS_MAX 10 /* of a page of entries, to one */
+/* Pages of keys that are looked at before it is ready; the next pass looks at all. */
+#define SCANS_MAX  64
+#define SCAN_COUNT "1000"
 
 struct call {
     struct load *load;
     uint64_t generation;
+    enum load_part part;
     void (*fn)(struct load *load, const redisReply *reply, int arg);
     int arg;
     struct key key; /* what is moved aside where it has the wrong type; empty: nothing */
 };
 
 static void run(struct load *load);
+
+const char *load_part_name(enum load_part part)
+{
+    static const char *const names[LOAD_PARTS] = {"shared",  "instances", "journal", "signals",
+                                                  "results", "trades",    "events"};
+    return names[part];
+}
 
 void load_init(struct load *load, struct daemon *d)
 {
@@ -48,7 +60,8 @@ static void forget_ids(struct load *load)
     }
     free(load->ids->kept);
     load->ids->kept = NULL;
-    load->ids->kept_count = load->ids->kept_cap = load->ids->looked = load->ids->ended_left = 0;
+    load->ids->kept_count = load->ids->kept_cap = 0;
+    load->ids->looked = load->ids->ended_left = load->ids->looks = 0;
     load_watch_clear(load->ids);
 }
 
@@ -74,30 +87,47 @@ static void fail(struct load *load, struct slice why)
     lead_on_load_failed(&load->d->lead, text);
 }
 
+/* Entries may have any size, and a page of them too large for an answer or for its time. All that was under
+ * way is lost at once, and counts as one. */
+static void on_lost(struct load *load)
+{
+    if (load->halvings < HALVINGS_MAX && load->halved_in != load->generation)
+        load->halvings++;
+    load->halved_in = load->generation;
+}
+
+static void take_answer(struct load *load, const struct call *call, const redisReply *reply)
+{
+    struct slice text = slice_of(reply->str, reply->type == REDIS_REPLY_ERROR ? reply->len : 0);
+    bool wrong_type = text.len && redis_error_classify(text) == REDIS_ERROR_WRONGTYPE;
+    if (text.len && !wrong_type) {
+        fail(load, text);
+        return;
+    }
+    if (wrong_type && call->key.len)
+        displace(load->d, key_slice(&call->key), slice_text("another"), NULL, NULL);
+    load->part = call->part;
+    if (!wrong_type)
+        call->fn(load, reply, call->arg);
+    if (call->generation != load->generation)
+        return;
+    load->parts[call->part].answers++;
+    load->parts[call->part].ms = loop_now_ms() - load->started_ms;
+    if (--load->pending == 0) {
+        load->step++;
+        run(load);
+    }
+}
+
 static void on_answer(void *ctx, void *object)
 {
     struct call *call = ctx;
     struct load *load = call->load;
-    const redisReply *reply = object;
-    /* Entries may have any size, and a page of them too large for an answer or for its time. */
-    if (call->generation == load->generation && !reply && load->halvings < HALVINGS_MAX)
-        load->halvings++;
-    if (call->generation == load->generation && reply) {
-        struct slice text = slice_of(reply->str, reply->type == REDIS_REPLY_ERROR ? reply->len : 0);
-        bool wrong_type = text.len && redis_error_classify(text) == REDIS_ERROR_WRONGTYPE;
-        if (text.len && !wrong_type) {
-            fail(load, text);
-            free(call);
-            return;
-        }
-        if (wrong_type && call->key.len)
-            displace(load->d, key_slice(&call->key), slice_text("another"), NULL, NULL);
-        if (!wrong_type)
-            call->fn(load, reply, call->arg);
-        if (call->generation == load->generation && --load->pending == 0) {
-            load->step++;
-            run(load);
-        }
+    if (call->generation == load->generation) {
+        if (object)
+            take_answer(load, call, object);
+        else
+            on_lost(load);
     }
     free(call);
 }
@@ -106,7 +136,8 @@ void load_send(struct load *load, const struct slice *words, size_t count,
                void (*fn)(struct load *, const redisReply *, int), int arg, struct slice displaceable)
 {
     struct call *call = mem_new(1, sizeof *call);
-    *call = (struct call){.load = load, .generation = load->generation, .fn = fn, .arg = arg};
+    *call =
+        (struct call){.load = load, .generation = load->generation, .part = load->part, .fn = fn, .arg = arg};
     call->key.len = displaceable.len < KEY_MAX ? displaceable.len : 0;
     if (call->key.len)
         memcpy(call->key.text, displaceable.data, call->key.len);
@@ -211,6 +242,14 @@ static void on_members(struct load *load, const redisReply *reply, int is_trade)
                            load_text(reply->element[i]), UINT32_MAX);
 }
 
+/* Whoever has had an event was registered, also where a set has lost him. */
+static void on_seqs(struct load *load, const redisReply *reply, int arg)
+{
+    UNUSED(arg);
+    for (size_t i = 0; i + 1 < reply->elements; i += 2)
+        (void)id_queue_add(&load->ids->instances, load_text(reply->element[i]), UINT32_MAX);
+}
+
 static void read_sets(struct load *load)
 {
     for (int s = 0; s < INSTANCE_STATES; s++) {
@@ -225,10 +264,14 @@ static void read_sets(struct load *load)
         struct slice words[] = {slice_text("SMEMBERS"), key_slice(&key)};
         load_send(load, words, 2, on_members, true, key_slice(&key));
     }
+    struct slice seqs[] = {slice_text("HGETALL"), slice_text(KEY_SEQ)};
+    load_send(load, seqs, 2, on_seqs, 0, seqs[1]);
     (void)snprintf(load->cursor, sizeof load->cursor, "0");
+    load->scans = 0;
 }
 
 static void scan(struct load *load);
+static void look(struct load *load);
 
 static void on_scanned(struct load *load, const redisReply *reply, int arg)
 {
@@ -242,20 +285,23 @@ static void on_scanned(struct load *load, const redisReply *reply, int arg)
         if (key_parse_record(load_text(reply->element[1]->element[i]), &kind, &id) && kind == RECORD_INSTANCE)
             (void)id_queue_add(&load->ids->instances, id, UINT32_MAX);
     }
-    if (strcmp(load->cursor, "0") != 0)
+    uint64_t generation = load->generation;
+    if (strcmp(load->cursor, "0") != 0 && load->scans < SCANS_MAX)
         scan(load);
+    if (load->generation == generation)
+        look(load);
 }
 
-/* Hashes that others wrote while nobody was there to put them into a set. */
+/* Hashes that others wrote while nobody was there to put them into a set. Among the keys may be any number of
+ * trades. */
 static void scan(struct load *load)
 {
     struct slice words[] = {slice_text("SCAN"),       slice_text(load->cursor), slice_text("MATCH"),
-                            slice_text("instance:*"), slice_text("COUNT"),      slice_text("1000"),
+                            slice_text("instance:*"), slice_text("COUNT"),      slice_text(SCAN_COUNT),
                             slice_text("TYPE"),       slice_text("hash")};
+    load->scans++;
     load_send(load, words, ARRAY_LEN(words), on_scanned, 0, slice_of(NULL, 0));
 }
-
-static void look(struct load *load);
 
 /* It was registered: a set names it, or it has had events. Any other hash is one that others wrote meanwhile.
  */
@@ -272,6 +318,7 @@ static void on_looked(struct load *load, const redisReply *reply, int arg)
     UNUSED(arg);
     struct daemon *d = load->d;
     struct looked looked;
+    load->ids->looks--;
     for (size_t i = 0; i < reply->elements; i++) {
         if (!look_parse(reply, i, &looked))
             continue;
@@ -283,23 +330,48 @@ static void on_looked(struct load *load, const redisReply *reply, int arg)
     look(load);
 }
 
-static void look(struct load *load)
+static void look_once(struct load *load)
 {
     uint32_t left = load->ids->instances.count - load->ids->looked;
-    if (!left)
-        return;
     uint32_t count = left < LOOK_IDS ? left : LOOK_IDS;
     struct buf command = BUF_INIT;
     look_render(load->ids->instances.ids + load->ids->looked, count, &command);
     load->ids->looked += count;
+    load->ids->looks++;
     struct call *call = mem_new(1, sizeof *call);
-    *call = (struct call){.load = load, .generation = load->generation, .fn = on_looked};
+    *call = (struct call){.load = load, .generation = load->generation, .part = load->part, .fn = on_looked};
     load->pending++;
     if (redis_link_send(load->d->link, buf_slice(&command), 1, 0, on_answer, call)) {
         free(call);
         fail(load, slice_text("the link takes no command"));
     }
     buf_clear(&command);
+}
+
+static void look(struct load *load)
+{
+    while (load->ids->looks < LOOKS_MAX && load->ids->looked < load->ids->instances.count)
+        look_once(load);
+}
+
+/* How long each part took says where a start that takes long does so. */
+static void tell_loaded(const struct load *load)
+{
+    struct daemon *d = load->d;
+    struct ledger_view view;
+    ledger_view(d->ledger, &view);
+    LOG(d->log, INFO, "state loaded", log_int("instances", d->fleet.count),
+        log_int("open_signals", (int64_t)view.open),
+        log_int("remembered_signals", (int64_t)view.ended_remembered),
+        log_int("open_trades", d->trades.open_count), log_int("ended_trades", d->trades.other_count),
+        log_int("journal_lines", (int64_t)load->journal_lines),
+        log_int("journal_lines_skipped", (int64_t)load->journal_bad), log_int("ms", load->ms),
+        log_int("shared_ms", load->parts[LOAD_SHARED].ms),
+        log_int("instances_ms", load->parts[LOAD_INSTANCES].ms),
+        log_int("journal_ms", load->parts[LOAD_JOURNAL].ms),
+        log_int("signals_ms", load->parts[LOAD_SIGNALS].ms),
+        log_int("results_ms", load->parts[LOAD_RESULTS].ms),
+        log_int("trades_ms", load->parts[LOAD_TRADES].ms), log_int("events_ms", load->parts[LOAD_EVENTS].ms));
 }
 
 static void finish(struct load *load)
@@ -313,14 +385,8 @@ static void finish(struct load *load)
             log_int("signals", (int64_t)difference));
     load_watch_finish(load);
     load->halvings = 0;
-    struct ledger_view view;
-    ledger_view(d->ledger, &view);
-    LOG(d->log, INFO, "state loaded", log_int("instances", d->fleet.count),
-        log_int("open_signals", (int64_t)view.open),
-        log_int("remembered_signals", (int64_t)view.ended_remembered),
-        log_int("open_trades", d->trades.open_count), log_int("ended_trades", d->trades.other_count),
-        log_int("journal_lines_skipped", (int64_t)load->journal_bad),
-        log_int("ms", loop_now_ms() - load->started_ms));
+    load->ms = loop_now_ms() - load->started_ms;
+    tell_loaded(load);
     load->step = -1;
     forget_ids(load);
     lead_on_loaded(&d->lead);
@@ -333,25 +399,52 @@ static void finish_rescan(struct load *load)
     lead_on_loaded(&load->d->lead);
 }
 
-static void (*const all_steps[])(struct load *load) = {
-    read_shared,      load_watch,     make_groups,       read_sets,    scan,         look,
-    load_open_trades, load_ended_ids, load_ended_trades, load_journal, load_signals, load_results,
-    load_reports,     load_trades,    load_events,       finish,       NULL,
+/* What a lane needs of others is read in a step before it: the positions of the groups, instances of what
+ * they are watched for, trades of their instances, the open signals of the journal. */
+static const struct load_lane all_lanes[] = {
+    {0, LOAD_SHARED, read_shared},       {0, LOAD_SHARED, load_watch},    {0, LOAD_INSTANCES, read_sets},
+    {1, LOAD_SHARED, make_groups},       {2, LOAD_JOURNAL, load_journal}, {2, LOAD_INSTANCES, look},
+    {2, LOAD_INSTANCES, scan},           {2, LOAD_RESULTS, load_results}, {2, LOAD_EVENTS, load_events},
+    {2, LOAD_TRADES, load_ended_ids},    {3, LOAD_SIGNALS, load_signals}, {3, LOAD_TRADES, load_open_trades},
+    {4, LOAD_TRADES, load_ended_trades}, {5, LOAD_SHARED, finish},        {0},
 };
-static void (*const rescan_steps[])(struct load *load) = {make_groups, load_signals, load_events,
-                                                          finish_rescan, NULL};
+static const struct load_lane rescan_lanes[] = {
+    {0, LOAD_SHARED, make_groups},
+    {1, LOAD_SIGNALS, load_signals},
+    {1, LOAD_EVENTS, load_events},
+    {2, LOAD_SHARED, finish_rescan},
+    {0},
+};
+
+/* False where the load is over with it, or was given up. */
+static bool begin_step(struct load *load, int step)
+{
+    uint64_t generation = load->generation;
+    for (const struct load_lane *lane = load->lanes; lane->begin; lane++) {
+        if (lane->step != step)
+            continue;
+        load->part = lane->part;
+        lane->begin(load);
+        if (load->generation != generation || load->step < 0)
+            return false;
+    }
+    return true;
+}
 
 /* Begins the steps from the present one on; one that asks for nothing is over at once. */
 static void run(struct load *load)
 {
-    uint64_t generation = load->generation;
-    while (load->generation == generation && load->step >= 0 && load->steps[load->step]) {
-        load->steps[load->step](load);
-        if (load->generation != generation || load->pending)
-            return;
-        if (load->step >= 0)
-            load->step++;
-    }
+    while (begin_step(load, load->step) && !load->pending)
+        load->step++;
+}
+
+static void begin(struct load *load, const struct load_lane *lanes)
+{
+    load->started_ms = loop_now_ms();
+    memset(load->parts, 0, sizeof load->parts);
+    load->lanes = lanes;
+    load->step = 0;
+    run(load);
 }
 
 void load_start(struct load *load)
@@ -359,21 +452,16 @@ void load_start(struct load *load)
     load_abandon(load);
     daemon_forget(load->d);
     ledger_load_begin(load->d->ledger);
-    load->started_ms = loop_now_ms();
     load->positions = 0;
-    load->journal_bad = 0;
-    load->steps = all_steps;
+    load->journal_lines = load->journal_bad = 0;
     load->rescanning = false;
-    load->step = 0;
-    run(load);
+    begin(load, all_lanes);
 }
 
 void load_rescan(struct load *load)
 {
     load_abandon(load);
-    load->steps = rescan_steps;
     load->rescanning = true;
     load->positions = UINT32_MAX; /* ours count, not those of the groups */
-    load->step = 0;
-    run(load);
+    begin(load, rescan_lanes);
 }

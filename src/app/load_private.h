@@ -7,7 +7,14 @@
 #include "util/map.h"
 #include <hiredis/hiredis.h>
 
-/* Entry IDs (and result ids) that are read newest first and told oldest first. */
+/* What a step begins, side by side with the others of the same step. */
+struct load_lane {
+    int step;
+    enum load_part part;
+    void (*begin)(struct load *load);
+};
+
+/* Results that are read newest first and told oldest first. */
 struct load_kept {
     struct stream_id id;
     struct ident result_id;
@@ -25,6 +32,7 @@ struct load_ids {
     struct id_queue instances, trades;
     struct id_queue ended;       /* trades, newest first */
     uint32_t looked, ended_left; /* of instances; of ended */
+    uint32_t looks;              /* at instances, under way */
     struct load_kept *kept;
     uint32_t kept_count, kept_cap;
     struct load_stored *stored;
@@ -33,8 +41,8 @@ struct load_ids {
     struct buf text;
 };
 
-/* Sends a command of this step; FN gets its answer, which is no error. Where the key is of a wrong type it is
- * moved aside if it is named in DISPLACEABLE, and FN is not called. */
+/* Sends a command of the part at work; FN gets its answer, which is no error. Where the key is of a wrong
+ * type it is moved aside if it is named in DISPLACEABLE, and FN is not called. */
 void load_send(struct load *load, const struct slice *words, size_t count,
                void (*fn)(struct load *, const redisReply *, int), int arg, struct slice displaceable);
 
@@ -43,7 +51,7 @@ static inline struct slice load_text(const redisReply *reply)
     return reply->type == REDIS_REPLY_STRING ? slice_of(reply->str, reply->len) : slice_of("", 0);
 }
 
-/* load_watch.c: what watches over instances. A step reads it, ahead of the instances; each takes its own. */
+/* load_watch.c: what watches over instances. A lane reads it, ahead of the instances; each takes its own. */
 void load_watch_init(struct load_ids *ids);
 void load_watch_clear(struct load_ids *ids);
 void load_watch(struct load *load);
@@ -51,15 +59,12 @@ void load_watch_take(struct load *load, struct instance *instance);
 /* All instances are known: what belongs to none is removed. */
 void load_watch_finish(struct load *load);
 
-/* Steps (load_streams.c): the journal of signals, the open signals, the kept results, the kept reports and
- * trades. */
+/* Lanes (load_streams.c): the journal of signals, the open signals, the kept results. */
 void load_journal(struct load *load);
 void load_signals(struct load *load);
 void load_results(struct load *load);
-void load_reports(struct load *load);
-void load_trades(struct load *load);
 
-/* Steps (load_trade.c): the open trades of ids->trades, which of the others are the newest, and these. */
+/* Lanes (load_trade.c): the open trades of ids->trades, which of the others are the newest, and these. */
 void load_open_trades(struct load *load);
 void load_ended_ids(struct load *load);
 void load_ended_trades(struct load *load);

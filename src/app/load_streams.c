@@ -1,4 +1,5 @@
 /* Loading what the streams hold: each is read in pages, never all at once. */
+#include "adapters/redis_link.h"
 #include "adapters/redis_stream.h"
 #include "app/daemon.h"
 #include "codec/journal.h"
@@ -9,8 +10,13 @@
 #include "util/number.h"
 #include <stdlib.h>
 
-#define PAGE         1000
-#define JOURNAL_PAGE 100
+#define PAGE 1000
+/* A page of the journal, which is most of what is read: as many entries as make JOURNAL_BYTES by those
+ * before, for an entry is as large as its batch was. It takes some milliseconds to be taken in. */
+#define JOURNAL_PAGE     100
+#define JOURNAL_PAGE_MAX 10000
+#define JOURNAL_BYTES    ((size_t)512 << 10)
+#define JOURNAL_GROWTH   4 /* of a page against the one before, at most */
 
 static const struct stream_id first_id = {0, 0};
 static const struct stream_id last_id = {UINT64_MAX, UINT64_MAX};
@@ -20,13 +26,13 @@ static void send_range(struct load *load, const char *command, const char *key, 
                        void (*fn)(struct load *, const redisReply *, int), int arg, bool displaceable)
 {
     char from_text[STREAM_ID_TEXT_MAX], to_text[STREAM_ID_TEXT_MAX], count_text[NUMBER_TEXT_MAX];
-    load->page = count >> load->halvings ? count >> load->halvings : 1;
+    uint64_t page = count >> load->halvings ? count >> load->halvings : 1;
+    load->parts[load->part].page = page;
     stream_id_format(from_text, from);
     stream_id_format(to_text, to);
-    struct slice words[] = {
-        slice_text(command),   slice_text(key),
-        slice_text(from_text), slice_text(to_text),
-        slice_text("COUNT"),   slice_of(count_text, number_format_u64(count_text, load->page))};
+    struct slice words[] = {slice_text(command),   slice_text(key),
+                            slice_text(from_text), slice_text(to_text),
+                            slice_text("COUNT"),   slice_of(count_text, number_format_u64(count_text, page))};
     load_send(load, words, ARRAY_LEN(words), fn, arg, displaceable ? words[1] : slice_of(NULL, 0));
 }
 
@@ -61,55 +67,103 @@ static bool entry_of(const struct load *load, const redisReply *reply, enum stre
 
 struct journal_target {
     struct ledger *ledger;
-    uint64_t at_ms;
+    uint64_t at_ms, lines;
 };
 
 static void on_received(void *ctx, struct slice signal_id, struct stream_id entry, struct slice action,
                         struct slice instance_id)
 {
-    ledger_load_received(((struct journal_target *)ctx)->ledger, signal_id, entry, action, instance_id);
+    struct journal_target *target = ctx;
+    target->lines++;
+    ledger_load_received(target->ledger, signal_id, entry, action, instance_id);
 }
 
 static void on_accepted(void *ctx, struct slice signal_id, uint64_t accepted_ms)
 {
-    ledger_load_accepted(((struct journal_target *)ctx)->ledger, signal_id, accepted_ms);
+    struct journal_target *target = ctx;
+    target->lines++;
+    ledger_load_accepted(target->ledger, signal_id, accepted_ms);
 }
 
 static void on_ended(void *ctx, struct slice signal_id, enum signal_outcome outcome)
 {
     struct journal_target *target = ctx;
+    target->lines++;
     ledger_load_ended(target->ledger, signal_id, outcome, target->at_ms);
 }
 
 static void on_early(void *ctx, struct slice signal_id, enum result_status status, struct stream_id result)
 {
-    ledger_load_early(((struct journal_target *)ctx)->ledger, signal_id, status, result);
+    struct journal_target *target = ctx;
+    target->lines++;
+    ledger_load_early(target->ledger, signal_id, status, result);
+}
+
+static void read_journal(struct load *load, const redisReply *page)
+{
+    struct journal_target target = {.ledger = load->d->ledger};
+    struct journal_reader reader = {on_received, on_accepted, on_ended, on_early, &target};
+    for (size_t i = 0; i < page->elements; i++) {
+        struct stream_id id;
+        if (!entry_id(page->element[i], &id))
+            continue;
+        target.at_ms = id.ms;
+        const redisReply *fields = page->element[i]->element[1];
+        for (size_t f = 0; f + 1 < fields->elements; f += 2)
+            if (slice_is(load_text(fields->element[f]), "lines"))
+                load->journal_bad += journal_read(load_text(fields->element[f + 1]), &reader);
+    }
+    load->journal_lines += target.lines;
+}
+
+static size_t bytes_of(const redisReply *page)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < page->elements; i++) {
+        const redisReply *entry = page->element[i];
+        const redisReply *fields = entry->elements == 2 ? entry->element[1] : entry;
+        for (size_t f = 0; f < fields->elements; f++)
+            bytes += fields->element[f]->len;
+    }
+    return bytes;
+}
+
+static uint64_t next_journal_page(const redisReply *page)
+{
+    uint64_t fitting = page->elements * JOURNAL_BYTES / (bytes_of(page) + 1);
+    uint64_t most = (uint64_t)page->elements * JOURNAL_GROWTH;
+    most = most < JOURNAL_PAGE_MAX ? most : JOURNAL_PAGE_MAX;
+    fitting = fitting < most ? fitting : most;
+    return fitting ? fitting : 1;
+}
+
+static bool last_entry_id(const redisReply *page, struct stream_id *ret_id)
+{
+    for (size_t i = page->elements; i > 0; i--)
+        if (entry_id(page->element[i - 1], ret_id))
+            return true;
+    return false;
 }
 
 static void on_journal_page(struct load *load, const redisReply *reply, int arg)
 {
     UNUSED(arg);
-    struct journal_target target = {.ledger = load->d->ledger};
-    struct journal_reader reader = {on_received, on_accepted, on_ended, on_early, &target};
-    struct stream_id id = load->next;
-    for (size_t i = 0; i < reply->elements; i++) {
-        if (!entry_id(reply->element[i], &id))
-            continue;
-        target.at_ms = id.ms;
-        const redisReply *fields = reply->element[i]->element[1];
-        for (size_t f = 0; f + 1 < fields->elements; f += 2)
-            if (slice_is(load_text(fields->element[f]), "lines"))
-                load->journal_bad += journal_read(load_text(fields->element[f + 1]), &reader);
+    struct load_progress *journal = &load->parts[LOAD_JOURNAL];
+    uint64_t generation = load->generation;
+    struct stream_id last;
+    /* Redis makes the next page ready while this one is read here. */
+    if (reply->elements == journal->page && last_entry_id(reply, &last)) {
+        send_range(load, "XRANGE", KEY_JOURNAL, stream_id_next(last), last_id, next_journal_page(reply),
+                   on_journal_page, 0, true);
+        if (load->generation != generation)
+            return;
+        redis_link_flush(load->d->link);
     }
-    if (reply->elements < load->page)
-        return;
-    load->next = stream_id_next(id);
-    send_range(load, "XRANGE", KEY_JOURNAL, load->next, last_id, JOURNAL_PAGE, on_journal_page, 0, true);
+    read_journal(load, reply);
 }
 
 void load_journal(struct load *load)
 {
-    load->next = first_id;
     send_range(load, "XRANGE", KEY_JOURNAL, first_id, last_id, JOURNAL_PAGE, on_journal_page, 0, true);
 }
 
@@ -119,7 +173,8 @@ static void on_signals_page(struct load *load, const redisReply *reply, int arg)
 {
     UNUSED(arg);
     struct daemon *d = load->d;
-    struct entry entry = {.id = load->next};
+    struct load_progress *signals = &load->parts[LOAD_SIGNALS];
+    struct entry entry = {.id = signals->next};
     for (size_t i = 0; i < reply->elements; i++) {
         struct signal_entry_scratch scratch;
         struct signal_entry signal;
@@ -134,104 +189,78 @@ static void on_signals_page(struct load *load, const redisReply *reply, int arg)
                  !ledger_is_open(d->ledger, signal.signal_id)) /* handled and not open: it has ended */
             ledger_on_rejected(d->ledger, STREAM_SIGNALS, entry.id);
     }
-    if (reply->elements < load->page)
+    if (reply->elements < signals->page)
         return;
-    load->next = stream_id_next(entry.id);
-    send_range(load, "XRANGE", d->names.stream[STREAM_SIGNALS], load->next,
+    signals->next = stream_id_next(entry.id);
+    send_range(load, "XRANGE", d->names.stream[STREAM_SIGNALS], signals->next,
                d->ingest.streams[STREAM_SIGNALS].handled, PAGE, on_signals_page, 0, false);
 }
 
 void load_signals(struct load *load)
 {
-    load->next = ledger_find_unsettled(load->d->ledger);
-    send_range(load, "XRANGE", load->d->names.stream[STREAM_SIGNALS], load->next,
+    struct stream_id from = ledger_find_unsettled(load->d->ledger);
+    load->parts[LOAD_SIGNALS].next = from;
+    send_range(load, "XRANGE", load->d->names.stream[STREAM_SIGNALS], from,
                load->d->ingest.streams[STREAM_SIGNALS].handled, PAGE, on_signals_page, 0, false);
 }
 
-/* ---- what is kept of handled entries, newest first: told oldest first once the page that is wanted is full
- * ---- */
+/* ---- the results that are kept, newest first ---- */
 
-/* Of reports and trades some more than may stay, so that it is seen whether there are more. */
-static uint64_t wanted(const struct load *load, enum stream_kind k)
+static void keep_result(struct load *load, const redisReply *reply, struct stream_id id)
 {
-    const struct config *config = load->d->config;
-    uint64_t stride = load->d->ingest.streams[k].marks.stride;
-    return k == STREAM_RESULTS
-               ? (uint64_t)config->results.max_len
-               : 2 * stride + (uint64_t)(k == STREAM_REPORTS ? config->streams.reports_max_len
-                                                             : config->streams.trades_max_len);
-}
-
-static void keep(struct load_ids *ids, struct stream_id id, struct slice result_id)
-{
+    struct load_ids *ids = load->ids;
+    struct entry entry;
+    struct result_entry result;
+    struct slice field;
+    struct errmsg why;
+    bool is_valid =
+        entry_of(load, reply, STREAM_RESULTS, &entry) && result_entry_parse(&entry, &result, &field, &why);
     if (ids->kept_count == ids->kept_cap) {
         ids->kept_cap = ids->kept_cap ? ids->kept_cap * 2 : PAGE;
         ids->kept = mem_resize(ids->kept, ids->kept_cap, sizeof *ids->kept);
     }
     struct load_kept *kept = &ids->kept[ids->kept_count++];
     kept->id = id;
-    ident_set(&kept->result_id, result_id);
+    ident_set(&kept->result_id, is_valid ? result.result_id : slice_of("", 0));
 }
 
-static void tell_kept(struct load *load, enum stream_kind k)
+/* All that are wanted have been read: they are told oldest first. */
+static void tell_results(struct load *load)
 {
     struct load_ids *ids = load->ids;
     while (ids->kept_count) {
         const struct load_kept *kept = &ids->kept[--ids->kept_count];
-        if (k == STREAM_RESULTS)
-            ledger_load_result(load->d->ledger, kept->id, ident_slice(&kept->result_id));
-        else
-            ingest_note_handled(&load->d->ingest, k, kept->id);
+        ledger_load_result(load->d->ledger, kept->id, ident_slice(&kept->result_id));
     }
 }
 
-static void on_kept_page(struct load *load, const redisReply *reply, int k)
+static void on_results_page(struct load *load, const redisReply *reply, int arg);
+
+static void send_results(struct load *load, struct stream_id to)
 {
-    struct load_ids *ids = load->ids;
-    struct stream_id id = load->next;
-    for (size_t i = 0; i < reply->elements; i++) {
-        struct entry entry;
-        struct slice result_id = slice_of("", 0);
-        if (!entry_id(reply->element[i], &id))
-            continue;
-        struct result_entry result;
-        struct slice field;
-        struct errmsg why;
-        if (k == STREAM_RESULTS && entry_of(load, reply->element[i], STREAM_RESULTS, &entry) &&
-            result_entry_parse(&entry, &result, &field, &why))
-            result_id = result.result_id;
-        keep(ids, id, result_id);
-    }
-    uint64_t want = wanted(load, (enum stream_kind)k);
-    if (reply->elements < load->page || ids->kept_count >= want) {
-        tell_kept(load, (enum stream_kind)k);
-        return;
-    }
-    load->next = stream_id_prev(id);
-    send_range(load, "XREVRANGE", load->d->names.stream[k], load->next, first_id, PAGE, on_kept_page, k,
-               false);
+    load->parts[LOAD_RESULTS].next = to;
+    send_range(load, "XREVRANGE", load->d->names.stream[STREAM_RESULTS], to, first_id, PAGE, on_results_page,
+               0, false);
 }
 
-static void start_kept(struct load *load, enum stream_kind k)
+static void on_results_page(struct load *load, const redisReply *reply, int arg)
 {
-    if (stream_id_compare(load->d->ingest.streams[k].handled, first_id) == 0)
-        return;
-    load->next = load->d->ingest.streams[k].handled;
-    send_range(load, "XREVRANGE", load->d->names.stream[k], load->next, first_id, PAGE, on_kept_page, (int)k,
-               false);
+    UNUSED(arg);
+    struct load_progress *results = &load->parts[LOAD_RESULTS];
+    struct stream_id id = results->next;
+    for (size_t i = 0; i < reply->elements; i++)
+        if (entry_id(reply->element[i], &id))
+            keep_result(load, reply->element[i], id);
+    if (reply->elements == results->page &&
+        load->ids->kept_count < (uint64_t)load->d->config->results.max_len)
+        send_results(load, stream_id_prev(id));
+    else
+        tell_results(load);
 }
 
 void load_results(struct load *load)
 {
-    start_kept(load, STREAM_RESULTS);
-}
-
-void load_reports(struct load *load)
-{
-    start_kept(load, STREAM_REPORTS);
-}
-
-void load_trades(struct load *load)
-{
-    start_kept(load, STREAM_TRADES);
+    struct stream_id handled = load->d->ingest.streams[STREAM_RESULTS].handled;
+    if (stream_id_compare(handled, first_id) != 0)
+        send_results(load, handled);
 }

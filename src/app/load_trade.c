@@ -10,7 +10,7 @@
 #include "util/time_text.h"
 
 /* Ended trades that are asked for at once. */
-#define SLICE_MAX 500
+#define SLICE_MAX 2000
 
 static void take(struct load *load, const redisReply *reply, struct slice id, bool open)
 {

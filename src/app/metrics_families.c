@@ -277,6 +277,17 @@ const struct family total_families[] = {
       ""},
      metrics_write_repairs,
      0},
+    {{"mt5stated_reconcile_passes_total", PROM_COUNTER, "",
+      "Times that all indexes and hashes were checked against each other", ""},
+     metrics_write_scalar,
+     SCALAR_PASSES},
+    {{"mt5stated_load_seconds", PROM_GAUGE, "part",
+      "Time from the beginning of the last reading of the state in Redis (at a start, a takeover, after a "
+      "loss) to the "
+      "last answer about each part; what takes longest is what it took. Left out until it has begun",
+      ""},
+     metrics_write_load,
+     0},
     {{"mt5stated_ready", PROM_GAUGE, "", "1 while the state can be relied on, as /-/ready says", ""},
      metrics_write_scalar,
      SCALAR_READY},

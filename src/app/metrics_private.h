@@ -55,6 +55,7 @@ enum scalar {
     SCALAR_RELOAD_OK,
     SCALAR_RELOAD_TIME,
     SCALAR_BATCHES,
+    SCALAR_PASSES,
     SCALAR_FAILED_OPERATIONS,
     SCALAR_BLOCKED,
     SCALAR_LOG_DROPPED,
@@ -102,6 +103,7 @@ void metrics_write_unmatched(const struct scrape *s, int which);
 void metrics_write_trades(const struct scrape *s, int which);
 void metrics_write_entries(const struct scrape *s, int which);
 void metrics_write_rejected(const struct scrape *s, int which);
+void metrics_write_load(const struct scrape *s, int which);
 void metrics_write_repairs(const struct scrape *s, int which);
 void metrics_write_rollbacks(const struct scrape *s, int which);
 void metrics_write_http_closed(const struct scrape *s, int which);

@@ -129,6 +129,16 @@ void metrics_write_rejected(const struct scrape *s, int which)
     }
 }
 
+void metrics_write_load(const struct scrape *s, int which)
+{
+    const struct load *load = &s->d->load;
+
+    UNUSED(which);
+    for (int part = 0; load->started_ms && part < LOAD_PARTS; part++)
+        prom_sample(s->writer, scrape_label(s, "part", slice_text(load_part_name((enum load_part)part))),
+                    (double)load->parts[part].ms / 1000);
+}
+
 void metrics_write_repairs(const struct scrape *s, int which)
 {
     UNUSED(which);

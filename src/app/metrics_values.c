@@ -58,6 +58,8 @@ static double value_of(const struct scrape *s, enum scalar scalar)
         return d->reload_ok;
     case SCALAR_RELOAD_TIME:
         return (double)d->reload_at_s;
+    case SCALAR_PASSES:
+        return (double)d->reconcile.passes;
     case SCALAR_BATCHES:
         return (double)d->commit.batches;
     case SCALAR_FAILED_OPERATIONS:

@@ -57,8 +57,9 @@ void ledger_load_ended(struct ledger *l, struct slice signal_id, enum signal_out
         signal_remove_duplicates(l, index);
         l->counts[l->open.items[index].action].open--;
         open_remove(&l->open, index);
+    } else { /* what is open is not remembered as ended as well */
+        ended_forget(l, ended_find(l, signal_id, hash));
     }
-    ended_forget(l, ended_find(l, signal_id, hash));
     ended_add(l, signal_id, hash, outcome, time_of(at_ms));
 }
 
