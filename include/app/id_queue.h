@@ -1,4 +1,4 @@
-/* Ids to be looked at, each once, in the order in which they came. */
+/* Ids to be looked at, in the order in which they came; each once, as long as it has not been looked at. */
 #pragma once
 
 #include "core/ident.h"
@@ -17,3 +17,5 @@ void id_queue_clear(struct id_queue *q);
 void id_queue_reset(struct id_queue *q);
 /* True where ID is new; nothing happens where it is there already, is no id, or MAX ids are there. */
 bool id_queue_add(struct id_queue *q, struct slice id, uint32_t max);
+/* The id at INDEX is taken out of the queue's order by now: it may be added again, behind all others. */
+void id_queue_let_again(struct id_queue *q, uint32_t index);

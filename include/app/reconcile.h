@@ -40,7 +40,10 @@ struct write_back {
 struct reconcile {
     struct daemon *d;
     struct loop_timer *timer;
-    int64_t interval_ms;   /* that the timer was set to */
+    int64_t interval_ms; /* that the timer was set to */
+    struct loop_timer *soon;
+    bool is_wanted;        /* a pass ahead of the interval */
+    int64_t began_ms;      /* monotonic: the last pass */
     struct id_queue queue; /* to be looked at */
     uint32_t done;         /* of it */
     bool looking;          /* a look is under way */
@@ -62,6 +65,9 @@ void reconcile_reset(struct reconcile *r);
 void reconcile_start(struct reconcile *r);
 /* Nothing is looked at until it is started again, and no batch waits for a look. */
 void reconcile_pause(struct reconcile *r);
+/* Something may have been missed: a pass as soon as the one under way is over, and at least a second after
+ * its beginning, however often it is asked for. */
+void reconcile_soon(struct reconcile *r);
 /* Looks at instance ID soon. */
 void reconcile_look(struct reconcile *r, struct slice id);
 /* A batch has been stored: a look that waited may begin, a write-back goes on. */

@@ -18,6 +18,8 @@
 #define BLOCKED_MS  1000
 #define BLOCKED_MAX 10000
 #define DIRTY_MAX   100000
+/* Hashes of an instance, each with a pattern of its own. */
+#define PATTERNS 3
 
 static void on_up(void *ctx);
 static void on_down(void *ctx, const char *reason, bool was_up);
@@ -78,9 +80,9 @@ void follow_expect_nothing(struct follow *f)
 static void on_up(void *ctx)
 {
     struct follow *f = ctx;
-    char patterns[3][64];
-    struct slice words[4] = {slice_text("PSUBSCRIBE")};
-    for (int k = 0; k < 3; k++) {
+    char patterns[PATTERNS][64];
+    struct slice words[PATTERNS + 1] = {slice_text("PSUBSCRIBE")};
+    for (int k = 0; k < PATTERNS; k++) {
         int n = snprintf(patterns[k], sizeof patterns[k], "__keyspace@%d__:%s*", f->d->config->redis.db,
                          key_record_prefix((enum record_kind)k));
         words[k + 1] = slice_of(patterns[k], (size_t)n);
@@ -103,6 +105,14 @@ static bool is_text(const redisReply *reply)
     return reply->type == REDIS_REPLY_STRING;
 }
 
+/* [psubscribe, pattern, 3]: from here on every write is heard, and those before may have been missed. */
+static bool is_last_confirmation(const redisReply *m)
+{
+    return m->type == REDIS_REPLY_ARRAY && m->elements == 3 && is_text(m->element[0]) &&
+           strcmp(m->element[0]->str, "psubscribe") == 0 && m->element[2]->type == REDIS_REPLY_INTEGER &&
+           m->element[2]->integer == PATTERNS;
+}
+
 /* [pmessage, pattern, __keyspace@0__:instance:mt5-1, hset] */
 static void on_push(void *ctx, const struct redisReply *m)
 {
@@ -111,6 +121,10 @@ static void on_push(void *ctx, const struct redisReply *m)
         LOG_LIMITED(f->d->log, WARN, slice_text("subscribe"),
                     "notifications are refused; writes by others are found by reconciling",
                     log_slice("error", slice_of(m->str, m->len)));
+        return;
+    }
+    if (is_last_confirmation(m)) {
+        reconcile_soon(&f->d->reconcile);
         return;
     }
     if (m->type != REDIS_REPLY_ARRAY || m->elements != 4 || !is_text(m->element[2]) ||
@@ -166,8 +180,12 @@ static void on_config_set(void *ctx, void *object)
 {
     struct follow *f = ctx;
     const redisReply *reply = object;
-    if (!reply || reply->type != REDIS_REPLY_ERROR)
+    if (!reply)
         return;
+    if (reply->type != REDIS_REPLY_ERROR) { /* nobody told until now */
+        reconcile_soon(&f->d->reconcile);
+        return;
+    }
     f->hearing = false; /* subscribed, but nobody tells */
     follow_expect_nothing(f);
     if (f->refused_told)

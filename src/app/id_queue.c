@@ -40,3 +40,8 @@ bool id_queue_add(struct id_queue *q, struct slice id, uint32_t max)
     map_insert(&q->map, q->count++);
     return true;
 }
+
+void id_queue_let_again(struct id_queue *q, uint32_t index)
+{
+    (void)map_remove(&q->map, index); /* it may be already */
+}

@@ -19,7 +19,7 @@
 #define LOOK_IDS     100
 #define LOOKS_MAX    2  /* under way at once: the second waits in Redis while the first one is read here */
 #define HALVINGS_MAX 10 /* of a page of entries, to one */
-/* Pages of keys that are looked at before it is ready; the next pass looks at all. */
+/* Pages of keys that are looked at before it is ready; the pass that follows a load looks at all. */
 #define SCANS_MAX  64
 #define SCAN_COUNT "1000"
 
@@ -389,6 +389,8 @@ static void finish(struct load *load)
     tell_loaded(load);
     load->step = -1;
     forget_ids(load);
+    if (strcmp(load->cursor, "0") != 0)
+        reconcile_soon(&d->reconcile); /* keys are left that have not been looked at */
     lead_on_loaded(&d->lead);
 }
 

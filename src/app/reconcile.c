@@ -19,8 +19,11 @@
 #define QUEUE_MAX 1000000
 /* Keys that one SCAN looks at. */
 #define SCAN_COUNT "500"
+/* From the beginning of a pass to that of one that is wanted ahead of the interval. */
+#define APART_MS 1000
 
 static void on_timer(void *ctx);
+static void on_soon(void *ctx);
 static void look_on(struct reconcile *r);
 static void scan_on(struct reconcile *r);
 
@@ -35,12 +38,14 @@ void reconcile_init(struct reconcile *r, struct daemon *d)
 {
     *r = (struct reconcile){.d = d};
     r->timer = loop_timer_new(d->loop, on_timer, r);
+    r->soon = loop_timer_new(d->loop, on_soon, r);
     id_queue_init(&r->queue);
 }
 
 void reconcile_clear(struct reconcile *r)
 {
     loop_timer_free(r->timer);
+    loop_timer_free(r->soon);
     id_queue_clear(&r->queue);
 }
 
@@ -49,10 +54,11 @@ void reconcile_reset(struct reconcile *r)
     r->generation++;
     id_queue_reset(&r->queue);
     r->done = r->asked = r->pending = 0;
-    r->looking = r->wants_keys = r->walking = false;
+    r->looking = r->wants_keys = r->walking = r->is_wanted = false;
     for (int p = 0; p < WRITE_BACK_PARTS; p++)
         r->write_back[p].is_on = false;
     loop_timer_stop(r->timer);
+    loop_timer_stop(r->soon);
 }
 
 void reconcile_count(struct reconcile *r, enum repair_kind kind)
@@ -64,6 +70,20 @@ static void set_timer(struct reconcile *r)
 {
     r->interval_ms = r->d->config->instances.reconcile_interval_ms;
     loop_timer_set(r->timer, r->interval_ms);
+}
+
+static bool is_passing(const struct reconcile *r)
+{
+    return r->walking || r->looking || r->done < r->queue.count;
+}
+
+/* Whoever ends a pass, or makes one possible, comes here. */
+static void set_soon(struct reconcile *r)
+{
+    if (!r->is_wanted || is_passing(r) || !lead_is_active(&r->d->lead) || loop_timer_is_set(r->soon))
+        return;
+    int64_t left_ms = r->began_ms ? r->began_ms + APART_MS - loop_now_ms() : 0;
+    loop_timer_set(r->soon, left_ms > 0 ? left_ms : 0);
 }
 
 void reconcile_pause(struct reconcile *r)
@@ -82,6 +102,13 @@ void reconcile_start(struct reconcile *r)
     if (!loop_timer_is_set(r->timer) || r->interval_ms != r->d->config->instances.reconcile_interval_ms)
         set_timer(r);
     look_on(r);
+    set_soon(r);
+}
+
+void reconcile_soon(struct reconcile *r)
+{
+    r->is_wanted = true;
+    set_soon(r);
 }
 
 void reconcile_look(struct reconcile *r, struct slice id)
@@ -197,6 +224,7 @@ static void on_looked(void *ctx, void *object)
     commit_hold(&r->d->commit, false);
     if (reply)
         look_on(r);
+    set_soon(r);
 }
 
 /* A key that no look covers is not what was stored in it. */
@@ -336,6 +364,9 @@ static void look_on(struct reconcile *r)
     r->asked = left < LOOK_MAX ? left : LOOK_MAX;
     struct buf command = BUF_INIT;
     look_render(r->queue.ids + r->done, r->asked, &command);
+    /* What is written from now on is another look's. */
+    for (uint32_t i = 0; i < r->asked; i++)
+        id_queue_let_again(&r->queue, r->done + i);
     r->looking = redis_link_send(d->link, buf_slice(&command), 1, 0, on_looked, r) == 0;
     if (!r->looking)
         commit_hold(&d->commit, false);
@@ -364,6 +395,7 @@ static void finish_gathering(struct reconcile *r)
         r->walking = false;
         r->passes++;
         look_on(r);
+        set_soon(r);
     }
 }
 
@@ -443,13 +475,11 @@ static void scan_on(struct reconcile *r)
         r->pending++;
 }
 
-static void on_timer(void *ctx)
+static void begin_pass(struct reconcile *r)
 {
-    struct reconcile *r = ctx;
-    set_timer(r);
-    if (r->walking || !lead_is_active(&r->d->lead) || r->d->commit.refusal)
-        return; /* what is mended while nothing can be stored would only pile up */
     r->walking = true;
+    r->is_wanted = false;
+    r->began_ms = loop_now_ms();
     r->pending = 1;
     follow_expect_nothing(&r->d->follow);
     const struct fleet *fleet = &r->d->fleet;
@@ -466,4 +496,29 @@ static void on_timer(void *ctx)
     scan_on(r);
     trade_sweep_start(&r->d->trade_io);
     finish_gathering(r);
+}
+
+/* What is mended while nothing can be stored would only pile up. */
+static bool may_pass(const struct reconcile *r)
+{
+    return !r->walking && lead_is_active(&r->d->lead) && !r->d->commit.refusal;
+}
+
+static void on_timer(void *ctx)
+{
+    struct reconcile *r = ctx;
+    set_timer(r);
+    if (may_pass(r))
+        begin_pass(r);
+}
+
+static void on_soon(void *ctx)
+{
+    struct reconcile *r = ctx;
+    if (!r->is_wanted || is_passing(r))
+        return;
+    if (may_pass(r))
+        begin_pass(r);
+    else
+        loop_timer_set(r->soon, APART_MS);
 }

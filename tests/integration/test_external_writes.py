@@ -1,5 +1,7 @@
 """Writes by others to what the daemon keeps: hashes are followed or put back, indexes repaired (SPEC 5.4, 4, 13)."""
 
+import time
+
 import pytest
 
 from mt5.wait import wait_until
@@ -38,6 +40,37 @@ def test_a_state_written_by_others_is_followed_by_reconciling(daemon, bus):
     # That the server does not let notifications be switched on is said once, over restarts of the link too.
     assert len(one.log_lines(level="warning", msg="redis does not let its keyspace notifications be switched on; "
                                                "writes by others are found by reconciling")) == 1
+
+
+def cut_and_write(bus, instance_id, **fields):
+    """Nobody hears of the write: in the same moment the link that would is gone."""
+    with bus.client.pipeline(transaction=True) as pipe:
+        pipe.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        pipe.hset(f"instance:{instance_id}", mapping=fields)
+        pipe.execute()
+
+
+def test_what_was_written_while_nobody_listened_is_followed_once_somebody_does(daemon, bus):
+    daemon(NEVER)
+    bus.register("mt5-1")
+    cut_and_write(bus, "mt5-1", state="stopped")
+    wait_member(bus, "stopped", ["mt5-1"])
+    bus.wait_event(event="instance_stopped", instance_id="mt5-1")
+    cut_and_write(bus, "mt5-9", broker_id="b", state="running")
+    wait_member(bus, "running", ["mt5-9"])
+
+
+def test_a_link_that_comes_and_goes_does_not_make_a_pass_each_time(daemon, bus):
+    one = daemon({**NEVER, "redis.reconnect_min_ms": 10, "redis.reconnect_max_ms": 20})
+    bus.register("mt5-1")
+    began_s = time.monotonic()
+    for number in range(30):
+        wait_until(lambda: bus.client.pubsub_numpat() == 3, "the daemon to listen")
+        cut_and_write(bus, "mt5-1", active_connections=str(number))
+    cut_and_write(bus, "mt5-1", state="stopped")
+    wait_member(bus, "stopped", ["mt5-1"])
+    # One a second, and that of the start.
+    assert one.metrics().value("mt5stated_reconcile_passes_total") <= time.monotonic() - began_s + 2
 
 
 def test_a_transition_that_a_report_could_not_make_is_followed(daemon, bus):
