@@ -86,6 +86,10 @@ void redis_link_start(struct redis_link *link);
  * without RECONNECT the waiting ends. */
 void redis_link_drop(struct redis_link *link, const char *reason, bool reconnect);
 
+/* The server is there, as another link to it has seen: where this one waits because it could not connect, it
+ * tries now. A link that was up before it ended keeps its distance. */
+void redis_link_hurry(struct redis_link *link);
+
 bool redis_link_is_up(const struct redis_link *link);
 /* Changes what may change while running (reload). */
 void redis_link_set_backoff(struct redis_link *link, int min_ms, int max_ms);

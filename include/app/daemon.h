@@ -93,6 +93,8 @@ void daemon_configure_core(struct daemon *d);
 /* Options for a link to Redis. NAME is its client name. */
 struct redis_link_options;
 void daemon_link_options(const struct daemon *d, const char *name, struct redis_link_options *ret_options);
+/* One of the links has come up: the others need not wait for their next try. */
+void daemon_hurry_links(struct daemon *d);
 /* Reads the configuration again and takes it as a whole, or not at all: false, and PROBLEMS (may be NULL)
  * gets what is wrong with it. Tokens and other texts of the old configuration are gone afterwards. */
 struct buf;

@@ -80,6 +80,7 @@ static void await_next_try(struct redis_link *link)
 
 static void count_end(struct redis_link *link)
 {
+    link->is_in_vain = link->state != LINK_UP;
     if (link->state != LINK_UP) {
         link->stats.connect_failures++;
         return;
@@ -303,6 +304,12 @@ void redis_link_drop(struct redis_link *link, const char *reason, bool reconnect
     link->drop_reconnects = reconnect;
     link->is_dropping = true;
     redis_link_tend_soon(link);
+}
+
+void redis_link_hurry(struct redis_link *link)
+{
+    if (link->state == LINK_WAITING && link->is_in_vain)
+        loop_timer_set(link->timer, 0);
 }
 
 bool redis_link_is_up(const struct redis_link *link)

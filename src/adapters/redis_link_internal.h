@@ -39,6 +39,7 @@ struct redis_link {
 
     int64_t connect_deadline_ms;
     int64_t up_since_ms;
+    bool is_in_vain;   /* the last try did not come up */
     unsigned failures; /* tries and short-lived links since the last that held */
 
     bool is_dropping;

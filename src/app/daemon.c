@@ -93,9 +93,17 @@ void daemon_forget(struct daemon *d)
     d->state_number++;
 }
 
+void daemon_hurry_links(struct daemon *d)
+{
+    redis_link_hurry(d->link);
+    redis_link_hurry(redis_stream_link(d->ingest.reader));
+    redis_link_hurry(d->follow.link);
+}
+
 static void on_link_up(void *ctx)
 {
     struct daemon *d = ctx;
+    daemon_hurry_links(d);
     LOG_LIMITED(d->log, INFO, slice_text("up"), "redis connected", log_text("host", d->config->redis.host),
                 log_int("port", d->config->redis.port));
     lead_link_up(&d->lead);

@@ -80,6 +80,7 @@ void follow_expect_nothing(struct follow *f)
 static void on_up(void *ctx)
 {
     struct follow *f = ctx;
+    daemon_hurry_links(f->d);
     char patterns[PATTERNS][64];
     struct slice words[PATTERNS + 1] = {slice_text("PSUBSCRIBE")};
     for (int k = 0; k < PATTERNS; k++) {

@@ -325,6 +325,7 @@ void ingest_finish_batch(struct ingest *in, struct batch *batch)
 static void on_up(void *ctx)
 {
     struct ingest *in = ctx;
+    daemon_hurry_links(in->d);
     ingest_go_on(in);
 }
 

@@ -417,6 +417,30 @@ static void test_set_backoff_changes_the_next_delay(void **state)
     clear_fake(&t);
 }
 
+static void test_hurry_ends_the_waiting_of_who_could_not_connect(void **state)
+{
+    struct fake t;
+
+    UNUSED(state);
+    init_fake(&t);
+    t.closes = true;
+    fixture_start_link(&t.f);
+    WAIT(&t.f, t.f.downs == 3);
+    redis_link_set_backoff(t.f.link, 100000, 200000);
+    WAIT(&t.f, t.f.downs == 4);
+    t.closes = false;
+    greet(&t, "+OK\r\n");
+    redis_link_hurry(t.f.link);
+    WAIT(&t.f, t.f.ups == 1);
+    /* Who was up is not hurried: two that are sent away at once would keep each other awake. */
+    close_peer(&t);
+    WAIT(&t.f, t.f.downs == 5);
+    redis_link_hurry(t.f.link);
+    fixture_run_for(&t.f, 200);
+    assert_int_equal(t.f.ups, 1);
+    clear_fake(&t);
+}
+
 static void test_dripping_answer_is_overdue_all_the_same(void **state)
 {
     struct fake t;
@@ -458,6 +482,7 @@ int main(void)
         cmocka_unit_test(test_server_that_closes_at_once_is_not_flooded),
         cmocka_unit_test(test_backoff_begins_again_after_a_link_that_held),
         cmocka_unit_test(test_set_backoff_changes_the_next_delay),
+        cmocka_unit_test(test_hurry_ends_the_waiting_of_who_could_not_connect),
         cmocka_unit_test(test_dripping_answer_is_overdue_all_the_same),
     };
 
