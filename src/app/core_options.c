@@ -1,12 +1,16 @@
 #include "app/core_options.h"
 #include <assert.h>
 
+/* Where less is remembered than that, it costs little to read a journal of that length. */
+#define RETELL_MS 10000
+
 struct ledger_options core_ledger_options(const struct config *config)
 {
     return (struct ledger_options){
         .ttl_ms = config->signals.ttl_ms,
         .execution_ttl_ms = config->signals.execution_ttl_ms,
         .dedup_ms = config->signals.dedup_ms,
+        .retell_ms = RETELL_MS,
         .max_tracked = (uint32_t)config->signals.max_tracked,
         .read_max = (uint32_t)config->streams.batch,
         .results_max_len = (uint32_t)config->results.max_len,

@@ -1,14 +1,12 @@
-/* The end of a batch: totals that changed, entries to be removed, the journal's beginning. What it costs is
- * in proportion to what the batch changed. */
+/* The end of a batch: totals that changed, entries to be removed. What it costs is in proportion to what the
+ * batch changed. */
 #include "ledger_private.h"
 
 #include "util/alloc.h"
 #include <stdlib.h>
 
-#define FIRST_ENTRIES       256U
-#define RELEASE_ENTRIES     65536U
-#define JOURNAL_INTERVAL_MS 1000
-#define JOURNAL_SLACK_MS    1000 /* how far the clock that we go by may be ahead of the server's */
+#define FIRST_ENTRIES   256U
+#define RELEASE_ENTRIES 65536U
 
 void removed_add(struct entry_list *list, struct stream_id entry)
 {
@@ -137,40 +135,6 @@ static void flush_results(struct ledger *l, struct sink *sink)
     empty_list(removed);
 }
 
-/* What a restart needs of the journal begins with the oldest that is remembered. */
-static int64_t find_journal_min(const struct ledger *l, int64_t now_ms)
-{
-    const struct open_signal *open = open_first(&l->open, LIST_ALL);
-    int64_t min = now_ms;
-    int64_t ended = ended_oldest_ms(l);
-
-    if (ended < min)
-        min = ended;
-    if (open && time_of(open->entry.ms) < min)
-        min = time_of(open->entry.ms);
-    if (l->early.count > 0 && time_of(l->early.items[l->early.oldest].result.ms) < min)
-        min = time_of(l->early.items[l->early.oldest].result.ms);
-    return min - JOURNAL_SLACK_MS;
-}
-
-static void flush_journal(struct ledger *l, int64_t now_ms, struct sink *sink)
-{
-    int64_t min;
-
-    if (l->has_journaled)
-        l->journaled_ms = now_ms;
-    l->has_journaled = false;
-    /* The clock may have been set back. */
-    if (now_ms - l->trim_tried_ms < JOURNAL_INTERVAL_MS && now_ms >= l->trim_tried_ms)
-        return;
-    l->trim_tried_ms = now_ms;
-    min = find_journal_min(l, now_ms);
-    if (min <= l->trimmed_ms || l->trimmed_ms >= l->journaled_ms)
-        return;
-    l->trimmed_ms = min;
-    sink->ops->journal_trim(sink->ctx, (uint64_t)min);
-}
-
 void ledger_flush(struct ledger *l, struct stream_id signals_position, int64_t now_ms, struct sink *sink)
 {
     l->now_ms = now_ms;
@@ -180,7 +144,7 @@ void ledger_flush(struct ledger *l, struct stream_id signals_position, int64_t n
     flush_signals(l, signals_position, sink);
     flush_results(l, sink);
     ended_expire(l);
-    flush_journal(l, now_ms, sink);
+    journal_flush(l, now_ms, sink);
     open_release(&l->open);
     early_release(&l->early);
 }

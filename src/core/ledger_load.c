@@ -122,5 +122,6 @@ void ledger_write_back(struct ledger *l, struct sink *sink)
     left_write_back(l, sink);
     l->has_found = false;
     l->has_journaled = true;
-    l->results_are_cut = true; /* the stream may hold older ones again */
+    l->retelling_ms = l->retold_ms = 0; /* what was told anew may be gone */
+    l->results_are_cut = true;          /* the stream may hold older ones again */
 }

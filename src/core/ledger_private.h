@@ -46,7 +46,8 @@ struct open_signals {
     struct signal_list lists[SIGNAL_LISTS];
     struct duplicate *duplicates;
     uint32_t duplicate_items, duplicate_cap, duplicate_free, duplicate_count;
-    bool is_sorted; /* false while loading: what is found is appended, and sorted once at the end */
+    uint32_t retell; /* the next to be told the journal anew (ledger_journal.c); NONE: nobody */
+    bool is_sorted;  /* false while loading: what is found is appended, and sorted once at the end */
 };
 
 /* A result whose signal has not been read. Those of one signal are chained in order of arrival, and the first
@@ -116,6 +117,8 @@ struct ledger {
     int64_t journaled_ms;  /* the flush that did so last */
     int64_t trim_tried_ms; /* the journal, by this clock */
     int64_t trimmed_ms;    /* up to where it was trimmed */
+    int64_t retelling_ms;  /* what was received before is told anew; 0 while nothing is */
+    int64_t retold_ms;     /* of all that is open the journal has a line from then on */
 
     struct histogram latency_seconds, slippage, execution_seconds;
     struct exemplar exemplars[LATENCY_BUCKETS + 1];
@@ -138,6 +141,10 @@ void signal_journal(struct ledger *l, uint32_t index, struct sink *sink);
 struct instance *signal_addressee(const struct ledger *l, const struct open_signal *signal);
 /* Appends an event of INSTANCE, or of none (NULL). */
 void signal_tell(struct instance *instance, const struct event *event, struct sink *sink);
+
+/* ledger_journal.c: the end of a batch for the journal. Tells anew what has been open for long, and trims
+ * what nobody needs any more. */
+void journal_flush(struct ledger *l, int64_t now_ms, struct sink *sink);
 
 /* ledger_open.c: the open signals. */
 void open_init(struct open_signals *open, struct hash_key key);

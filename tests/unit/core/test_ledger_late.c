@@ -266,6 +266,43 @@ static void test_ledger_flush_trims_the_journal_behind_what_is_remembered(void *
     assert_recorded_only(&f->sink, "journal trim", "");
 }
 
+/* Else the journal would reach back to the oldest open signal, however long one may be. */
+static void test_ledger_flush_tells_anew_what_is_open_for_long(void **state)
+{
+    struct ledger_fixture *f = *state;
+    struct ledger_options options = ledger_fixture_options();
+
+    options.ttl_ms = 1000000;
+    options.retell_ms = 6000; /* more than dedup_ms */
+    ledger_fixture_restart(f, &options);
+    feed_signal(f, "10000-0", "s1", "buy", "mt5-1");
+    feed_signal(f, "10100-0", "s2", "buy", NULL);
+    feed_result(f, "10200-0", "r1", "s1", "accepted");
+    feed_result(f, "10300-0", "r2", "s2", "accepted");
+    feed_signal(f, "13100-0", "s3", "sell", NULL);
+    flush(f, "13100-0", 16000);
+    assert_recorded_only(&f->sink, "journal trim", "journal trim 9000\n");
+    recording_sink_reset(&f->sink);
+    feed_signal(f, "17000-0", "s4", "sell", NULL);
+    flush(f, "17000-0",
+          17000); /* half of the window back nobody is told anew: their lines stay long enough */
+    assert_recorded_only(&f->sink, "journal",
+                         "journal received s4 17000-0 sell\n"
+                         "journal received s1 10000-0 buy mt5-1\njournal accepted s1 10200\n"
+                         "journal received s2 10100-0 buy\njournal accepted s2 10300\n"
+                         "journal received s3 13100-0 sell\n"
+                         "journal trim 13000\n");
+    flush(f, "17000-0", 19000);
+    assert_recorded_only(&f->sink, "journal", "");
+    feed_result(f, "19100-0", "r3", "s1", "executed");
+    flush(f, "17000-0", 19999);
+    flush(f, "17000-0", 20001);
+    assert_recorded_only(&f->sink, "journal received",
+                         "journal received s2 10100-0 buy\n"
+                         "journal received s3 13100-0 sell\n"
+                         "journal received s4 17000-0 sell\n");
+}
+
 static void test_ledger_hold_postpones_what_is_due(void **state)
 {
     static const struct {
@@ -382,6 +419,7 @@ int main(void)
         TEST(test_ledger_survives_entries_of_the_far_future),
         TEST(test_ledger_on_signal_knows_an_id_that_ended_in_the_far_future),
         TEST(test_ledger_flush_trims_the_journal_behind_what_is_remembered),
+        TEST(test_ledger_flush_tells_anew_what_is_open_for_long),
         TEST(test_ledger_hold_postpones_what_is_due),
         TEST(test_ledger_hold_postpones_an_accepted_one_and_a_loss),
         TEST(test_ledger_end_late_respects_a_hold_that_came_meanwhile),
