@@ -98,16 +98,16 @@ static void become_active(struct lead *lead)
     reconcile_start(&lead->d->reconcile);
 }
 
-/* Writes back what is held here, then takes what had ended out of the streams. */
+/* Finds what had ended and is in its stream again, then writes that and all that is held here. No batch goes out
+ * before: a stream that still ends below what was handled takes no trim, and nobody asks for that one again. */
 static void restore(struct lead *lead)
 {
     enter(lead, PHASE_ROLLBACK);
     reconcile_pause(&lead->d->reconcile);
+    lead->rescanned = false;
     if (!lead->restoring)
         reconcile_write_back(&lead->d->reconcile);
     lead->restoring = true;
-    lead->rescanned = false;
-    commit_resume(&lead->d->commit);
     load_rescan(&lead->d->load);
 }
 
@@ -382,7 +382,7 @@ void lead_on_loaded(struct lead *lead)
         return;
     }
     lead->rescanned = true;
-    commit_kick(&lead->d->commit);
+    commit_resume(&lead->d->commit);
     lead_on_settled(lead);
 }
 
@@ -465,7 +465,8 @@ int64_t lead_waiting_ms(const struct lead *lead)
 
 bool lead_may_write(const struct lead *lead)
 {
-    return (lead->phase == PHASE_ACTIVE || lead->phase == PHASE_ROLLBACK) && redis_link_is_up(lead->d->link);
+    return (lead->phase == PHASE_ACTIVE || (lead->phase == PHASE_ROLLBACK && lead->rescanned)) &&
+           redis_link_is_up(lead->d->link);
 }
 
 struct slice lead_token(const struct lead *lead)

@@ -211,6 +211,26 @@ def test_a_rollback_to_before_signals_were_added(daemon, redis_server, bus, expe
     bus.wait_total("processed:buy", 7)
 
 
+def test_after_a_rollback_no_more_results_stay_than_may(daemon, redis_server, bus, expected):
+    """The stream ends before what was handled; what came back of it is cut without a further result."""
+    expected.skip = GONE
+    redis_server.kill9()
+    redis_server.start(options=("--enable-debug-command", "yes"))
+    one = daemon({**CONFIG, "results.max_len": 5, "ha.lease_ms": 5000, "instances.reconcile_interval_ms": 60000})
+    live(bus)
+    one.pause()
+    for i in range(5):
+        bus.result(f"r-then-{i}", f"done-{i}")
+    redis_server.save()                       # ten of them, five of which are not handled
+    one.resume()
+    for i in range(6):
+        bus.result(f"r-gone-{i}", f"done-{i}")   # all that are kept are newer
+    bus.settle()
+    bus.client.execute_command("DEBUG", "RELOAD", "NOSAVE")     # which forgets no script
+    wait_rollback(one, "rolled_back")
+    wait_until(lambda: bus.client.xlen(RESULTS) <= 5, "the results to be cut")
+
+
 def test_a_wipe_while_the_daemon_is_away_is_a_new_beginning(daemon, bus):
     one = daemon(CONFIG)
     live(bus)

@@ -80,16 +80,6 @@ static uint32_t count_valid_results(const struct checks *c, const struct shell *
     return count;
 }
 
-/* A rollback took the newest results: the stream is not cut then, since it may be another one. What came back
- * of the older ones leaves with the next result. */
-static bool ends_before_handled(const struct checks *c, const struct shell *sh)
-{
-    const struct store_key *key = stream_of(c, STREAM_RESULTS);
-
-    return c->sim->has_lost_data && key &&
-           stream_id_compare(key->last_id, sh->streams[STREAM_RESULTS].handled) < 0;
-}
-
 /* About as many as may stay; what came back after a loss leaves with the next that are handled. */
 static void look_at_final_length(struct checks *c, enum stream_kind k, int64_t max_len)
 {
@@ -117,7 +107,7 @@ static void look_at_final_streams(struct checks *c, const struct shell *sh)
         sim_fail(c->sim, "signals that have ended are still in their stream");
     look_at_final_length(c, STREAM_REPORTS, c->sim->settings.reports_max_len);
     look_at_final_length(c, STREAM_TRADES, c->sim->settings.trades_max_len);
-    if (count_valid_results(c, sh) > c->sim->settings.ledger.results_max_len && !ends_before_handled(c, sh))
+    if (count_valid_results(c, sh) > c->sim->settings.ledger.results_max_len)
         sim_fail(c->sim, "more results than results.max_len are kept at the end");
 }
 

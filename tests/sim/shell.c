@@ -28,7 +28,7 @@ bool lead_is_active(const struct shell *sh)
 
 bool lead_may_write(const struct shell *sh)
 {
-    return (sh->phase == PHASE_ACTIVE || sh->phase == PHASE_ROLLBACK) && sh->is_up;
+    return (sh->phase == PHASE_ACTIVE || (sh->phase == PHASE_ROLLBACK && sh->is_rescanned)) && sh->is_up;
 }
 
 static void enter(struct shell *sh, enum phase phase)
@@ -135,11 +135,10 @@ static void restore(struct shell *sh)
 {
     enter(sh, PHASE_ROLLBACK);
     reconcile_pause(sh);
+    sh->is_rescanned = false;
     if (!sh->is_restoring)
         reconcile_write_back(sh);
     sh->is_restoring = true;
-    sh->is_rescanned = false;
-    commit_resume(sh);
     load_rescan(sh);
 }
 
@@ -247,7 +246,7 @@ void lead_on_loaded(struct shell *sh)
         return;
     }
     sh->is_rescanned = true;
-    commit_kick(sh);
+    commit_resume(sh);
     lead_on_settled(sh);
 }
 
