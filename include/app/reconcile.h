@@ -29,12 +29,13 @@ enum write_back_part {
     WRITE_BACK_ALERTS,    /* mt5stated:alerts */
     WRITE_BACK_NOTICES,   /* mt5stated:notices */
     WRITE_BACK_THROTTLED, /* instance:index:throttled */
+    WRITE_BACK_TRADES,    /* trade:*, of those that are held */
 };
-#define WRITE_BACK_PARTS 5
+#define WRITE_BACK_PARTS 6
 
 struct write_back {
     bool is_on;
-    uint32_t next; /* slot of the fleet, place of the notices */
+    uint32_t next; /* slot of the fleet or of the trades, place of the notices */
 };
 
 struct reconcile {

@@ -115,7 +115,7 @@ void trade_book_tie_instance(const struct trade_book *book, struct instance *ins
 
 /* Applies a valid update. STORED is what Redis holds where the trade is not in memory (the caller has looked
  * it up; NULL: nothing), else ignored. What is told to SINK belongs to the group that the caller has begun.
- * An update of a trade that has ended writes its state and its TTL again: the hash may have expired since,
+ * Each writes the state too, that of a trade that has ended its TTL as well: the hash may have gone since,
  * and must not come back without them. */
 void trade_book_on_update(struct trade_book *book, const struct trade_update *update,
                           const struct trade_stored *stored, const struct cause *cause, int64_t at_ms,
@@ -124,6 +124,11 @@ void trade_book_on_update(struct trade_book *book, const struct trade_update *up
 /* At start: a trade as Redis holds it; those that have ended oldest first. Tells nobody. */
 void trade_book_load(struct trade_book *book, struct slice trade_id, struct slice instance_id,
                      enum trade_state state, int64_t updated_ms);
+
+/* After a loss: tells all that is held of TRADE, which is in use: id, instance, state, the one set, and for one that
+ * has ended what is left of its TTL at NOW_MS. One whose TTL is over is removed. The group is the caller's. */
+void trade_book_write_back(const struct trade_book *book, struct trade *trade, int64_t now_ms,
+                           struct sink *sink);
 
 /* Forgets a trade without telling anybody: its effects could not be stored, or its hash has expired. */
 void trade_book_forget(struct trade_book *book, struct trade *trade);

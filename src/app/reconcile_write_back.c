@@ -69,6 +69,20 @@ static bool write_instance(struct fleet *fleet, enum write_back_part part, struc
     return true;
 }
 
+/* The next trade that is held, from place *NEXT on. */
+static bool write_trade(struct reconcile *r, struct sink *sink, uint32_t *next)
+{
+    struct trade_book *book = &r->d->trades;
+    while (*next < book->slot_count) {
+        struct trade *trade = &book->slots[(*next)++];
+        if (!trade->used)
+            continue;
+        trade_book_write_back(book, trade, daemon_now_ms(r->d), sink);
+        return true;
+    }
+    return false;
+}
+
 /* False behind the last one. */
 static bool write_next(struct reconcile *r, enum write_back_part part)
 {
@@ -79,6 +93,8 @@ static bool write_next(struct reconcile *r, enum write_back_part part)
     struct instance *instance;
     const struct notice *notice;
     sink->ops->begin(sink->ctx, &cause);
+    if (part == WRITE_BACK_TRADES)
+        return write_trade(r, sink, next);
     if (part == WRITE_BACK_NOTICES) {
         notice = notices_next(&fleet->watch->notices, *next);
         if (!notice)
@@ -167,6 +183,9 @@ void reconcile_write_back_key(struct reconcile *r, struct slice key)
              i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1))
             if (i->seq)
                 sink->ops->seq_set(sink->ctx, ident_slice(&i->id), i->seq);
+    } else if (slice_is(key, KEY_TRADE_EXPIRY)) {
+        start(r, WRITE_BACK_TRADES);
+        reconcile_write_back_on(r);
     } else if (!write_back_watch_key(r, key, sink)) {
         write_back_index(d, key, sink);
         write_back_trade_set(&d->trades, key, sink);
@@ -187,10 +206,12 @@ void reconcile_write_back(struct reconcile *r)
         d->ingest.streams[k].stored = (struct stream_id){0, 1}; /* so that every position is written */
     start(r, WRITE_BACK_ALL);
     start(r, WRITE_BACK_NOTICES);
+    start(r, WRITE_BACK_TRADES);
     reconcile_write_back_on(r);
 }
 
 bool reconcile_is_writing_back(const struct reconcile *r)
 {
-    return r->write_back[WRITE_BACK_ALL].is_on || r->write_back[WRITE_BACK_NOTICES].is_on;
+    return r->write_back[WRITE_BACK_ALL].is_on || r->write_back[WRITE_BACK_NOTICES].is_on ||
+           r->write_back[WRITE_BACK_TRADES].is_on;
 }

@@ -252,22 +252,22 @@ void trade_book_load(struct trade_book *book, struct slice trade_id, struct slic
     forget_oldest_others(book);
 }
 
-/* Writes what the update reports, and the state of WITH_STATE (TRADE_NONE: not that). */
-static void store_fields(const struct trade *trade, const struct trade_update *update, bool with_id,
-                         enum trade_state with_state, int64_t at_ms, struct sink *sink)
+/* Writes what the update reports, and the state that the trade has. Both are there each time: the hash may have
+ * expired, or others may have removed it, and a restart knows a trade by its state. */
+static void store_fields(const struct trade *trade, const struct trade_update *update, int64_t at_ms,
+                         struct sink *sink)
 {
     struct record_field fields[TRADE_FIELDS + 1];
     char updated_at[TIME_TEXT_LEN + 1];
     size_t count = 0;
 
     for (unsigned i = 0; i < TRADE_FIELDS; i++) {
-        if (i == TRADE_STATE || (i == TRADE_TRADE_ID && !with_id) || !((update->present >> i) & 1U))
+        if (i == TRADE_STATE || !((update->present >> i) & 1U))
             continue;
         fields[count++] = (struct record_field){trade_field_table[i].name, update->value[i]};
     }
-    if (with_state != TRADE_NONE)
-        fields[count++] = (struct record_field){trade_field_table[TRADE_STATE].name,
-                                                slice_text(trade_state_name(with_state))};
+    fields[count++] = (struct record_field){trade_field_table[TRADE_STATE].name,
+                                            slice_text(trade_state_name(trade->state))};
     time_text_format(updated_at, at_ms);
     fields[count++] = (struct record_field){SLICE("last_updated_at"), slice_of(updated_at, TIME_TEXT_LEN)};
     sink->ops->record_set(sink->ctx, RECORD_TRADE, ident_slice(&trade->id), fields, count);
@@ -317,7 +317,7 @@ static struct trade *recall_trade(struct trade_book *book, struct slice trade_id
 }
 
 /* An ended trade's hash may have expired since, and its id may have left its set: with each update it gets
- * its state, its set and its TTL too, so that none comes back as a torso, unlisted, or for ever. */
+ * its set and its TTL too, so that none comes back unlisted, or for ever. */
 void trade_book_on_update(struct trade_book *book, const struct trade_update *update,
                           const struct trade_stored *stored, const struct cause *cause, int64_t at_ms,
                           struct sink *sink)
@@ -338,12 +338,59 @@ void trade_book_on_update(struct trade_book *book, const struct trade_update *up
 
     id = ident_slice(&trade->id);
     moved = from != trade->state;
-    store_fields(trade, update, from == TRADE_NONE,
-                 moved || !trade_state_is_open(trade->state) ? trade->state : TRADE_NONE, at_ms, sink);
+    store_fields(trade, update, at_ms, sink);
     if (moved || !trade_state_is_open(trade->state))
         sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, id, moved ? trade_state_name(from) : NULL,
                               trade_state_name(trade->state));
     if (!trade_state_is_open(trade->state))
         sink->ops->record_expire(sink->ctx, RECORD_TRADE, id, book->closed_ttl_s);
     forget_oldest_others(book);
+}
+
+/* What is left of the TTL of an ended trade, in seconds; 0 where it is over. */
+static int64_t left_ttl_s(const struct trade_book *book, const struct trade *trade, int64_t now_ms)
+{
+    int64_t left_s = book->closed_ttl_s - (now_ms - trade->updated_ms) / 1000;
+
+    if (left_s > book->closed_ttl_s)
+        return book->closed_ttl_s; /* the clock was set back */
+    return left_s > 0 ? left_s : 0;
+}
+
+static void write_record(const struct trade *trade, struct sink *sink)
+{
+    struct slice instance_id = ident_slice(&trade->instance_id);
+    char updated_at[TIME_TEXT_LEN + 1];
+    struct record_field fields[4] = {
+        {trade_field_table[TRADE_TRADE_ID].name, ident_slice(&trade->id)},
+        {trade_field_table[TRADE_STATE].name, slice_text(trade_state_name(trade->state))},
+        {SLICE("last_updated_at"), slice_of(updated_at, TIME_TEXT_LEN)},
+        {trade_field_table[TRADE_INSTANCE_ID].name, instance_id},
+    };
+
+    time_text_format(updated_at, trade->updated_ms);
+    sink->ops->record_set(sink->ctx, RECORD_TRADE, ident_slice(&trade->id), fields, instance_id.len ? 4 : 3);
+}
+
+void trade_book_write_back(const struct trade_book *book, struct trade *trade, int64_t now_ms,
+                           struct sink *sink)
+{
+    struct slice id = ident_slice(&trade->id);
+    bool open = trade_state_is_open(trade->state);
+    int64_t left_s = open ? 0 : left_ttl_s(book, trade, now_ms);
+    bool is_gone = !open && left_s == 0;
+
+    trade->batch = book->batch;
+    for (int s = 0; s < TRADE_STATES; s++)
+        if (is_gone || trade->state != (enum trade_state)s)
+            sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, id, trade_state_name((enum trade_state)s),
+                                  NULL);
+    if (is_gone) {
+        sink->ops->record_remove(sink->ctx, RECORD_TRADE, id);
+        return;
+    }
+    write_record(trade, sink);
+    sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, id, NULL, trade_state_name(trade->state));
+    if (!open)
+        sink->ops->record_expire(sink->ctx, RECORD_TRADE, id, left_s);
 }

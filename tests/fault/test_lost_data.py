@@ -231,6 +231,46 @@ def test_after_a_rollback_no_more_results_stay_than_may(daemon, redis_server, bu
     wait_until(lambda: bus.client.xlen(RESULTS) <= 5, "the results to be cut")
 
 
+def wiped(server, bus):
+    bus.client.flushall()
+
+
+def rolled_back(server, bus):
+    server.kill9()
+    server.start()
+
+
+@pytest.mark.parametrize("lose, kind", [(wiped, "wiped"), (rolled_back, "rolled_back")])
+def test_what_is_held_of_trades_is_written_back(daemon, redis_server, bus, expected, lose, kind):
+    """Their states, sets and TTLs, though nothing comes of them any more."""
+    expected.skip = GONE
+    one = daemon(CONFIG)
+    live(bus)
+    for trade in ("t-open", "t-moved", "t-closed"):
+        bus.trade(trade, state="pending", instance_id="mt5-1")
+    bus.settle()
+    redis_server.save()
+    bus.trade("t-moved", state="executed")
+    bus.trade("t-closed", state="closed")
+    bus.trade("t-new", state="executing")
+    bus.settle()
+    lose(redis_server, bus)
+    wait_rollback(one, kind)
+
+    def are_back():
+        return [bus.trades_in(state) for state in ("pending", "executing", "executed", "failed", "closed")] == [
+            {"t-open"}, {"t-new"}, {"t-moved"}, set(), {"t-closed"}]
+
+    wait_until(are_back, "the trades to be back in their sets")
+    assert bus.stored_trade("t-moved")["state"] == "executed"
+    assert bus.stored_trade("t-open")["instance_id"] == "mt5-1"
+    assert bus.client.ttl("trade:t-closed") > 0
+    assert bus.client.ttl("trade:t-open") == -1
+    one.restart()
+    wait_until(lambda: one.metrics().value("mt5_instance_open_trades", instance_id="mt5-1") == 2,
+               "them to be known after a restart")
+
+
 def test_a_wipe_while_the_daemon_is_away_is_a_new_beginning(daemon, bus):
     one = daemon(CONFIG)
     live(bus)

@@ -160,6 +160,27 @@ static void look_at_final_trades(struct checks *c)
     }
 }
 
+/* What the daemon holds of trades is in the store, after a loss as well. */
+static void look_at_held_trades(struct checks *c, const struct shell *sh)
+{
+    for (uint32_t i = 0; i < sh->trades.slot_count; i++) {
+        const struct trade *trade = &sh->trades.slots[i];
+        struct key name = key_record(RECORD_TRADE, ident_slice(&trade->id));
+        const struct store_key *hash = store_find(c->store, key_slice(&name));
+        const char *state = trade_state_name(trade->state);
+        struct key index = key_index(INDEX_TRADE_STATE, trade->used ? state : "");
+        const struct store_key *set = store_find(c->store, key_slice(&index));
+
+        if (!trade->used || (!hash && !trade_state_is_open(trade->state)))
+            continue;
+        if (!hash || !slice_is(key_get(hash, "state"), state) ||
+            !slice_equal(key_get(hash, "trade_id"), ident_slice(&trade->id)) ||
+            !key_find_pair(set, ident_slice(&trade->id)))
+            sim_fail(c->sim, "at the end trade %.*s is %s in memory, and not so in the store",
+                     (int)trade->id.len, trade->id.text, state);
+    }
+}
+
 void checks_look_at_end(struct checks *c, struct shell *sh)
 {
     const struct settings *settings = &c->sim->settings;
@@ -171,8 +192,10 @@ void checks_look_at_end(struct checks *c, struct shell *sh)
     look_at_final_totals(c, sh);
     look_at_final_streams(c, sh);
     look_at_final_instances(c, sh);
-    if (!c->sim->has_lost_data && !settings->plants)
+    if (!settings->plants) {
         look_at_final_trades(c);
+        look_at_held_trades(c, sh);
+    }
     if (c->sim->has_lost_data && !settings->crashes && !settings->has_second)
         look_at_survivor(c);
 }

@@ -168,7 +168,7 @@ struct shell {
     struct id_list queue, marked;
     uint32_t done, asked;
     bool is_looking, is_walking, wants_keys, is_writing_back;
-    uint32_t restore_next;
+    uint32_t restore_next, restore_trade; /* slots of the fleet, of the trades */
     uint64_t passes, repairs;
     int64_t reconcile_at_ms, follow_at_ms, poll_at_ms;
     struct blocked *blocked;

@@ -211,7 +211,7 @@ static void reconcile_look(struct shell *sh, struct slice id)
     look_on(sh);
 }
 
-/* As many instances as fit into the batch that is being filled. */
+/* As many instances, then trades, as fit into the batch that is being filled. */
 static void write_back_some(struct shell *sh)
 {
     const struct fleet *fleet = &sh->fleet;
@@ -225,7 +225,14 @@ static void write_back_some(struct shell *sh)
         sh->restore_next = fleet_index_of(fleet, i) + 1;
         i = fleet_next(fleet, sh->restore_next);
     }
-    sh->is_writing_back = i != NULL;
+    while (!i && sh->restore_trade < sh->trades.slot_count && !commit_is_full(sh)) {
+        struct trade *trade = &sh->trades.slots[sh->restore_trade++];
+
+        sink->ops->begin(sink->ctx, &cause);
+        if (trade->used)
+            trade_book_write_back(&sh->trades, trade, shell_now_ms(sh), sink);
+    }
+    sh->is_writing_back = i || sh->restore_trade < sh->trades.slot_count;
 }
 
 void reconcile_on_settled(struct shell *sh)
@@ -423,7 +430,7 @@ void reconcile_write_back(struct shell *sh)
     ledger_write_back(sh->ledger, sink);
     for (int k = 0; k < STREAM_KINDS; k++)
         sh->streams[k].stored = (struct stream_id){0, 1};
-    sh->restore_next = 0;
+    sh->restore_next = sh->restore_trade = 0;
     write_back_some(sh);
 }
 
@@ -475,6 +482,10 @@ void reconcile_write_back_key(struct shell *sh, struct slice key)
             if (i->seq)
                 sink->ops->seq_set(sink->ctx, ident_slice(&i->id), i->seq);
         }
+    } else if (slice_is(key, KEY_TRADE_EXPIRY)) {
+        sh->restore_next = UINT32_MAX;
+        sh->restore_trade = 0;
+        write_back_some(sh);
     } else {
         write_back_index(sh, key, sink);
         write_back_trade_set(sh, key, sink);

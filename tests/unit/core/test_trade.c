@@ -219,15 +219,17 @@ static void test_trade_book_on_update_first_carries_any_state(void **state)
     }
 }
 
-static void test_trade_book_on_update_writes_only_what_was_reported(void **state)
+/* And its id and state, which the hash may have lost since (seed 900899 of tests/sim). */
+static void test_trade_book_on_update_writes_what_was_reported_and_the_state(void **state)
 {
     struct world *w = *state;
 
     apply(w, update_of("t1", TRADE_PENDING));
     apply(w, with(with(update_of("t1", TRADE_NONE), TRADE_EXECUTION_PRICE, "1.10"), TRADE_SYMBOL, "EURUSD"));
-    assert_recorded(&w->said, "set trade t1 symbol=EURUSD execution_price=1.10 last_updated_at=" AT "\n");
+    assert_recorded(&w->said, "set trade t1 trade_id=t1 symbol=EURUSD execution_price=1.10 state=pending "
+                              "last_updated_at=" AT "\n");
     apply(w, update_of("t1", TRADE_PENDING));
-    assert_recorded(&w->said, "set trade t1 last_updated_at=" AT "\n");
+    assert_recorded(&w->said, "set trade t1 trade_id=t1 state=pending last_updated_at=" AT "\n");
     assert_int_equal(trade_book_find(&w->book, TEXT("t1"))->updated_ms, AT_MS);
 }
 
@@ -261,7 +263,7 @@ static void test_trade_book_on_update_refused_state_leaves_rest(void **state)
 
     apply(w, update_of("t1", TRADE_EXECUTED));
     apply(w, with(update_of("t1", TRADE_PENDING), TRADE_POSITION, "-2"));
-    assert_recorded(&w->said, "set trade t1 position=-2 last_updated_at=" AT "\n");
+    assert_recorded(&w->said, "set trade t1 trade_id=t1 position=-2 state=executed last_updated_at=" AT "\n");
     assert_int_equal(w->refusals, 1);
     assert_int_equal(w->refused_to, TRADE_PENDING);
 }
@@ -272,7 +274,7 @@ static void test_trade_book_on_update_of_ended_trade_restores_state_set_and_ttl(
 
     apply(w, update_of("t1", TRADE_CLOSED));
     apply(w, with(update_of("t1", TRADE_NONE), TRADE_BALANCE, "7"));
-    assert_recorded(&w->said, "set trade t1 balance=7 state=closed last_updated_at=" AT
+    assert_recorded(&w->said, "set trade t1 trade_id=t1 balance=7 state=closed last_updated_at=" AT
                               "\nmove trade t1 - closed\nexpire trade t1 2592000\n");
 }
 
@@ -388,6 +390,51 @@ static void test_trade_book_load_keeps_the_newest_others(void **state)
     assert_int_equal(w->book.by_state[TRADE_CLOSED], 2);
 }
 
+static void write_back(struct world *w, const char *id, int64_t now_ms)
+{
+    recording_sink_reset(&w->said);
+    trade_book_write_back(&w->book, trade_book_find(&w->book, TEXT(id)), now_ms, &w->said.sink);
+}
+
+/* After a loss its old set, or none, may hold it. */
+static void test_trade_book_write_back_of_open_trade(void **state)
+{
+    struct world *w = *state;
+
+    apply(w, with(update_of("t1", TRADE_EXECUTING), TRADE_INSTANCE_ID, "i1"));
+    w->book.batch = 7;
+    write_back(w, "t1", AT_MS + 5000);
+    assert_recorded(&w->said, "move trade t1 pending -\nmove trade t1 executed -\nmove trade t1 failed -\n"
+                              "move trade t1 closed -\n"
+                              "set trade t1 trade_id=t1 state=executing last_updated_at=" AT
+                              " instance_id=i1\nmove trade t1 - executing\n");
+    assert_int_equal(trade_book_find(&w->book, TEXT("t1"))->batch, 7);
+}
+
+static void test_trade_book_write_back_of_ended_trade_keeps_what_is_left_of_its_ttl(void **state)
+{
+    struct world *w = *state;
+
+    apply(w, update_of("t1", TRADE_CLOSED));
+    write_back(w, "t1", AT_MS + 5000);
+    assert_non_null(recording_sink_find(&w->said, "set trade t1 trade_id=t1 state=closed "));
+    assert_non_null(recording_sink_find(&w->said, "expire trade t1 2591995"));
+    write_back(w, "t1", AT_MS - 5000);
+    assert_non_null(recording_sink_find(&w->said, "expire trade t1 2592000"));
+}
+
+static void test_trade_book_write_back_removes_what_would_have_expired(void **state)
+{
+    struct world *w = *state;
+
+    apply(w, update_of("t1", TRADE_CLOSED));
+    write_back(w, "t1", AT_MS + INT64_C(1000) * TTL_S);
+    assert_null(recording_sink_find(&w->said, "set trade t1 "));
+    assert_null(recording_sink_find(&w->said, "move trade t1 - "));
+    assert_non_null(recording_sink_find(&w->said, "move trade t1 closed -"));
+    assert_non_null(recording_sink_find(&w->said, "remove trade t1"));
+}
+
 static void test_trade_book_forget_leaves_no_trace(void **state)
 {
     struct world *w = *state;
@@ -486,7 +533,7 @@ int main(void)
         TEST(test_trade_state_is_open_until_failed_or_closed),
         TEST(test_trade_book_on_update_every_transition),
         TEST(test_trade_book_on_update_first_carries_any_state),
-        TEST(test_trade_book_on_update_writes_only_what_was_reported),
+        TEST(test_trade_book_on_update_writes_what_was_reported_and_the_state),
         TEST(test_trade_book_on_update_writes_all_that_can_be_reported),
         TEST(test_trade_book_on_update_refused_state_leaves_rest),
         TEST(test_trade_book_on_update_of_ended_trade_restores_state_set_and_ttl),
@@ -497,6 +544,9 @@ int main(void)
         TEST(test_open_trades_of_instance_that_registers_later),
         TEST(test_trade_book_load_tells_nobody),
         TEST(test_trade_book_load_keeps_the_newest_others),
+        TEST(test_trade_book_write_back_of_open_trade),
+        TEST(test_trade_book_write_back_of_ended_trade_keeps_what_is_left_of_its_ttl),
+        TEST(test_trade_book_write_back_removes_what_would_have_expired),
         TEST(test_trade_book_forget_leaves_no_trace),
         TEST(test_trade_book_reset_keeps_statistics),
         TEST(test_trade_book_keeps_the_newest_others),
