@@ -162,7 +162,7 @@ static void on_epoch_made(struct shell *sh)
     load_start(sh);
 }
 
-static void on_load_failed(struct shell *sh)
+void lead_on_load_failed(struct shell *sh)
 {
     if (sh->phase == PHASE_LOADING)
         lose_state(sh);
@@ -226,9 +226,15 @@ static void on_held(struct shell *sh, const struct lease_answer *answer)
     }
 }
 
-static void on_lease(struct shell *sh, const struct lease_answer *answer)
+static void on_lease(struct shell *sh, const struct call *call)
 {
+    const struct lease_answer *answer = &call->lease;
+
     sh->is_asking = false;
+    if (call->is_refused) {
+        sh->lease_at_ms = sh->store->now_ms + SOON_MS;
+        return;
+    }
     sh->dead_holder[0] = '\0';
     sh->skew_ms = rng_between(&sh->sim->rng, -sh->sim->settings.skew_max_ms, sh->sim->settings.skew_max_ms);
     if (!answer->ours) {
@@ -367,7 +373,7 @@ static void on_answer(struct shell *sh, struct call *call)
 {
     switch (call->kind) {
     case CALL_LEASE:
-        on_lease(sh, &call->lease);
+        on_lease(sh, call);
         break;
     case CALL_RELEASE:
         sh->is_running = sh->is_up = false;
@@ -375,7 +381,7 @@ static void on_answer(struct shell *sh, struct call *call)
         break;
     case CALL_EPOCH:
         if (call->is_refused)
-            on_load_failed(sh);
+            lead_on_load_failed(sh);
         else
             on_epoch_made(sh);
         break;
@@ -383,7 +389,10 @@ static void on_answer(struct shell *sh, struct call *call)
         commit_on_answer(sh, call);
         break;
     case CALL_PROBE:
-        late_on_probed(sh, call);
+        if (call->is_refused)
+            sh->is_probing = false;
+        else
+            late_on_probed(sh, call);
         break;
     case CALL_LOOK:
         reconcile_on_looked(sh, call, false);
@@ -395,10 +404,12 @@ static void on_answer(struct shell *sh, struct call *call)
         reconcile_on_gathered(sh, call);
         break;
     case CALL_DUE:
-        trade_on_due(sh, call);
+        if (!call->is_refused)
+            trade_on_due(sh, call);
         break;
     case CALL_POLL:
-        ingest_on_polled(sh, call);
+        if (!call->is_refused)
+            ingest_on_polled(sh, call);
         break;
     case CALL_LOAD:
         load_on_step(sh, call);
@@ -407,9 +418,12 @@ static void on_answer(struct shell *sh, struct call *call)
         commit_on_displaced(sh, call, false);
         break;
     case CALL_KEYS:
-        reconcile_on_keys(sh, call);
+        if (!call->is_refused)
+            reconcile_on_keys(sh, call);
         break;
     }
+    if (call->hangs_up && sh->is_up)
+        shell_lose_link(sh);
 }
 
 /* Nobody knows what became of CALL. */
@@ -497,10 +511,48 @@ static void move_aside(struct shell *sh, struct call *call)
                      store_rename(sh->store, key_slice(&call->key), key_slice(&aside));
 }
 
+bool shell_is_refused(const struct shell *sh, uint32_t kind, bool writes)
+{
+    switch (sh->sim->refusal) {
+    case REFUSES_NOTHING:
+        break;
+    case REFUSES_WRITES:
+    case REFUSES_AND_HANGS_UP:
+        return writes;
+    case REFUSES_ALL:
+        return true;
+    case REFUSES_ONE:
+        return kind == sh->sim->refused_call;
+    }
+    return false;
+}
+
+static bool writes(const struct shell *sh, const struct call *call)
+{
+    switch (call->kind) {
+    case CALL_LEASE:
+    case CALL_RELEASE:
+    case CALL_EPOCH:
+    case CALL_BATCH:
+    case CALL_MOVE_ASIDE:
+        return true;
+    case CALL_LOAD:
+        return call->generation == sh->load_generation && load_step_writes(sh);
+    default:
+        return false;
+    }
+}
+
 static void execute(struct shell *sh, struct call *call)
 {
     struct store *store = sh->store;
 
+    call->is_refused = shell_is_refused(sh, call->kind, writes(sh, call));
+    if (call->is_refused) {
+        call->hangs_up = sh->sim->refusal == REFUSES_AND_HANGS_UP &&
+                         (call->kind == CALL_LEASE || call->kind == CALL_BATCH);
+        return;
+    }
     switch (call->kind) {
     case CALL_LEASE:
         script_run_lease(store, sh->token, sh->sim->settings.lease_ms, sh->dead_holder, &call->lease);
@@ -512,9 +564,7 @@ static void execute(struct shell *sh, struct call *call)
         make_epoch_in_store(store, call, sh->token);
         break;
     case CALL_BATCH:
-        call->is_refused = sh->sim->is_refusing;
-        if (!call->is_refused)
-            script_run_commit(store, buf_slice(&call->bytes), &call->commit);
+        script_run_commit(store, buf_slice(&call->bytes), &call->commit);
         break;
     case CALL_PROBE:
         probe_entries(store, call);

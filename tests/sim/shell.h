@@ -26,6 +26,7 @@ enum call_kind {
     CALL_POLL,
     CALL_LOAD,
 };
+#define CALL_KINDS 13
 
 /* An instance as the store holds it at one moment. */
 struct look {
@@ -49,7 +50,7 @@ struct call {
     struct key key;
     struct ident id;
     /* The answer. */
-    bool is_refused;
+    bool is_refused, hangs_up;
     struct commit_answer commit;
     struct lease_answer lease;
     struct stream_id entries[PROBE_MAX];
@@ -155,6 +156,7 @@ struct shell {
     struct trade_item *items;
     uint32_t item_count, item_cap, looking;
     uint64_t taken, trade_generation;
+    int64_t look_again_ms;
 
     /* load */
     uint64_t load_generation;

@@ -315,12 +315,24 @@ static void add_reading(struct reading *reading, enum stream_kind kind, struct s
     reading->entries[reading->count++] = entry_share(entry);
 }
 
+static void on_read_error(struct shell *sh)
+{
+    drop_reading(sh);
+    for (int k = 0; k < STREAM_KINDS; k++)
+        sh->streams[k].at_end = false;
+    sh->read_retry_ms = sh->store->now_ms + RETRY_MS;
+}
+
 bool shell_execute_read(struct shell *sh)
 {
     struct reading *reading = &sh->reading;
 
     if (!sh->is_running || !reading->is_going || reading->is_executed)
         return false;
+    if (shell_is_refused(sh, CALL_KINDS, false)) {
+        on_read_error(sh);
+        return true;
+    }
     for (int k = 0; k < STREAM_KINDS; k++) {
         const struct store_key *key = store_find_text(sh->store, sim_streams[k]);
         uint32_t first = stream_behind(key, reading->after[k]);

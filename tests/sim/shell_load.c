@@ -310,6 +310,11 @@ static void (*const all_steps[])(struct shell *sh) = {
 /* After the store has lost writes: takes what had ended, and is in the stream again, out of it. */
 static void (*const rescan_steps[])(struct shell *sh) = {load_groups, load_signals, NULL};
 
+bool load_step_writes(const struct shell *sh)
+{
+    return sh->load_steps[sh->load_step] == load_groups;
+}
+
 void load_run_step(struct shell *sh)
 {
     sh->load_steps[sh->load_step++](sh);
@@ -327,6 +332,11 @@ void load_on_step(struct shell *sh, const struct call *call)
 {
     if (call->generation != sh->load_generation)
         return;
+    if (call->is_refused) {
+        sh->load_generation++;
+        lead_on_load_failed(sh);
+        return;
+    }
     if (sh->load_steps[sh->load_step]) {
         send_step(sh);
         return;

@@ -12,6 +12,9 @@ void lead_on_loaded(struct shell *sh);
 void lead_on_settled(struct shell *sh);
 bool lead_is_active(const struct shell *sh);
 bool lead_may_write(const struct shell *sh);
+void lead_on_load_failed(struct shell *sh);
+/* Whether the store takes no command of KIND (CALL_KINDS: no read) that WRITES, at this moment. */
+bool shell_is_refused(const struct shell *sh, uint32_t kind, bool writes);
 void daemon_forget(struct shell *sh);
 
 static inline struct sink *commit_sink(struct shell *sh)
@@ -57,6 +60,7 @@ void trade_on_due(struct shell *sh, const struct call *call);
 void load_start(struct shell *sh);
 void load_rescan(struct shell *sh);
 void load_run_step(struct shell *sh);
+bool load_step_writes(const struct shell *sh);
 void load_on_step(struct shell *sh, const struct call *call);
 
 /* shell_reconcile.c */
@@ -68,6 +72,7 @@ void reconcile_take(struct shell *sh, const struct look *look);
 void reconcile_reset(struct shell *sh);
 void reconcile_start(struct shell *sh);
 void reconcile_pause(struct shell *sh);
+/* LOST: nobody knows the answer. */
 void reconcile_on_looked(struct shell *sh, const struct call *call, bool lost);
 void reconcile_on_settled(struct shell *sh);
 void reconcile_gather(const struct store *store, struct call *call);

@@ -335,7 +335,7 @@ void reconcile_on_looked(struct shell *sh, const struct call *call, bool lost)
     if (!sh->is_looking)
         return;
     sh->is_looking = false;
-    for (size_t i = 0; !lost && i < call->count; i++)
+    for (size_t i = 0; !lost && !call->is_refused && i < call->count; i++)
         reconcile_take(sh, &call->looks[i]);
     if (!lost)
         sh->done += sh->asked;
@@ -376,7 +376,7 @@ void reconcile_on_gathered(struct shell *sh, const struct call *call)
         return;
     for (uint32_t i = 0; i < call->id_count; i++)
         id_list_add(&sh->queue, ident_slice(&call->ids[i]));
-    for (int s = 0; s <= INSTANCE_STATES; s++) {
+    for (int s = 0; s <= INSTANCE_STATES && !call->is_refused; s++) {
         struct key name = {.len = sizeof(KEY_LOAD) - 1, .text = KEY_LOAD};
 
         if (s < INSTANCE_STATES)

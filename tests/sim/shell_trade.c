@@ -9,6 +9,7 @@
 
 #define WAITING_MAX 40
 #define SWEEP_MAX   20
+#define REFUSED_MS  200
 
 bool trade_io_is_full(const struct shell *sh)
 {
@@ -61,12 +62,16 @@ void trade_on_looked_up(struct shell *sh, const struct call *call, bool lost)
     if (call->number < first || call->number >= sh->taken)
         return;
     item = &sh->items[call->number - first];
-    item->look = lost ? TRADE_UNASKED : TRADE_LOOKED;
+    item->look = lost || call->is_refused ? TRADE_UNASKED : TRADE_LOOKED;
     if (lost)
         return;
-    item->is_wrong = call->is_wrong;
-    item->state = call->trade_state;
-    item->instance = call->trade_instance;
+    if (call->is_refused) {
+        sh->look_again_ms = sh->store->now_ms + REFUSED_MS;
+    } else {
+        item->is_wrong = call->is_wrong;
+        item->state = call->trade_state;
+        item->instance = call->trade_instance;
+    }
     if (!sh->looking) {
         trade_io_go_on(sh);
         commit_kick(sh);
@@ -133,7 +138,7 @@ static struct slice unknown_id(const struct shell *sh, const struct trade_item *
 
 void trade_io_go_on(struct shell *sh)
 {
-    for (uint32_t i = 0; i < sh->item_count; i++) {
+    for (uint32_t i = 0; i < sh->item_count && sh->store->now_ms >= sh->look_again_ms; i++) {
         struct slice id = unknown_id(sh, &sh->items[i]);
 
         if (sh->items[i].look == TRADE_UNASKED && id.len && !look_up(sh, i, id))

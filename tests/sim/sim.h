@@ -22,13 +22,23 @@ struct settings {
     bool wipes, rolls_back;
     bool plants;        /* foreign types in the way of keys */
     bool writes_hashes; /* others write hashes of instances */
-    bool spoils_shared; /* others plant or remove totals, journal and the like; the daemon lives on */
+    bool spoils_shared; /* others plant or remove totals, journal and the like */
+    bool cuts_streams;  /* others trim and delete streams, and destroy groups */
     bool is_tight;      /* max_tracked is reached */
     bool observes;      /* removes_nothing, up to the end */
     bool changes_mind;  /* removes_nothing now and then */
 };
 
 struct history;
+
+/* What the store takes no more, for a while. */
+enum refusal {
+    REFUSES_NOTHING,
+    REFUSES_WRITES,       /* OOM, MISCONF */
+    REFUSES_AND_HANGS_UP, /* READONLY: writes, and the daemon drops its link */
+    REFUSES_ALL,          /* BUSY, LOADING */
+    REFUSES_ONE           /* NOPERM: one kind of command */
+};
 
 struct sim {
     struct rng rng;
@@ -37,7 +47,8 @@ struct sim {
     int64_t now_ms; /* the server's clock */
     bool failed, verbose;
     struct history *history;
-    bool is_refusing;   /* the store takes no batch (out of memory) */
+    enum refusal refusal;
+    uint32_t refused_call; /* with REFUSES_ONE: which (enum call_kind), CALL_KINDS for reading */
     bool has_lost_data; /* it was wiped or rolled back at least once */
 };
 

@@ -265,8 +265,11 @@ static void go_wrong(struct run *run)
         break;
     case 3:
         if (s->refuses) {
-            run->sim.is_refusing = true;
-            run->refusing_until_ms = run->sim.now_ms + rng_between(rng, 10, 600);
+            run->sim.refusal = (enum refusal)rng_between(rng, REFUSES_WRITES, REFUSES_ONE);
+            run->sim.refused_call = rng_below(rng, CALL_KINDS + 1);
+            run->refusing_until_ms = run->sim.now_ms + rng_between(rng, 10, 1000);
+            sim_note(&run->sim, "from here on the store refuses (%d, %" PRIu32 ")", (int)run->sim.refusal,
+                     run->sim.refused_call);
         }
         break;
     case 4:
@@ -333,8 +336,8 @@ static void take_step(struct run *run)
     sim->step++;
     if (rng_chance(rng, 40))
         pass_time(run, rng_between(rng, 0, 25));
-    if (sim->is_refusing && sim->now_ms >= run->refusing_until_ms)
-        sim->is_refusing = false;
+    if (sim->refusal && sim->now_ms >= run->refusing_until_ms)
+        sim->refusal = REFUSES_NOTHING;
     if (rng_chance(rng, 40) && sim->now_ms >= run->quiet_until_ms)
         act(run);
     for (int i = 0; i < 4; i++)
@@ -364,7 +367,7 @@ static void settle(struct run *run)
     int64_t until_ms = run->sim.now_ms + SETTLE_MS;
 
     sim_note(&run->sim, "from here on nothing goes wrong");
-    run->sim.is_refusing = false;
+    run->sim.refusal = REFUSES_NOTHING;
     world_unplant(&run->world);
     if (run->sim.settings.ledger.removes_nothing)
         change_mind(run);
