@@ -317,11 +317,13 @@ static struct trade *recall_trade(struct trade_book *book, struct slice trade_id
 }
 
 /* An ended trade's hash may have expired since, and its id may have left its set: with each update it gets
- * its set and its TTL too, so that none comes back unlisted, or for ever. */
+ * its set and its TTL too, so that none comes back unlisted, or for ever. An open one that Redis alone knows is
+ * in no set, or it would have been loaded. */
 void trade_book_on_update(struct trade_book *book, const struct trade_update *update,
                           const struct trade_stored *stored, const struct cause *cause, int64_t at_ms,
                           struct sink *sink)
 {
+    bool is_held = trade_book_find(book, update->value[TRADE_TRADE_ID]) != NULL;
     struct trade *trade = recall_trade(book, update->value[TRADE_TRADE_ID], stored);
     enum trade_state from = trade ? trade->state : TRADE_NONE;
     struct slice id;
@@ -339,7 +341,7 @@ void trade_book_on_update(struct trade_book *book, const struct trade_update *up
     id = ident_slice(&trade->id);
     moved = from != trade->state;
     store_fields(trade, update, at_ms, sink);
-    if (moved || !trade_state_is_open(trade->state))
+    if (moved || !is_held || !trade_state_is_open(trade->state))
         sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, id, moved ? trade_state_name(from) : NULL,
                               trade_state_name(trade->state));
     if (!trade_state_is_open(trade->state))

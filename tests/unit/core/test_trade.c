@@ -298,6 +298,17 @@ static void test_trade_book_on_update_knows_what_redis_holds(void **state)
     assert_int_equal(state_of(w, "t3"), TRADE_EXECUTING);
 }
 
+/* A loss and a death in the middle of writing back left its hash alone. */
+static void test_trade_book_on_update_lists_an_open_one_that_redis_alone_knows(void **state)
+{
+    struct world *w = *state;
+
+    apply_stored(w, update_of("t1", TRADE_NONE), TRADE_EXECUTING, "");
+    assert_non_null(recording_sink_find(&w->said, "move trade t1 - executing"));
+    apply(w, update_of("t1", TRADE_NONE));
+    assert_null(recording_sink_find(&w->said, "move trade t1"));
+}
+
 static void test_trade_book_on_update_marks_batch(void **state)
 {
     struct world *w = *state;
@@ -538,6 +549,7 @@ int main(void)
         TEST(test_trade_book_on_update_refused_state_leaves_rest),
         TEST(test_trade_book_on_update_of_ended_trade_restores_state_set_and_ttl),
         TEST(test_trade_book_on_update_knows_what_redis_holds),
+        TEST(test_trade_book_on_update_lists_an_open_one_that_redis_alone_knows),
         TEST(test_trade_book_on_update_marks_batch),
         TEST(test_open_trades_follows_state),
         TEST(test_open_trades_moves_with_instance_id),
