@@ -227,3 +227,13 @@ void checks_lose_data(struct checks *c, const struct shell *sh)
             w->results[i].is_gone = true;
     }
 }
+
+void checks_take_entries(struct checks *c, enum stream_kind k)
+{
+    const struct store_key *stream = stream_of(c, k);
+
+    if (k == STREAM_RESULTS)
+        c->kept_results = stream_behind(stream, c->positions[k]);
+    if (!stream || !stream->has_group)
+        c->lacks_group[k] = true;
+}

@@ -26,6 +26,7 @@ struct checks {
     uint32_t counted_signals, counted_results, counted_reports,
         counted_trades; /* made ones at or before the position */
     uint64_t malformed[STREAM_KINDS], kept_results, dropped;
+    bool lacks_group[STREAM_KINDS]; /* others have destroyed it, and nothing was handled since */
     uint64_t looks;
 };
 
@@ -36,5 +37,7 @@ void checks_look(struct checks *checks);
 void checks_look_at_daemon(struct checks *checks, const struct shell *sh);
 /* The store was wiped or rolled back: READ is what the active daemon had read by then. */
 void checks_lose_data(struct checks *checks, const struct shell *sh);
+/* Others took entries of stream K, or its group, or all of it. */
+void checks_take_entries(struct checks *checks, enum stream_kind k);
 /* Everything is read and settled, and SH is active. */
 void checks_look_at_end(struct checks *checks, struct shell *sh);

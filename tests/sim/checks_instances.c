@@ -27,7 +27,7 @@ static void look_at_silence(struct checks *c, uint32_t agent)
     int64_t next_ms = c->sim->now_ms;
 
     for (uint32_t i = c->counted_reports; i < w->report_count; i++) {
-        if (w->reports[i].agent == agent) {
+        if (w->reports[i].agent == agent && !w->reports[i].is_gone) {
             next_ms = (int64_t)w->reports[i].id.ms;
             break;
         }
@@ -35,7 +35,7 @@ static void look_at_silence(struct checks *c, uint32_t agent)
     for (uint32_t i = c->counted_reports, seen = 0; i > 0 && seen < SILENCE_REPORTS; i--) {
         const struct made_report *report = &w->reports[i - 1];
 
-        if (report->agent != agent)
+        if (report->agent != agent || report->is_gone)
             continue;
         if (next_ms - (int64_t)report->id.ms >= least_ms)
             return;
@@ -149,7 +149,7 @@ static void look_at_value(struct checks *c, uint32_t agent, const char *id)
     for (uint32_t i = c->counted_reports; i > 0; i--) {
         const struct made_report *report = &w->reports[i - 1];
 
-        if (report->agent != agent || report->is_malformed)
+        if (report->agent != agent || report->is_malformed || report->is_gone)
             continue;
         (void)snprintf(text, sizeof(text), "%" PRIu64, report->value);
         if (record_of(c, RECORD_INSTANCE, id)
@@ -221,7 +221,7 @@ void look_at_trades(struct checks *c)
         if (w->trade_is_spoiled[i])
             continue;
         for (uint32_t k = c->counted_trades; k > 0; k--) {
-            if (w->trades[k - 1].number == w->trade_numbers[i]) {
+            if (w->trades[k - 1].number == w->trade_numbers[i] && !w->trades[k - 1].is_gone) {
                 look_at_trade(c, w->trade_numbers[i], w->trades[k - 1].value);
                 break;
             }

@@ -64,7 +64,7 @@ static struct settings base_settings(struct rng *rng)
 static struct settings draw_settings(struct rng *rng)
 {
     struct settings s = base_settings(rng);
-    uint32_t kind = rng_below(rng, 13);
+    uint32_t kind = rng_below(rng, 15);
 
     if (kind == 0)
         return s;
@@ -77,14 +77,15 @@ static struct settings draw_settings(struct rng *rng)
         s.ledger.max_tracked = (uint32_t)rng_between(rng, 1, 12);
     s.wipes = kind == 6 || kind == 8;
     s.rolls_back = kind == 7 || kind == 8;
-    s.crashes = kind != 6 && kind != 7 && kind != 12 && rng_chance(rng, 80);
-    s.has_second = kind != 6 && kind != 7 && kind != 12 && rng_chance(rng, 40);
-    s.spoils_shared = kind == 12;
+    s.cuts_streams = kind == 13;
+    s.crashes = kind != 6 && kind != 7 && kind != 12 && kind != 13 && rng_chance(rng, 80);
+    s.has_second = kind != 6 && kind != 7 && kind != 12 && kind != 13 && rng_chance(rng, 40);
+    s.spoils_shared = kind == 12 || kind == 14;
     s.plants = kind == 9 || kind == 11;
     s.writes_hashes = kind == 10 || kind == 11;
     s.adopts = kind != 10 || rng_chance(rng, 70);
-    s.observes = rng_chance(rng, 15);
-    s.changes_mind = !s.observes && rng_chance(rng, 15);
+    s.observes = !s.cuts_streams && rng_chance(rng, 15);
+    s.changes_mind = !s.cuts_streams && !s.observes && rng_chance(rng, 15);
     s.ledger.removes_nothing = s.observes;
     return s;
 }
@@ -243,6 +244,40 @@ static void lose_data(struct run *run, bool wiped)
     checks_lose_data(&run->checks, &run->shells[0]);
 }
 
+/* Others trim or delete a stream that the daemon reads, or destroy the group in it. What was read is taken in,
+ * what was only on its way is asked for again, in vain. */
+static void cut_stream(struct run *run)
+{
+    struct sim *sim = &run->sim;
+    struct shell *sh = &run->shells[0];
+    enum stream_kind k = (enum stream_kind)rng_below(&sim->rng, STREAM_KINDS);
+    struct store_key *key = store_find_text(&run->store, sim_streams[k]);
+    uint32_t dice = rng_below(&sim->rng, 3);
+    uint32_t count;
+
+    if (!key || sh->phase == PHASE_LOADING)
+        return;
+    sim_note(sim, "somebody %s %s",
+             dice == 0   ? "destroys the group of"
+             : dice == 1 ? "deletes"
+                         : "trims",
+             sim_streams[k]);
+    count = dice == 0 ? 0 : dice == 1 ? key->entry_count : rng_below(&sim->rng, key->entry_count + 1);
+    if (count) {
+        if (sh->is_running)
+            shell_lose_reading(sh);
+        world_take_entries(&run->world, k, key->entries[count - 1]->id, sh->streams[k].read);
+    }
+    if (dice == 0)
+        key->has_group = false;
+    else if (dice == 1)
+        store_remove(&run->store, slice_text(sim_streams[k]));
+    else if (count)
+        stream_trim(key, stream_id_next(key->entries[count - 1]->id));
+    pass_time(run, 1); /* no ID comes twice */
+    checks_take_entries(&run->checks, k);
+}
+
 static void go_wrong(struct run *run)
 {
     const struct settings *s = &run->sim.settings;
@@ -250,6 +285,10 @@ static void go_wrong(struct run *run)
     struct shell *sh = pick_shell(run);
 
     run->faults++;
+    if (s->cuts_streams && rng_chance(rng, 30)) {
+        cut_stream(run);
+        return;
+    }
     switch (rng_below(rng, 8)) {
     case 0:
         if (s->loses_links)
@@ -439,10 +478,10 @@ static void tell_settings(const struct settings *s)
     (void)fprintf(
         stderr,
         "  crashes %d, loses_links %d, has_second %d, refuses %d, jumps %d, takes_signals %d, wipes %d, "
-        "rolls_back %d, plants %d, writes_hashes %d, spoils_shared %d, is_tight %d, adopts %d, observes %d, "
+        "rolls_back %d, plants %d, writes_hashes %d, spoils_shared %d, cuts_streams %d, is_tight %d, adopts %d, observes %d, "
         "changes_mind %d\n",
         s->crashes, s->loses_links, s->has_second, s->refuses, s->jumps, s->takes_signals, s->wipes,
-        s->rolls_back, s->plants, s->writes_hashes, s->spoils_shared, s->is_tight, s->adopts, s->observes,
+        s->rolls_back, s->plants, s->writes_hashes, s->spoils_shared, s->cuts_streams, s->is_tight, s->adopts, s->observes,
         s->changes_mind);
 }
 

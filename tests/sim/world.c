@@ -75,7 +75,7 @@ static void make_report(struct world *world)
     struct made_report report = {.agent = number, .is_malformed = chance(world, 8), .value = ++world->value};
     struct draft draft = {0};
     bool is_whole = !agent->has_reported || world->sim->settings.fleet.forget_after_s || agent->is_spoiled ||
-                    chance(world, 30);
+                    world->sim->settings.cuts_streams || chance(world, 30);
 
     draft_add_number(&draft, "instance_id", "mt5-", number);
     draft_add_number(&draft, "cpu_usage", "", report.value);
@@ -227,6 +227,24 @@ static uint32_t plant(struct world *world)
     return number;
 }
 
+/* A part of what the daemon alone writes. */
+static void cut_shared(struct world *world)
+{
+    struct store_key *journal = store_find_text(world->store, KEY_JOURNAL);
+    struct store_key *totals = store_find_text(world->store, KEY_TOTALS);
+
+    if (chance(world, 60) && journal && journal->entry_count) {
+        stream_trim(journal, journal->entries[below(world, journal->entry_count)]->id);
+        sim_note(world->sim, "somebody trims the journal to %" PRIu32 " entries", journal->entry_count);
+    } else if (totals && totals->type == STORE_HASH && totals->pair_count) {
+        struct store_pair *pair = &totals->pairs[below(world, totals->pair_count)];
+
+        sim_note(world->sim, "somebody takes %.*s out of the totals", (int)pair_name(pair).len,
+                 pair_name(pair).data);
+        (void)key_take(totals, pair_name(pair)); /* it is there */
+    }
+}
+
 /* Keys that the daemon alone writes, and holds in memory as well. */
 static void spoil_shared(struct world *world)
 {
@@ -237,8 +255,16 @@ static void spoil_shared(struct world *world)
                                         EVENTS_NAME,
                                         "trade_signals_dropped",
                                         "trade_signals_rejected"};
+    const struct settings *settings = &world->sim->settings;
     struct slice name = slice_text(names[below(world, ARRAY_LEN(names))]);
 
+    /* A daemon that starts then knows no better. */
+    if (settings->crashes || settings->has_second)
+        world->sim->has_lost_data = true;
+    if (chance(world, 30)) {
+        cut_shared(world);
+        return;
+    }
     if (chance(world, 50)) {
         plant_key(world, name);
         return;

@@ -32,7 +32,7 @@ struct made_signal {
     uint32_t action;
     bool is_removed; /* by others, or with what the store lost */
     int64_t removed_ms;
-    bool is_gone; /* the store lost it before anybody had read it */
+    bool is_gone; /* the store lost it, or others took it, before anybody had read it */
     struct answer answers[ANSWERS_MAX];
     uint32_t answer_count;
     /* As the checks have seen it in the journal. */
@@ -43,7 +43,7 @@ struct made_signal {
 
 struct made_result {
     struct stream_id id;
-    bool is_malformed, is_repeated, is_gone;
+    bool is_malformed, is_repeated, is_gone, is_taken; /* the last: by others */
     uint32_t number; /* its result_id is `r-NUMBER` */
     uint32_t signal; /* UINT32_MAX: of none that is known */
     enum result_status status;
@@ -52,7 +52,7 @@ struct made_result {
 struct made_report {
     struct stream_id id;
     uint32_t agent; /* UINT32_MAX: without a valid id */
-    bool is_malformed;
+    bool is_malformed, is_gone, is_taken;
     uint64_t value; /* its cpu_usage */
 };
 
@@ -60,6 +60,7 @@ struct made_trade {
     struct stream_id id;
     uint32_t number; /* its trade_id is `t-NUMBER`; UINT32_MAX: malformed */
     uint64_t value;  /* its lot_size */
+    bool is_gone, is_taken;
 };
 
 struct agent {
@@ -105,6 +106,9 @@ uint32_t world_act(struct world *world);
 /* Takes back what is planted. */
 void world_unplant(struct world *world);
 void world_format_agent(char out[32], uint32_t agent);
+
+/* Others take all entries of stream K up to TO; what lies behind READ of them nobody will ever see. */
+void world_take_entries(struct world *world, enum stream_kind k, struct stream_id to, struct stream_id read);
 
 /* The latest life of the signal NUMBER, or NULL. */
 struct made_signal *world_find_signal(const struct world *world, uint32_t number);

@@ -173,7 +173,9 @@ static struct stream_id stored_position(const struct world *world, enum stream_k
 
 static bool may_repeat(const struct world *world)
 {
-    return !world->sim->settings.is_tight && !world->sim->settings.wipes && !world->sim->settings.rolls_back;
+    const struct settings *settings = &world->sim->settings;
+
+    return !settings->is_tight && !settings->wipes && !settings->rolls_back && !settings->cuts_streams;
 }
 
 void make_signal(struct world *world)
@@ -201,6 +203,70 @@ void remove_signal(struct world *world)
     signal->is_removed = true;
     signal->removed_ms = world->sim->now_ms;
     sim_note(world->sim, "somebody removes signal s-%" PRIu32, signal->number);
+}
+
+static void forget_answer(struct answer *answers, uint32_t *count, const struct made_result *result)
+{
+    for (uint32_t i = 0; i < *count; i++) {
+        if (answers[i].ms != result->id.ms || answers[i].status != result->status)
+            continue;
+        memmove(answers + i, answers + i + 1, (--*count - i) * sizeof(*answers));
+        return;
+    }
+}
+
+static void take_signals(struct world *world, struct stream_id to, struct stream_id read)
+{
+    for (uint32_t i = world->signal_count; i > 0; i--) {
+        struct made_signal *signal = &world->signals[i - 1];
+
+        if (signal->is_removed || stream_id_compare(signal->id, to) > 0)
+            continue;
+        signal->is_removed = true;
+        signal->removed_ms = world->sim->now_ms;
+        signal->is_gone = stream_id_compare(signal->id, read) > 0;
+    }
+}
+
+static void take_results(struct world *world, struct stream_id to, struct stream_id read)
+{
+    for (uint32_t i = world->result_count; i > 0; i--) {
+        struct made_result *result = &world->results[i - 1];
+        struct made_signal *signal = world_find_signal(world, result->signal);
+
+        if (result->is_taken || stream_id_compare(result->id, to) > 0)
+            continue;
+        result->is_taken = true;
+        result->is_gone = stream_id_compare(result->id, read) > 0;
+        if (result->is_gone && signal)
+            forget_answer(signal->answers, &signal->answer_count, result);
+        else if (result->is_gone && world->promised_ms && result->signal + 1 == world->life_count)
+            forget_answer(world->promised, &world->promised_count, result);
+    }
+}
+
+void world_take_entries(struct world *world, enum stream_kind k, struct stream_id to, struct stream_id read)
+{
+    if (k == STREAM_SIGNALS)
+        take_signals(world, to, read);
+    if (k == STREAM_RESULTS)
+        take_results(world, to, read);
+    for (uint32_t i = world->report_count; k == STREAM_REPORTS && i > 0; i--) {
+        struct made_report *report = &world->reports[i - 1];
+
+        if (stream_id_compare(report->id, to) > 0 || report->is_taken)
+            continue;
+        report->is_taken = true;
+        report->is_gone = stream_id_compare(report->id, read) > 0;
+    }
+    for (uint32_t i = world->trade_count; k == STREAM_TRADES && i > 0; i--) {
+        struct made_trade *trade = &world->trades[i - 1];
+
+        if (stream_id_compare(trade->id, to) > 0 || trade->is_taken)
+            continue;
+        trade->is_taken = true;
+        trade->is_gone = stream_id_compare(trade->id, read) > 0;
+    }
 }
 
 static bool is_ending(enum result_status status)
