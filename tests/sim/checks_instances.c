@@ -24,7 +24,11 @@ static void look_at_silence(struct checks *c, uint32_t agent)
 {
     const struct world *w = c->world;
     int64_t least_ms = c->sim->settings.fleet.heartbeat_timeout_ms - 2 * c->sim->settings.skew_max_ms - 2;
-    int64_t next_ms = c->sim->now_ms;
+    int64_t next_ms = c->sim->latest_ms;
+
+    /* To a daemon that is told a time before its last report, silence began then. */
+    if (c->sim->settings.jumps_back)
+        return;
 
     for (uint32_t i = c->counted_reports; i < w->report_count; i++) {
         if (w->reports[i].agent == agent && !w->reports[i].is_gone) {

@@ -218,7 +218,7 @@ static void on_ended(void *ctx, struct slice signal_id, enum signal_outcome outc
                  signal_outcome_name(outcome));
     signal->is_ended = true;
     signal->outcome = outcome;
-    signal->ended_ms = c->sim->now_ms;
+    signal->ended_ms = c->sim->latest_ms;
     c->ended[signal->action][outcome]++;
     c->dropped += outcome == OUTCOME_DROPPED;
 }

@@ -17,7 +17,7 @@ struct settings {
     size_t full_bytes;   /* of a batch, where reading waits */
     bool adopts;
     /* What goes wrong. */
-    bool crashes, loses_links, has_second, refuses, jumps;
+    bool crashes, loses_links, has_second, refuses, jumps, jumps_back;
     bool takes_signals; /* others remove signals */
     bool wipes, rolls_back;
     bool plants;        /* foreign types in the way of keys */
@@ -44,7 +44,8 @@ struct sim {
     struct rng rng;
     struct settings settings;
     uint64_t step;
-    int64_t now_ms; /* the server's clock */
+    int64_t now_ms;    /* the server's clock, which may be set back */
+    int64_t latest_ms; /* that it ever showed */
     bool failed, verbose;
     struct history *history;
     enum refusal refusal;

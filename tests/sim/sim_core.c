@@ -81,6 +81,8 @@ static struct settings draw_settings(struct rng *rng)
     s.crashes = kind != 6 && kind != 7 && kind != 12 && kind != 13 && rng_chance(rng, 80);
     s.has_second = kind != 6 && kind != 7 && kind != 12 && kind != 13 && rng_chance(rng, 40);
     s.spoils_shared = kind == 12 || kind == 14;
+    /* A stream that begins anew with IDs that count as read is another matter. */
+    s.jumps_back = s.jumps && !s.wipes && !s.rolls_back && !s.cuts_streams && rng_chance(rng, 30);
     s.plants = kind == 9 || kind == 11;
     s.writes_hashes = kind == 10 || kind == 11;
     s.adopts = kind != 10 || rng_chance(rng, 70);
@@ -99,7 +101,11 @@ static struct shell *pick_shell(struct run *run)
 
 static void pass_time(struct run *run, int64_t ms)
 {
+    if (ms < 0)
+        store_expire(&run->store); /* what is gone does not come back */
     run->sim.now_ms += ms;
+    if (run->sim.now_ms > run->sim.latest_ms)
+        run->sim.latest_ms = run->sim.now_ms;
     run->store.now_ms = run->sim.now_ms;
 }
 
@@ -313,7 +319,7 @@ static void go_wrong(struct run *run)
         break;
     case 4:
         if (s->jumps)
-            pass_time(run, rng_between(rng, 50, 3000));
+            pass_time(run, s->jumps_back ? rng_between(rng, -1500, 1500) : rng_between(rng, 50, 3000));
         break;
     case 5:
         if (s->wipes && rng_chance(rng, 50))
@@ -442,7 +448,7 @@ static void start_run(struct run *run, uint64_t seed, struct history *history, b
 {
     static const char *const names[SHELLS] = {"A", "B"};
 
-    *run = (struct run){.sim = {.rng = {seed}, .now_ms = START_MS, .history = history, .verbose = verbose}};
+    *run = (struct run){.sim = {.rng = {seed}, .now_ms = START_MS, .latest_ms = START_MS, .history = history, .verbose = verbose}};
     history_reset(history);
     run->sim.settings = draw_settings(&run->sim.rng);
     store_init(&run->store);
@@ -477,10 +483,10 @@ static void tell_settings(const struct settings *s)
 {
     (void)fprintf(
         stderr,
-        "  crashes %d, loses_links %d, has_second %d, refuses %d, jumps %d, takes_signals %d, wipes %d, "
+        "  crashes %d, jumps_back %d, loses_links %d, has_second %d, refuses %d, jumps %d, takes_signals %d, wipes %d, "
         "rolls_back %d, plants %d, writes_hashes %d, spoils_shared %d, cuts_streams %d, is_tight %d, adopts %d, observes %d, "
         "changes_mind %d\n",
-        s->crashes, s->loses_links, s->has_second, s->refuses, s->jumps, s->takes_signals, s->wipes,
+        s->crashes, s->jumps_back, s->loses_links, s->has_second, s->refuses, s->jumps, s->takes_signals, s->wipes,
         s->rolls_back, s->plants, s->writes_hashes, s->spoils_shared, s->cuts_streams, s->is_tight, s->adopts, s->observes,
         s->changes_mind);
 }

@@ -78,6 +78,13 @@ static bool is_there(const struct store *store, const struct store_key *key)
     return key->type != STORE_NONE && (!key->expires_ms || key->expires_ms > store->now_ms);
 }
 
+void store_expire(struct store *store)
+{
+    for (uint32_t i = 0; i < store->count; i++)
+        if (store->keys[i].type != STORE_NONE && !is_there(store, &store->keys[i]))
+            key_empty(&store->keys[i]);
+}
+
 struct store_key *store_find(const struct store *store, struct slice name)
 {
     uint32_t index = map_find(&store->map, name);

@@ -60,6 +60,8 @@ void store_init(struct store *store);
 void store_clear(struct store *store);
 /* Forgets every key, keeps the clock. */
 void store_wipe(struct store *store);
+/* Removes what has expired. */
+void store_expire(struct store *store);
 /* TO becomes what FROM is, its clock aside. */
 void store_copy(struct store *to, const struct store *from);
 

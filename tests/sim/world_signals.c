@@ -97,7 +97,7 @@ static void make_malformed_signal(struct world *world)
 static void make_new_signal(struct world *world)
 {
     bool keeps_promise = world->promised_ms &&
-                         world->sim->now_ms - world->promised_ms <= world->sim->settings.ledger.ttl_ms / 2;
+                         world->sim->latest_ms - world->promised_ms <= world->sim->settings.ledger.ttl_ms / 2;
     uint32_t number = keeps_promise ? world->life_count - 1 : next_number(world);
     struct made_signal *signal = add_signal(world, SIGNAL_FIRST, number);
 
@@ -134,7 +134,7 @@ static void repeat_signal(struct world *world)
     uint32_t number;
 
     if (!first ||
-        world->sim->now_ms + margin_ms(world) > (int64_t)first->id.ms + world->sim->settings.ledger.dedup_ms)
+        world->sim->latest_ms + margin_ms(world) > (int64_t)first->id.ms + world->sim->settings.ledger.dedup_ms)
         return;
     number = first->number;
     signal = add_signal(world, SIGNAL_REPEATED, number);
@@ -151,9 +151,9 @@ static void reuse_signal(struct world *world, struct stream_id results_position)
     uint32_t number;
 
     if (!first || !first->is_ended ||
-        world->sim->now_ms < first->ended_ms + options->dedup_ms + margin_ms(world) ||
+        world->sim->latest_ms < first->ended_ms + options->dedup_ms + margin_ms(world) ||
         world->last_answer_ms[first->number] > results_position.ms ||
-        world->sim->now_ms < (int64_t)world->last_answer_ms[first->number] + 2 * options->ttl_ms)
+        world->sim->latest_ms < (int64_t)world->last_answer_ms[first->number] + 2 * options->ttl_ms)
         return;
     number = first->number;
     signal = add_signal(world, SIGNAL_FIRST, number);
@@ -175,7 +175,8 @@ static bool may_repeat(const struct world *world)
 {
     const struct settings *settings = &world->sim->settings;
 
-    return !settings->is_tight && !settings->wipes && !settings->rolls_back && !settings->cuts_streams;
+    /* Nobody knows how long an id is remembered by a clock that is set back. */
+    return !settings->is_tight && !settings->jumps_back && !settings->wipes && !settings->rolls_back && !settings->cuts_streams;
 }
 
 void make_signal(struct world *world)
@@ -201,7 +202,7 @@ void remove_signal(struct world *world)
         !stream_remove(key, signal->id))
         return;
     signal->is_removed = true;
-    signal->removed_ms = world->sim->now_ms;
+    signal->removed_ms = world->sim->latest_ms;
     sim_note(world->sim, "somebody removes signal s-%" PRIu32, signal->number);
 }
 
@@ -223,7 +224,7 @@ static void take_signals(struct world *world, struct stream_id to, struct stream
         if (signal->is_removed || stream_id_compare(signal->id, to) > 0)
             continue;
         signal->is_removed = true;
-        signal->removed_ms = world->sim->now_ms;
+        signal->removed_ms = world->sim->latest_ms;
         signal->is_gone = stream_id_compare(signal->id, read) > 0;
     }
 }
@@ -300,7 +301,7 @@ bool world_allows(const struct world *world, const struct made_signal *signal, e
     }
     if (must_end && !may_expire)
         return allows;
-    if (!may_expire && world->sim->now_ms < deadline_ms - margin_ms(world))
+    if (!may_expire && world->sim->latest_ms < deadline_ms - margin_ms(world))
         return allows; /* it has time left */
     if (outcome == OUTCOME_DROPPED)
         return !signal->is_removed || signal->removed_ms >= deadline_ms - margin_ms(world) || must_end ||
@@ -386,14 +387,14 @@ static void answer_too_early(struct world *world)
 {
     enum result_status status = pick_status(world);
     bool is_same = world->promised_ms &&
-                   world->sim->now_ms - world->promised_ms <= world->sim->settings.ledger.ttl_ms / 2;
+                   world->sim->latest_ms - world->promised_ms <= world->sim->settings.ledger.ttl_ms / 2;
     uint32_t number;
 
     if (world->sim->settings.is_tight || (is_same && world->promised_count == ANSWERS_MAX))
         return;
     if (!is_same) {
         world->promised_count = 0;
-        world->promised_ms = world->sim->now_ms;
+        world->promised_ms = world->sim->latest_ms;
     }
     number = is_same ? world->life_count - 1 : next_number(world);
     send_result(world, world->next_result++, number, status);
