@@ -136,6 +136,17 @@ static bool should_recover(const struct run *run, uint32_t agent)
     return under_way < run->options.recovery.max_concurrent;
 }
 
+/* Given up once more with as many attempts as the last time, where the rule that tells of it was taken away: only
+ * the record says so. */
+static void note_given_up_again(struct run *run, uint32_t agent)
+{
+    const struct kept *kept = &run->model.told[agent];
+
+    if (!kept->account.is_disarmed && kept->account.attempts > run->options.recovery.max_attempts &&
+        kept->watch.exists && kept->watch.record.recovery.is_disarmed)
+        model_account(&run->model, agent)->is_disarmed = true;
+}
+
 static void check_progress(struct run *run, uint32_t agent)
 {
     struct account *account = &run->model.told[agent].account;
@@ -145,6 +156,7 @@ static void check_progress(struct run *run, uint32_t agent)
     for (uint32_t i = 0; i < options->backoff_count; i++)
         most_ms = options->backoff_ms[i] > most_ms ? options->backoff_ms[i] : most_ms;
     most_ms += most_ms / 10 + SLACK_MS;
+    note_given_up_again(run, agent);
     if (!should_recover(run, agent)) {
         if (account->idle_from_ms != 0)
             model_account(&run->model, agent)->idle_from_ms = 0;
