@@ -201,7 +201,9 @@ void fleet_write_back(struct fleet *fleet, struct instance *instance, struct sin
     if (instance->seq > 0)
         sink->ops->seq_set(sink->ctx, id, instance->seq);
     instance->load_score = instance_load_score(fleet, instance);
-    if (!isnan(instance->load_score))
+    if (isnan(instance->load_score))
+        sink->ops->load_remove(sink->ctx, id); /* it ran in what came back */
+    else
         sink->ops->load_set(sink->ctx, id, instance->load_score);
     watch_write_back(fleet, instance, sink);
 }

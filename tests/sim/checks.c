@@ -105,6 +105,7 @@ static void look_at_fleet(struct checks *c, const struct shell *sh)
     for (uint32_t agent = 0; agent < WORLD_AGENTS; agent++) {
         char id[32], seq[NUMBER_TEXT_MAX];
         const struct instance *instance;
+        enum instance_state state;
         const struct store_key *hash;
 
         if (c->world->agents[agent].is_spoiled)
@@ -124,6 +125,8 @@ static void look_at_fleet(struct checks *c, const struct shell *sh)
                               slice_of(seq, number_format_u64(seq, instance->seq))))
             sim_fail(c->sim, "%s has another seq of %s than the store, %" PRIu64, sh->name, id,
                      instance->seq);
+        if (instance)
+            look_at_sets(c, id, &state);
     }
 }
 

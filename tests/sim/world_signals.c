@@ -284,7 +284,8 @@ bool world_allows(const struct world *world, const struct made_signal *signal, e
 {
     const struct ledger_options *options = &world->sim->settings.ledger;
     int64_t deadline_ms = (int64_t)signal->id.ms + options->ttl_ms;
-    bool is_tight = world->sim->settings.is_tight;
+    /* A result that waits for its signal may be given up: for want of room, or since the clock was set back. */
+    bool is_tight = world->sim->settings.is_tight || world->sim->settings.jumps_back;
     bool may_expire = is_tight, must_end = false, allows = false;
 
     for (uint32_t i = 0; i < signal->answer_count && !must_end; i++) {
@@ -294,7 +295,7 @@ bool world_allows(const struct world *world, const struct made_signal *signal, e
             may_expire = true; /* before the result was read, or not */
         if (is_ending(answer->status)) {
             allows = allows || outcome == outcome_of(answer->status);
-            must_end = !is_tight; /* else it may have been given up, waiting for its signal */
+            must_end = !is_tight;
         } else {
             deadline_ms = (int64_t)answer->ms + options->execution_ttl_ms;
         }

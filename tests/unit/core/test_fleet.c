@@ -184,6 +184,18 @@ static void test_fleet_remove_of_a_stopped_one_leaves_the_load_index_alone(void 
     assert_int_equal(recording_sink_count(&f->recorder, "unload"), 0);
 }
 
+/* What came back with an older state may have it among those that run. */
+static void test_fleet_write_back_takes_one_that_does_not_run_out_of_the_load_index(void **state)
+{
+    struct fleet_fixture *f = *state;
+    struct instance *instance = fixture_register(f, 1000, "mt5-1", "stopped");
+
+    recording_sink_reset(&f->recorder);
+    fleet_write_back(&f->fleet, instance, f->sink);
+    assert_int_equal(recording_sink_count(&f->recorder, "unload mt5-1"), 1);
+    assert_int_equal(recording_sink_count(&f->recorder, "load mt5-1"), 0);
+}
+
 static void test_fleet_write_back_writes_all_that_is_known(void **state)
 {
     struct fleet_fixture *f = *state;
@@ -256,6 +268,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_fleet_remove_takes_everything_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fleet_remove_of_a_stopped_one_leaves_the_load_index_alone, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            test_fleet_write_back_takes_one_that_does_not_run_out_of_the_load_index, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fleet_write_back_writes_all_that_is_known, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fleet_emit_counts_its_seq, setup, teardown),
         cmocka_unit_test_setup_teardown(test_instance_number_is_fresh_for_its_time, setup, teardown),
