@@ -48,6 +48,7 @@ struct ingest {
     struct redis_stream_names names[STREAM_KINDS];
     struct ingest_stream streams[STREAM_KINDS];
     uint32_t asked_mask;
+    bool is_skipping; /* nothing more of the read under way is taken in */
     int64_t asked_ms; /* Redis time when the read under way was sent */
     int64_t quick_ms; /* monotonic: the last read that did not wait */
     struct loop_timer *retry;

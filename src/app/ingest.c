@@ -242,7 +242,11 @@ static void on_entry(void *ctx, const struct entry *entry)
 {
     struct ingest *in = ctx;
     struct ingest_stream *s = &in->streams[entry->stream];
-    if (!lead_is_active(&in->d->lead) && in->d->lead.phase != PHASE_CONNECTING)
+    /* What one read brings is taken in up to its end, or from some entry on not at all: else what lies before the
+     * next one would never be asked for again. */
+    in->is_skipping = in->is_skipping ||
+                      (!lead_is_active(&in->d->lead) && in->d->lead.phase != PHASE_CONNECTING);
+    if (in->is_skipping)
         return;
     if (stream_id_compare(entry->id, s->read) <= 0)
         return;
@@ -385,6 +389,7 @@ void ingest_go_on(struct ingest *in)
         loop_timer_set(in->retry, RETRY_MS);
         return;
     }
+    in->is_skipping = false;
     in->asked_mask = mask;
     in->asked_ms = daemon_now_ms(d);
     if (redis_stream_read(in->reader, mask, after, d->config->streams.batch, block_ms(in)))
@@ -418,6 +423,10 @@ static void on_done(void *ctx, const struct redis_read_result *result)
     in->trouble = NULL;
     if (!lead_is_active(&in->d->lead))
         return; /* what was read may not have been taken in: it says nothing, and is read again */
+    if (in->is_skipping) {
+        ingest_go_on(in);
+        return;
+    }
     for (int k = 0; k < STREAM_KINDS; k++) {
         struct ingest_stream *s = &in->streams[k];
         s->at_end = (in->asked_mask & 1U << k) && result->entries[k] < (uint64_t)in->d->config->streams.batch;

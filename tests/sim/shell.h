@@ -83,7 +83,7 @@ struct shell_stream {
 };
 
 struct reading {
-    bool is_going, is_executed;
+    bool is_going, is_executed, is_skipping;
     uint32_t mask;
     struct stream_id after[STREAM_KINDS];
     int64_t asked_ms, until_ms;

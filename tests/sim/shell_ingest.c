@@ -194,7 +194,9 @@ static void on_entry(struct shell *sh, enum stream_kind kind, struct store_entry
     struct shell_stream *s = &sh->streams[kind];
     struct entry entry;
 
-    if (!lead_is_active(sh) && sh->phase != PHASE_CONNECTING)
+    sh->reading.is_skipping =
+        sh->reading.is_skipping || (!lead_is_active(sh) && sh->phase != PHASE_CONNECTING);
+    if (sh->reading.is_skipping)
         return;
     if (stream_id_compare(stored->id, s->read) <= 0 || !entry_decode(kind, stored, &entry))
         return;
@@ -299,7 +301,7 @@ void ingest_go_on(struct shell *sh)
     }
     reading->mask = mask;
     reading->is_going = true;
-    reading->is_executed = false;
+    reading->is_executed = reading->is_skipping = false;
     reading->asked_ms = shell_now_ms(sh);
     reading->until_ms = sh->store->now_ms + block_ms(sh);
 }
@@ -352,6 +354,10 @@ static void on_read(struct shell *sh)
 {
     if (!lead_is_active(sh))
         return;
+    if (sh->reading.is_skipping) {
+        ingest_go_on(sh);
+        return;
+    }
     for (int k = 0; k < STREAM_KINDS; k++) {
         struct shell_stream *s = &sh->streams[k];
 

@@ -214,6 +214,7 @@ static void step_wipe(struct world *w)
     for (struct instance *i = fleet_next(&w->fleet, 0); i;
          i = fleet_next(&w->fleet, fleet_index_of(&w->fleet, i) + 1))
         fleet_write_back(&w->fleet, i, &w->store.sink);
+    w->store.was_wrong = false; /* of one that does not run it takes a score away that may not be there */
 }
 
 static void step_remove(struct world *w, const char *id)
