@@ -125,8 +125,9 @@ void trade_book_on_update(struct trade_book *book, const struct trade_update *up
 void trade_book_load(struct trade_book *book, struct slice trade_id, struct slice instance_id,
                      enum trade_state state, int64_t updated_ms);
 
-/* After a loss: tells all that is held of TRADE, which is in use: id, instance, state, the one set, and for one that
- * has ended what is left of its TTL at NOW_MS. One whose TTL is over is removed. The group is the caller's. */
+/* After a loss: tells all that is held of TRADE, which is in use: id, instance, state, the one set, and for
+ * one that has ended what is left of its TTL at NOW_MS. One whose TTL is over is removed. The group is the
+ * caller's. */
 void trade_book_write_back(const struct trade_book *book, struct trade *trade, int64_t now_ms,
                            struct sink *sink);
 

@@ -242,10 +242,10 @@ static void on_entry(void *ctx, const struct entry *entry)
 {
     struct ingest *in = ctx;
     struct ingest_stream *s = &in->streams[entry->stream];
-    /* What one read brings is taken in up to its end, or from some entry on not at all: else what lies before the
-     * next one would never be asked for again. */
-    in->is_skipping = in->is_skipping ||
-                      (!lead_is_active(&in->d->lead) && in->d->lead.phase != PHASE_CONNECTING);
+    /* What one read brings is taken in up to its end, or from some entry on not at all: else what lies before
+     * the next one would never be asked for again. */
+    in->is_skipping =
+        in->is_skipping || (!lead_is_active(&in->d->lead) && in->d->lead.phase != PHASE_CONNECTING);
     if (in->is_skipping)
         return;
     if (stream_id_compare(entry->id, s->read) <= 0)

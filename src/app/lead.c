@@ -98,8 +98,9 @@ static void become_active(struct lead *lead)
     reconcile_start(&lead->d->reconcile);
 }
 
-/* Finds what had ended and is in its stream again, then writes that and all that is held here. No batch goes out
- * before: a stream that still ends below what was handled takes no trim, and nobody asks for that one again. */
+/* Finds what had ended and is in its stream again, then writes that and all that is held here. No batch goes
+ * out before: a stream that still ends below what was handled takes no trim, and nobody asks for that one
+ * again. */
 static void restore(struct lead *lead)
 {
     enter(lead, PHASE_ROLLBACK);

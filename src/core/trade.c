@@ -252,8 +252,8 @@ void trade_book_load(struct trade_book *book, struct slice trade_id, struct slic
     forget_oldest_others(book);
 }
 
-/* Writes what the update reports, and the state that the trade has. Both are there each time: the hash may have
- * expired, or others may have removed it, and a restart knows a trade by its state. */
+/* Writes what the update reports, and the state that the trade has. Both are there each time: the hash may
+ * have expired, or others may have removed it, and a restart knows a trade by its state. */
 static void store_fields(const struct trade *trade, const struct trade_update *update, int64_t at_ms,
                          struct sink *sink)
 {
@@ -317,8 +317,8 @@ static struct trade *recall_trade(struct trade_book *book, struct slice trade_id
 }
 
 /* An ended trade's hash may have expired since, and its id may have left its set: with each update it gets
- * its set and its TTL too, so that none comes back unlisted, or for ever. An open one that Redis alone knows is
- * in no set, or it would have been loaded. */
+ * its set and its TTL too, so that none comes back unlisted, or for ever. An open one that Redis alone knows
+ * is in no set, or it would have been loaded. */
 void trade_book_on_update(struct trade_book *book, const struct trade_update *update,
                           const struct trade_stored *stored, const struct cause *cause, int64_t at_ms,
                           struct sink *sink)

@@ -204,9 +204,9 @@ static void look_at_trade(struct checks *c, uint32_t number, uint64_t value)
     (void)snprintf(text, sizeof(text), "%" PRIu64, value);
     if (!slice_is(key_get(hash, "lot_size"), text))
         sim_fail(c->sim, "trade %s does not have the last lot_size that was handled, %s", id, text);
-    if ((hash->expires_ms == 0) != (slice_is(key_get(hash, "state"), "pending") ||
-                                    slice_is(key_get(hash, "state"), "executing") ||
-                                    slice_is(key_get(hash, "state"), "executed")))
+    if ((hash->expires_ms == 0) !=
+        (slice_is(key_get(hash, "state"), "pending") || slice_is(key_get(hash, "state"), "executing") ||
+         slice_is(key_get(hash, "state"), "executed")))
         sim_fail(c->sim, "trade %s is %.*s, and %s", id, (int)key_get(hash, "state").len,
                  key_get(hash, "state").data, hash->expires_ms ? "will expire" : "stays for ever");
     for (int s = 0; s < TRADE_STATES; s++) {

@@ -50,7 +50,7 @@ struct sim {
     struct history *history;
     enum refusal refusal;
     uint32_t refused_call; /* with REFUSES_ONE: which (enum call_kind), CALL_KINDS for reading */
-    bool has_lost_data; /* it was wiped or rolled back at least once */
+    bool has_lost_data;    /* it was wiped or rolled back at least once */
 };
 
 struct history *history_new(void);

@@ -250,8 +250,8 @@ static void lose_data(struct run *run, bool wiped)
     checks_lose_data(&run->checks, &run->shells[0]);
 }
 
-/* Others trim or delete a stream that the daemon reads, or destroy the group in it. What was read is taken in,
- * what was only on its way is asked for again, in vain. */
+/* Others trim or delete a stream that the daemon reads, or destroy the group in it. What was read is taken
+ * in, what was only on its way is asked for again, in vain. */
 static void cut_stream(struct run *run)
 {
     struct sim *sim = &run->sim;
@@ -448,7 +448,11 @@ static void start_run(struct run *run, uint64_t seed, struct history *history, b
 {
     static const char *const names[SHELLS] = {"A", "B"};
 
-    *run = (struct run){.sim = {.rng = {seed}, .now_ms = START_MS, .latest_ms = START_MS, .history = history, .verbose = verbose}};
+    *run = (struct run){.sim = {.rng = {seed},
+                                .now_ms = START_MS,
+                                .latest_ms = START_MS,
+                                .history = history,
+                                .verbose = verbose}};
     history_reset(history);
     run->sim.settings = draw_settings(&run->sim.rng);
     store_init(&run->store);
@@ -481,14 +485,15 @@ static void end_run(struct run *run, struct sums *sums)
 
 static void tell_settings(const struct settings *s)
 {
-    (void)fprintf(
-        stderr,
-        "  crashes %d, jumps_back %d, loses_links %d, has_second %d, refuses %d, jumps %d, takes_signals %d, wipes %d, "
-        "rolls_back %d, plants %d, writes_hashes %d, spoils_shared %d, cuts_streams %d, is_tight %d, adopts %d, observes %d, "
-        "changes_mind %d\n",
-        s->crashes, s->jumps_back, s->loses_links, s->has_second, s->refuses, s->jumps, s->takes_signals, s->wipes,
-        s->rolls_back, s->plants, s->writes_hashes, s->spoils_shared, s->cuts_streams, s->is_tight, s->adopts, s->observes,
-        s->changes_mind);
+    (void)fprintf(stderr,
+                  "  crashes %d, jumps_back %d, loses_links %d, has_second %d, refuses %d, jumps %d, "
+                  "takes_signals %d, wipes %d, "
+                  "rolls_back %d, plants %d, writes_hashes %d, spoils_shared %d, cuts_streams %d, is_tight "
+                  "%d, adopts %d, observes %d, "
+                  "changes_mind %d\n",
+                  s->crashes, s->jumps_back, s->loses_links, s->has_second, s->refuses, s->jumps,
+                  s->takes_signals, s->wipes, s->rolls_back, s->plants, s->writes_hashes, s->spoils_shared,
+                  s->cuts_streams, s->is_tight, s->adopts, s->observes, s->changes_mind);
 }
 
 static bool run_seed(uint64_t seed, uint64_t steps, bool verbose, struct history *history, struct sums *sums)

@@ -44,8 +44,8 @@ struct made_signal {
 struct made_result {
     struct stream_id id;
     bool is_malformed, is_repeated, is_gone, is_taken; /* the last: by others */
-    uint32_t number; /* its result_id is `r-NUMBER` */
-    uint32_t signal; /* UINT32_MAX: of none that is known */
+    uint32_t number;                                   /* its result_id is `r-NUMBER` */
+    uint32_t signal;                                   /* UINT32_MAX: of none that is known */
     enum result_status status;
 };
 

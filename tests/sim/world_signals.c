@@ -133,8 +133,8 @@ static void repeat_signal(struct world *world)
     struct made_signal *signal;
     uint32_t number;
 
-    if (!first ||
-        world->sim->latest_ms + margin_ms(world) > (int64_t)first->id.ms + world->sim->settings.ledger.dedup_ms)
+    if (!first || world->sim->latest_ms + margin_ms(world) >
+                      (int64_t)first->id.ms + world->sim->settings.ledger.dedup_ms)
         return;
     number = first->number;
     signal = add_signal(world, SIGNAL_REPEATED, number);
@@ -176,7 +176,8 @@ static bool may_repeat(const struct world *world)
     const struct settings *settings = &world->sim->settings;
 
     /* Nobody knows how long an id is remembered by a clock that is set back. */
-    return !settings->is_tight && !settings->jumps_back && !settings->wipes && !settings->rolls_back && !settings->cuts_streams;
+    return !settings->is_tight && !settings->jumps_back && !settings->wipes && !settings->rolls_back &&
+           !settings->cuts_streams;
 }
 
 void make_signal(struct world *world)
@@ -284,7 +285,8 @@ bool world_allows(const struct world *world, const struct made_signal *signal, e
 {
     const struct ledger_options *options = &world->sim->settings.ledger;
     int64_t deadline_ms = (int64_t)signal->id.ms + options->ttl_ms;
-    /* A result that waits for its signal may be given up: for want of room, or since the clock was set back. */
+    /* A result that waits for its signal may be given up: for want of room, or since the clock was set back.
+     */
     bool is_tight = world->sim->settings.is_tight || world->sim->settings.jumps_back;
     bool may_expire = is_tight, must_end = false, allows = false;
 

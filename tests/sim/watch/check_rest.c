@@ -136,8 +136,8 @@ static bool should_recover(const struct run *run, uint32_t agent)
     return under_way < run->options.recovery.max_concurrent;
 }
 
-/* Given up once more with as many attempts as the last time, where the rule that tells of it was taken away: only
- * the record says so. */
+/* Given up once more with as many attempts as the last time, where the rule that tells of it was taken away:
+ * only the record says so. */
 static void note_given_up_again(struct run *run, uint32_t agent)
 {
     const struct kept *kept = &run->model.told[agent];
