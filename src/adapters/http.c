@@ -19,6 +19,7 @@
 #define CONNECTION_MEMORY_BYTES 65536 /* of the library's; what a request may have fits */
 #define MESSAGE_MAX             256
 #define LINGER_MS               1000 /* for a client to read why it was refused */
+#define CLOSE_MS                200  /* after that the library is made to look */
 #define LAST_RUNS               3    /* of an answer: resumed, read, written */
 #define STREAMLESS_SHARE        8    /* of that many connections one is not for streams */
 
@@ -139,6 +140,7 @@ static struct http_server *server_alloc(struct loop *loop, const struct http_opt
     server->limits_ms[HTTP_SENDING] = options->send_ms ? options->send_ms : HTTP_SEND_MS;
     server->limits_ms[HTTP_STREAM_SENDING] = server->limits_ms[HTTP_SENDING];
     server->limits_ms[HTTP_REFUSED_HEAD] = LINGER_MS;
+    server->limits_ms[HTTP_CLOSING] = CLOSE_MS;
     TAILQ_INIT(&server->postponed);
     TAILQ_INIT(&server->completed);
     for (int state = 0; state < HTTP_STATES; state++)

@@ -71,6 +71,20 @@ void http_connection_shut(struct http_connection *connection)
         resume(connection);
 }
 
+/* For one that it should have closed by now. It reads once for each edge, and where that brought the last
+ * bytes and the end together it never asks for the end; whoever is resumed is read and written again,
+ * whatever edges there were. Not from inside its run. */
+static void make_library_look(struct http_connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_CONNECTION_SUSPENDED);
+
+    if (info && !info->suspended)
+        MHD_suspend_connection(connection->mhd);
+    resume(connection);
+    http_connection_enter(connection, HTTP_CLOSING);
+}
+
 void http_deadlines_check(struct http_server *server)
 {
     int64_t now_ms = loop_now_ms();
@@ -82,6 +96,10 @@ void http_deadlines_check(struct http_server *server)
             if (first->entered_ms + server->limits_ms[state] > now_ms) {
                 watch_deadline(first);
                 break;
+            }
+            if (state == HTTP_CLOSING) {
+                make_library_look(first);
+                continue;
             }
             server->stats.expired += state != HTTP_REFUSED_HEAD;
             server->stats.streams_slow += state == HTTP_STREAM_SENDING;
