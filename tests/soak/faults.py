@@ -166,7 +166,7 @@ def become_replica(world):
 
 def fail_to_save(world):
     """A snapshot cannot be written, where a folder has its name; writes are refused from then on."""
-    blocked = pathlib.Path(world.server.folder) / "dump.rdb"
+    blocked = world.server.data / "dump.rdb"
     blocked.mkdir()
     (blocked / "x").touch()
     world.server.config_set(save="3600 1", stop_writes_on_bgsave_error="yes")
@@ -316,11 +316,11 @@ def add_hostile_entries(world):
 
 # ---- clients and hooks ----
 
-def be_slow_clients(world):
+def be_slow_clients(world, count=None):
     """They take all connections that there are; they go, and all is as before."""
     opened = []
     try:
-        for number in range(world.rng.randint(20, 200)):
+        for number in range(count or world.rng.randint(20, 200)):
             opened.append(mt5_http.connect(world.daemon.listen, 20))
             with contextlib.suppress(OSError):
                 opened[-1].sendall(SLOW_REQUESTS[number % len(SLOW_REQUESTS)])
@@ -337,14 +337,18 @@ def be_slow_clients(world):
     return f"{len(opened)} of them"
 
 
-def left_of_hooks(world):
-    """Processes that work in the hook's folder."""
+def processes_in(folder):
+    """The numbers of those that work in it."""
     found = []
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if os.readlink(process / "cwd") == str(world.hook_folder):
-                found.append(process.name)
+            if os.readlink(process / "cwd") == str(folder):
+                found.append(int(process.name))
     return found
+
+
+def left_of_hooks(world):
+    return processes_in(world.hook_folder)
 
 
 def let_hooks_hang(world):

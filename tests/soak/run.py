@@ -1,12 +1,12 @@
 """A soak from its seed: the load, a fault each few seconds, everybody who looks on, and the verdict."""
 
-import re
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from mt5.account import find_differences
 from mt5.invariants import SIGNALS, STREAMS, entry_id, find_faults, read_snapshot
+from mt5.logfmt import texts_of_trouble
 from mt5.usage import rss_bytes
 from mt5.wait import let_pass, wait_until
 from soak.faults import FAULTS, left_of_hooks, schedule
@@ -222,11 +222,7 @@ class Soak:
     def _judge_log(self):
         """What is wrong is said once and then now and then: of warnings and errors no text comes often within 10 s."""
         lines = self.world.daemon.log().splitlines()
-        texts = Counter()
-        for line in lines:
-            match = re.match(r"ts=(\S{18})\S+ level=(?:warning|error) (msg=(?!\"hook).*)", line)
-            if match:
-                texts[match[1], re.sub(r"\d+", "N", match[2])] += 1
+        texts = Counter((at[:18], text) for at, text in texts_of_trouble(lines))
         often = [f"{count} times within 10 s from {at}0: {text}" for (at, text), count in texts.most_common()
                  if count > LINES_PER_10_S]
         self.verdict.judge(not often, f"log: {len(lines)} lines, {sum(texts.values())} of them warnings and errors, none of them "

@@ -65,9 +65,10 @@ class Plan:
 
 
 class World:
-    def __init__(self, plan, folder, server=None, config=None):
-        """`server` and `config`: what is to be otherwise than above."""
+    def __init__(self, plan, folder, server=None, config=None, load=None):
+        """`server`, `config` and `load`: what is to be otherwise than above."""
         self.plan, self.folder = plan, folder
+        self._load = {**LOAD, **(load or {})}
         self.rng = random.Random(plan.seed)
         self.expected = Expected(skip=frozenset({"check_results_counted"}))
         self.injected = {}          # stream → invalid entries that were added besides the simulator's
@@ -118,7 +119,7 @@ class World:
         self.sim = Sim(own, self.server.url, quiet=False, seed=plan.seed, instances=plan.instances,
                        signals_per_sec=plan.signals_per_sec, trades_per_sec=plan.trades_per_sec,
                        report_interval_ms=plan.report_interval_ms, silence_every_s=0,
-                       **self.server.harness_login(own), **LOAD)
+                       **self.server.harness_login(own), **self._load)
         self._own.append(lambda: self.sim.is_running() and self.sim.kill9())
         wait_until(lambda: self.bus.client.scard("instance:state:running") >= plan.instances * 0.8,
                    "most of the fleet to run", plan.deadline_s)

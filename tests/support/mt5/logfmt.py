@@ -7,6 +7,14 @@ LINE = re.compile(r'^ts=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z level=(debug|info
 PAIR = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|[^\s"=]*)(?:\s|$)')
 
 
+def texts_of_trouble(lines):
+    """(time, text without its numbers) of warnings and errors; each run of a hook is a decision of its own and left out."""
+    for line in lines:
+        match = re.match(r"ts=(\S+) level=(?:warning|error) (msg=(?!\"hook).*)", line)
+        if match:
+            yield match[1], re.sub(r"\d+", "N", match[2])
+
+
 def pairs_of(line):
     """A logfmt line as a dict; fails where anything of it is no pair."""
     position, found = 0, {}

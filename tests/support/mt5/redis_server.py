@@ -32,7 +32,8 @@ class RedisServer:
     def __init__(self, folder, aof=False, tcp=False, tls=False, tls_clients=False, users=(), clock=False,
                  shipped=None, fsync="always", data=None):
         self.folder = folder
-        self._fsync, self._data = fsync, data or folder
+        self.data = data or folder
+        self._fsync = fsync
         self.socket = folder / "redis.sock"
         self.log_path = folder / "redis.log"
         self.aof = aof
@@ -144,7 +145,7 @@ class RedisServer:
 
     def _argv(self):
         argv = ["redis-server", *([SHIPPED / "mt5stated.conf"] if self.shipped else []),
-                "--port", self.tcp_port, "--bind", "127.0.0.1", "127.0.0.2", "--dir", self._data,
+                "--port", self.tcp_port, "--bind", "127.0.0.1", "127.0.0.2", "--dir", self.data,
                 "--unixsocket", self.socket, "--unixsocketperm", "700", "--save", "",
                 "--maxmemory-policy", "noeviction", "--aclfile", self._users_file,
                 "--appendonly", "yes" if self.aof else "no", "--appendfsync", self._fsync]
