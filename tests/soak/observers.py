@@ -173,6 +173,18 @@ class Health(Observer):
             self.slow.append(took_s)
 
 
+# What is kept to be shown, up to a bound that takes hours to be reached: bytes each, with what malloc needs for it.
+HISTORIES = {"mt5stated_why_steps": 200, "mt5stated_events_kept": 270}
+
+
+@dataclass
+class Kept:
+    """For what memory is used."""
+    at_s: float
+    ids: int                # of signals that have ended
+    histories_bytes: int
+
+
 class Scrape(Observer):
     """The account of the metrics, and how late the loop's timers were."""
 
@@ -182,7 +194,7 @@ class Scrape(Observer):
         super().__init__(world)
         self.count = 0
         self.loop = {}      # pid → (all, later than 50 ms) as last seen
-        self.remembered = []    # (when, ids of signals that have ended), for what memory is used
+        self.kept = []      # a Kept of each scrape
 
     def look(self):
         pid = self.world.daemon.pid
@@ -196,5 +208,6 @@ class Scrape(Observer):
         buckets = dict(re.findall(r'^mt5stated_loop_delay_seconds_bucket\{le="([^"]+)"\} (\S+)$', text, re.MULTILINE))
         every, in_time = int(buckets["+Inf"]), int(buckets.get("0.05", buckets["+Inf"]))
         self.loop[pid] = every, every - in_time
-        remembered = re.search(r"^mt5stated_dedup_entries (\S+)$", text, re.MULTILINE)
-        self.remembered.append((time.monotonic(), float(remembered[1])))
+        kept = {name: float(value) for name, value in re.findall(r"^(mt5stated_\w+) (\S+)$", text, re.MULTILINE)}
+        self.kept.append(Kept(time.monotonic(), int(kept["mt5stated_dedup_entries"]),
+                              sum(int(kept[name] * size) for name, size in HISTORIES.items())))
