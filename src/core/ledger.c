@@ -48,6 +48,7 @@ static void init_parts(struct ledger *l, const struct ledger_options *options, s
 {
     *l = (struct ledger){.options = *options, .fleet = fleet, .key = key, .hold_ms = INT64_MIN};
     open_init(&l->open, key);
+    addressee_names_init(&l->addressees, key);
     early_init(&l->early, key);
     ended_init(l);
     kept_init(l);
@@ -59,6 +60,7 @@ static void clear_parts(struct ledger *l)
     struct recent *recents[RECENTS];
 
     open_clear(&l->open);
+    addressee_names_clear(&l->addressees);
     early_clear(&l->early);
     id_log_clear(&l->ended);
     id_log_clear(&l->results);

@@ -18,7 +18,7 @@ struct open_signal {
     char id[IDENT_MAX];
     struct signal_link link[2];    /* in the list of all, and in the one of its deadline */
     uint32_t duplicates;           /* the first of the entries that wait with it, or NONE */
-    uint32_t instance, generation; /* the addressee's slot in the fleet, or NONE */
+    uint32_t instance, generation; /* the addressee's slot in the fleet, or NONE (ledger_addressee.c) */
     unsigned char id_len;
     unsigned char action; /* number of its label */
     bool is_accepted;
@@ -62,6 +62,13 @@ struct early_result {
     uint32_t last_same; /* of the first one only */
 };
 
+/* Addressees that were not there yet when the journal named them. Empty but while the state is read. */
+struct addressee_names {
+    struct ident *names;
+    uint32_t count, cap;
+    struct map map;
+};
+
 struct early_results {
     struct early_result *items;
     uint32_t item_count, cap, free_head;
@@ -95,6 +102,7 @@ struct ledger {
     int64_t hold_ms;    /* nothing is given up before; INT64_MIN: no hold */
 
     struct open_signals open;
+    struct addressee_names addressees;
     struct early_results early;
     struct id_log ended;   /* tag: the outcome; payload: the time, in 6 bytes */
     struct id_log results; /* payload: the entry's ID */
@@ -137,10 +145,19 @@ void signal_end(struct ledger *l, uint32_t index, uint64_t hash, enum signal_out
 void signal_remove_duplicates(struct ledger *l, uint32_t index);
 /* Writes what a replay must know of an open signal. */
 void signal_journal(struct ledger *l, uint32_t index, struct sink *sink);
-/* The instance that SIGNAL was sent to; NULL where it is unknown or gone. */
-struct instance *signal_addressee(const struct ledger *l, const struct open_signal *signal);
 /* Appends an event of INSTANCE, or of none (NULL). */
 void signal_tell(struct instance *instance, const struct event *event, struct sink *sink);
+
+/* ledger_addressee.c: whom open signals are for. */
+void addressee_names_init(struct addressee_names *names, struct hash_key key);
+void addressee_names_clear(struct addressee_names *names);
+/* SIGNAL is for INSTANCE_ID (may be empty); where that is not known and the state is being read, it is looked
+ * up again by addressees_settle. */
+void signal_address(struct ledger *l, struct open_signal *signal, struct slice instance_id);
+/* The state has been read: all instances are known. */
+void addressees_settle(struct ledger *l);
+/* The instance that SIGNAL was sent to; NULL where it is unknown or gone. */
+struct instance *signal_addressee(const struct ledger *l, const struct open_signal *signal);
 
 /* ledger_journal.c: the end of a batch for the journal. Tells anew what has been open for long, and trims
  * what nobody needs any more. */

@@ -6,24 +6,10 @@ uint32_t signal_open(struct ledger *l, struct slice id, uint64_t hash, struct st
                      uint32_t action, struct slice instance_id)
 {
     uint32_t index = open_add(&l->open, id, hash, entry, action);
-    const struct instance *instance = instance_id.len > 0 ? fleet_find(l->fleet, instance_id) : NULL;
 
     l->counts[action].open++;
-    if (instance) {
-        l->open.items[index].instance = fleet_index_of(l->fleet, instance);
-        l->open.items[index].generation = instance->generation;
-    }
+    signal_address(l, &l->open.items[index], instance_id);
     return index;
-}
-
-struct instance *signal_addressee(const struct ledger *l, const struct open_signal *signal)
-{
-    struct instance *instance;
-
-    if (signal->instance >= l->fleet->slot_count)
-        return NULL;
-    instance = &l->fleet->slots[signal->instance];
-    return instance->used && instance->generation == signal->generation ? instance : NULL;
 }
 
 void signal_tell(struct instance *instance, const struct event *event, struct sink *sink)

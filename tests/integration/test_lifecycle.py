@@ -1,5 +1,6 @@
 """Starting, stopping, reloading, and what /-/healthy and /-/ready say meanwhile (SPEC 1.1, 2, 8.1)."""
 
+import json
 import signal
 import socket
 
@@ -88,6 +89,17 @@ def test_a_missing_redis_is_said_in_few_lines(daemon, redis_server):
     wait_until(lambda: errors() > 50, "many attempts")
     assert len(one.log_lines(level="error")) <= 3
     redis_server.start()
+
+
+def test_after_a_start_a_signal_has_the_addressee_that_it_had(daemon, bus):
+    """Regression: the journal is read side by side with the instances, and whom it named was not known yet."""
+    one = daemon({"signals.ttl_ms": 3600000})
+    bus.register("mt5-1")
+    bus.signal("s1", instance_id="mt5-1")
+    bus.settle()
+    one.restart()
+    [signal_] = json.loads(one.get("/api/v1/signals").text)["signals"]
+    assert signal_["instance_id"] == "mt5-1"
 
 
 # ---- reloading ----

@@ -119,6 +119,52 @@ static void test_ledger_load_tells_the_addressee(void **state)
     assert_non_null(recording_sink_find(&f->sink, "event signal_dropped instance_id=mt5-1"));
 }
 
+static void load_received_for(struct ledger_fixture *f, const char *signal_id, const char *entry,
+                              const char *instance_id)
+{
+    ledger_load_received(f->ledger, slice_text(signal_id), entry_id(entry), slice_text("buy"),
+                         slice_text(instance_id));
+}
+
+static void load_instance(struct ledger_fixture *f, const char *id)
+{
+    struct instance_record record = {
+        .exists = {true, true, true},
+        .values = {.present = 1U << REPORT_BROKER_ID, .broker_id = SLICE("b1")},
+    };
+
+    assert_true(fleet_load(&f->fleet, slice_text(id), &record, STATE_RUNNING, 0, 0));
+}
+
+/* Regression: the journal is read side by side with the instances, and who had not been read yet when it
+ * named him was no addressee any more. */
+static void test_ledger_load_tells_addressees_that_are_read_behind_the_journal(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    ledger_load_begin(f->ledger);
+    load_received_for(f, "s1", "1000-0", "mt5-2");
+    load_received_for(f, "s2", "1000-1", "mt5-3");
+    load_received_for(f, "s3", "1000-2", "mt5-2");
+    load_received_for(f, "s4", "1000-3", "nobody");
+    load_received_for(f, "s5", "1000-4", "mt5-1");
+    load_received_for(f, "s6", "1000-5", "");
+    load_ended(f, "s1", OUTCOME_PROCESSED, 1100);
+    load_received_for(f, "s7", "1000-6", "mt5-3"); /* in the place of s1 */
+    load_instance(f, "mt5-3");
+    load_instance(f, "mt5-2");
+    (void)ledger_load_finish(f->ledger, 1700);
+    recording_sink_reset(&f->sink);
+    ledger_write_back(f->ledger, &f->sink.sink);
+    assert_recorded_only(&f->sink, "journal received",
+                         "journal received s2 1000-1 buy mt5-3\n"
+                         "journal received s3 1000-2 buy mt5-2\n"
+                         "journal received s4 1000-3 buy\n"
+                         "journal received s5 1000-4 buy mt5-1\n"
+                         "journal received s6 1000-5 buy\n"
+                         "journal received s7 1000-6 buy mt5-3\n");
+}
+
 static void test_ledger_load_entry_opens_what_the_journal_does_not_know(void **state)
 {
     struct ledger_fixture *f = *state;
@@ -343,6 +389,7 @@ int main(void)
         TEST(test_ledger_load_finds_what_was_open),
         TEST(test_ledger_load_shows_nothing_before_its_finish),
         TEST(test_ledger_load_tells_the_addressee),
+        TEST(test_ledger_load_tells_addressees_that_are_read_behind_the_journal),
         TEST(test_ledger_load_entry_opens_what_the_journal_does_not_know),
         TEST(test_ledger_load_journals_an_acceptance_behind_what_it_found),
         TEST(test_ledger_load_entry_of_the_same_id_waits_with_its_first),
