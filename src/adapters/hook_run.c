@@ -144,7 +144,7 @@ static void keep_output(struct hook_run *run, const char *data, size_t len)
     run->output_lost += len - kept;
 }
 
-/* One read's worth at most; true where there may be more. */
+/* One read's worth at most; true where there may be more, or what comes is for nobody: then it can wait. */
 static bool read_output(struct hook_run *run)
 {
     static char scratch[READ_MAX_BYTES];
@@ -154,7 +154,7 @@ static bool read_output(struct hook_run *run)
         keep_output(run, scratch, (size_t)n);
     else if (n == 0 || (errno != EAGAIN && errno != EINTR))
         close_watched(&run->on_output, &run->process.output_fd);
-    return n == (ssize_t)sizeof(scratch);
+    return n == (ssize_t)sizeof(scratch) || (n > 0 && run->output_lost > 0);
 }
 
 static void on_output(evutil_socket_t fd, short what, void *ctx)
