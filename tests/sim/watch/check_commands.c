@@ -197,7 +197,7 @@ void check_command(struct run *run, uint32_t agent, const struct command_order *
     if (!run->daemon.is_operator) {
         check_automatic(run, agent, order);
     } else if (order->kind == COMMAND_START || order->kind == COMMAND_RECOVER) {
-        account->is_disarmed = false;
+        account->is_disarmed = account->has_stopped = false;
         account->cooldown_until_ms = 0;
     }
     if (order->kind <= COMMAND_START)
@@ -330,8 +330,10 @@ void check_move(struct run *run, uint32_t agent, enum instance_state from, enum 
     struct account *account = account_of(run, agent);
     bool had_stopped = from == STATE_STOPPED || (from == STATE_RESTARTING && account->was_stopped);
 
-    if (had_stopped && to == STATE_RUNNING) {
-        account->is_disarmed = account->wants_stopped = false;
+    /* Having been stopped counts, whatever came between (SPEC §6.4). */
+    account->has_stopped = account->is_disarmed && (account->has_stopped || to == STATE_STOPPED);
+    if ((had_stopped || account->has_stopped) && to == STATE_RUNNING) {
+        account->is_disarmed = account->has_stopped = account->wants_stopped = false;
         account->cooldown_until_ms = 0;
     }
     if (account->is_ok && to == STATE_RUNNING && run->daemon.at_ms < account->expires_ms)

@@ -88,6 +88,7 @@ struct account {
     bool is_ok;          /* its agent says that the last recovery is done, and it does not run yet */
     bool is_silent;      /* it crashed for silence, and has not reported since */
     bool is_disarmed, was_stopped; /* was_stopped: before it was restarting */
+    bool has_stopped;              /* since it was given up */
     int64_t maintenance_until_ms;
     /* The breaker. */
     bool is_recent; /* it crashed lately, as far as this daemon has seen */
