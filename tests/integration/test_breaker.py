@@ -102,11 +102,10 @@ def test_the_share_is_configured(fleet, bus):
 def test_silence_of_a_host(daemon, bus):
     """They have gone silent together, and all of them are missed before anybody is commanded."""
     one = Watching(bus, daemon({**QUICK, "instances.heartbeat_timeout_ms": 300}))
-    with bus.client.pipeline(transaction=True) as pipe:
-        for name in GROUP:
-            pipe.xadd("instance_reports", {"instance_id": name, "broker_id": f"b-{name}", "host_id": "bad",
-                                           "state": "running"})
-        pipe.execute()
+    now_ms = bus.now_ms()
+    for number, name in enumerate(GROUP, 1):
+        bus.client.xadd("instance_reports", {"instance_id": name, "broker_id": f"b-{name}", "host_id": "bad",
+                                             "state": "running"}, id=f"{now_ms}-{number}")
     # These report on.
     for name in OTHERS:
         bus.report(name, broker_id=f"b-{name}", host_id=f"h-{name}", state="running")
