@@ -90,10 +90,10 @@ static void make_room(struct id_marks *m)
 {
     if (m->count < m->cap)
         return;
-    uint32_t cap = m->cap ? m->cap * 2 : 64;
+    uint32_t full = m->cap, cap = full ? full * 2 : 64;
     struct stream_id *ids = mem_new(cap, sizeof *ids);
-    for (uint32_t i = 0; i < m->count; i++)
-        ids[i] = m->ids[(m->first + i) % m->cap];
+    for (uint32_t i = 0; i < full; i++)
+        ids[i] = m->ids[(m->first + i) % full];
     free(m->ids);
     m->ids = ids;
     m->cap = cap;

@@ -6,18 +6,16 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-/* In place of libc's, to be refused where a test says so. */
-int setrlimit(__rlimit_resource_t resource, const struct rlimit *limit);
-
 static bool refuse_limits;
 
-int setrlimit(__rlimit_resource_t resource, const struct rlimit *limit)
+/* In place of libc's, to be refused where a test says so. */
+int setrlimit(__rlimit_resource_t resource, const struct rlimit *rlimits)
 {
     if (refuse_limits) {
         errno = EPERM;
         return -1;
     }
-    return (int)syscall(SYS_prlimit64, 0, resource, limit, NULL);
+    return (int)syscall(SYS_prlimit64, 0, resource, rlimits, NULL);
 }
 
 static const struct hooks_options quick = {.timeout_ms = HOOK_GIVE_UP_MS,

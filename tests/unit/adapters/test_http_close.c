@@ -6,12 +6,10 @@
 
 #define SHORT_MS 50
 
-/* In place of libc's: where a test says so, the library learns nothing of it, as where the client has ended
- * the connection before. */
-int shutdown(int fd, int how);
-
 static bool shutdown_is_lost;
 
+/* In place of libc's: where a test says so, the library learns nothing of it, as where the client has ended
+ * the connection before. */
 int shutdown(int fd, int how)
 {
     return shutdown_is_lost ? 0 : (int)syscall(SYS_shutdown, fd, how);
