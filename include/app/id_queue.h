@@ -19,3 +19,5 @@ void id_queue_reset(struct id_queue *q);
 bool id_queue_add(struct id_queue *q, struct slice id, uint32_t max);
 /* The id at INDEX is taken out of the queue's order by now: it may be added again, behind all others. */
 void id_queue_let_again(struct id_queue *q, uint32_t index);
+/* The first COUNT are gone, the others move up. */
+void id_queue_drop(struct id_queue *q, uint32_t count);

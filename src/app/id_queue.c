@@ -1,6 +1,7 @@
 #include "app/id_queue.h"
 #include "util/alloc.h"
 #include <stdlib.h>
+#include <string.h>
 
 static struct slice id_of(const void *owner, uint32_t index)
 {
@@ -44,4 +45,14 @@ bool id_queue_add(struct id_queue *q, struct slice id, uint32_t max)
 void id_queue_let_again(struct id_queue *q, uint32_t index)
 {
     (void)map_remove(&q->map, index); /* it may be already */
+}
+
+void id_queue_drop(struct id_queue *q, uint32_t count)
+{
+    map_reset(&q->map);
+    q->count -= count;
+    memmove(q->ids, q->ids + count, q->count * sizeof *q->ids);
+    for (uint32_t i = 0; i < q->count; i++)
+        if (map_find(&q->map, ident_slice(&q->ids[i])) == MAP_NONE) /* there twice, where one may be again */
+            map_insert(&q->map, i);
 }

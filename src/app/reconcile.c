@@ -17,6 +17,8 @@
 #define LOOK_MAX 100
 /* Ids that wait for a look; what does not fit is found by the next pass. */
 #define QUEUE_MAX 1000000
+/* As many that were looked at are kept in the queue at least before they leave it. */
+#define DONE_KEPT 1000
 /* Keys that one SCAN looks at. */
 #define SCAN_COUNT "500"
 /* From the beginning of a pass to that of one that is wanted ahead of the interval. */
@@ -219,6 +221,10 @@ static void on_looked(void *ctx, void *object)
     }
     if (r->done == r->queue.count) {
         id_queue_reset(&r->queue);
+        r->done = 0;
+    } else if (r->done >= DONE_KEPT && r->done >= r->queue.count / 2) {
+        /* Others may write so fast that there is always something left. */
+        id_queue_drop(&r->queue, r->done);
         r->done = 0;
     }
     commit_hold(&r->d->commit, false);
