@@ -398,6 +398,7 @@ static void finish_rescan(struct load *load)
 {
     load->step = -1;
     load->rescanning = false;
+    load->halvings = 0;
     lead_on_loaded(&load->d->lead);
 }
 

@@ -51,7 +51,6 @@ static void take_page(struct marks *m, enum stream_kind k, const redisReply *rep
         search->taken++;
     }
     search->is_on = reply->elements == search->page && search->taken < wanted(m, k);
-    search->page = PAGE;
     if (search->is_on)
         ask(m, k);
     else
@@ -68,8 +67,11 @@ static void on_page(void *ctx, void *object)
     if (question.generation != m->generation)
         return;
     search->is_asking = false;
-    if (!reply) { /* entries may have any size, and a page of them too large for an answer */
-        search->page = search->page > 1 ? search->page / 2 : 1;
+    if (!reply) {
+        /* Entries may have any size, and a page of them, or even one, be too large for an answer: the link must
+         * not be lost over them for ever. What is not found leaves with the first trim at a newer mark. */
+        search->is_on = search->page > 1;
+        search->page /= 2;
     } else if (reply->type == REDIS_REPLY_ARRAY) {
         take_page(m, question.stream, reply);
     } else {

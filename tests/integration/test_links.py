@@ -12,6 +12,7 @@ import redis as redis_py
 from mt5.invariants import check_invariants
 from mt5.redis_server import make_certificates
 from mt5.wait import wait_until
+from mt5.wire import Wire
 
 REPORTS, SIGNALS, RESULTS, TRADES = "instance_reports", "trade_signals", "trade_results", "trade_updates"
 SLOW = {"signals.ttl_ms": 3600000}
@@ -284,6 +285,29 @@ def test_while_the_server_reads_its_data_ready_says_loading(daemon, redis_server
     work(bus, "2")
     assert is_worked(bus, "2")
     assert len(one.log_lines(level="error")) <= 4
+
+
+def test_kept_reports_that_no_answer_can_hold_are_not_asked_for_for_ever(daemon, redis_server, folder, bus):
+    """Regression: the link was lost over them again and again. It is over one whole load, then they are left to later trims."""
+    wire = Wire(folder, redis_server.socket, rb"\r\nXREVRANGE\r\n\$16\r\ninstance_reports\r\n")
+    cuts = []
+
+    def cut():
+        cuts.append(1)
+        wire.plan(1, act=cut)
+
+    one = daemon({"redis.url": wire.url, "redis.reconnect_min_ms": 1, "redis.reconnect_max_ms": 2})
+    bus.register("mt5-1")
+    wire.plan(1, act=cut)
+    one.restart(ready=False)
+    wait_until(lambda: len(cuts) == 10, "a page of one to be asked for")   # 1000, 500 … 1
+    for _ in range(2):
+        one.wait_ready()
+        bus.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        bus.report("mt5-1", cpu_usage="1")
+        bus.settle()
+    assert len(cuts) == 10
+    wire.stop()
 
 
 # ---- Redis refuses ----

@@ -1,19 +1,21 @@
-"""A wire between the daemon and Redis that knows the daemon's script calls: it counts them, and says when one comes."""
+"""A wire between the daemon and Redis that knows the daemon's script calls, or others: it counts them, and says when one comes."""
 
 import contextlib
 import re
 import socket
 import threading
 
-CALL = re.compile(rb"\r\n(?:EVALSHA|EVAL)\r\n")
-LONGEST_CALL = len(b"\r\nEVALSHA\r\n")
+CALL = rb"\r\n(?:EVALSHA|EVAL)\r\n"
+LONGEST_CALL = 100
 
 
 class Wire:
     """Listens on `socket` in a folder. At the call that plan() names, whatever it is told to do is done: before Redis
     has seen the call, or when it has executed it and nobody knows yet."""
 
-    def __init__(self, folder, target):
+    def __init__(self, folder, target, call=CALL):
+        """`call` is how those begin that count, of up to LONGEST_CALL bytes."""
+        self._call = re.compile(call)
         self.socket = folder / "wire.sock"
         self._target = target
         self._lock = threading.Lock()
@@ -54,7 +56,7 @@ class Wire:
             while part := ends.near.recv(1 << 16):
                 # Of a call whose name came in two parts the rest is in the second.
                 seen = seen[-(LONGEST_CALL - 1):]
-                count = len(CALL.findall(seen + part)) - len(CALL.findall(seen))
+                count = len(self._call.findall(seen + part)) - len(self._call.findall(seen))
                 seen += part
                 if self._is_reached(count):
                     if not self._is_executed:
