@@ -77,7 +77,9 @@ def ask_on(listen, path, realtime):
                 client = client or connect(listen)
                 ask(client)
                 took_s = time.monotonic() - asked_s
-            except OSError:
+            except OSError as error:
+                if isinstance(error, TimeoutError):     # somebody listens, and his loop stands: at least so long
+                    took_s = time.monotonic() - asked_s
                 if client:
                     client.close()
                 client = None
