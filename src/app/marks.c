@@ -68,8 +68,9 @@ static void on_page(void *ctx, void *object)
         return;
     search->is_asking = false;
     if (!reply) {
-        /* Entries may have any size, and a page of them, or even one, be too large for an answer: the link must
-         * not be lost over them for ever. What is not found leaves with the first trim at a newer mark. */
+        /* Entries may have any size, and a page of them, or even one, be too large for an answer: the link
+         * must not be lost over them for ever. What is not found leaves with the first trim at a newer mark.
+         */
         search->is_on = search->page > 1;
         search->page /= 2;
     } else if (reply->type == REDIS_REPLY_ARRAY) {
