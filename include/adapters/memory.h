@@ -9,8 +9,8 @@
  * the end of the heap: what a backlog or an attack needed is not kept. Before the first large block. */
 void memory_give_back_early(void);
 
-/* Gives back the pages between what is in use; to be called now and then. Some milliseconds where much was
- * freed. */
+/* Gives back the pages between what is in use; to be called now and then. Tens of milliseconds where a
+ * hundred thousand blocks are free. */
 void memory_give_back(void);
 
 /* For libevent, OpenSSL and cJSON. Before anything of theirs is called. */

@@ -20,7 +20,7 @@
  * often memory that nobody uses is given back. */
 #define STOP_MS  4000
 #define DELAY_MS 100
-#define TIDY_MS  10000
+#define TIDY_MS  60000
 
 #define LINK_INFLIGHT_MAX ((size_t)1 << 20)
 #define LINK_BYTES_MAX    ((size_t)256 << 20)
