@@ -66,6 +66,10 @@ void ledger_reset(struct ledger *ledger);
  * due (SPEC §6.5). A later hold extends it, an earlier one changes nothing. */
 void ledger_hold(struct ledger *ledger, int64_t until_ms);
 
+/* The time of the signals that are taken in from here on: one that ends at once, by a result that came before
+ * it, is remembered from then. After a backlog, without this, from when something was last stored. */
+void ledger_set_time(struct ledger *ledger, int64_t now_ms);
+
 /* Taking in, each stream in the order of its entries. What is told to SINK belongs to the group that the
  * caller has begun: journal lines, and of a result also late_execution. An entry whose ID is that of its open
  * signal is the same entry again and is ignored. */

@@ -220,6 +220,7 @@ static void take_signal(struct ingest *in, const struct entry *entry)
     struct cause cause = cause_of(entry);
     struct sink *sink = commit_sink(&in->d->commit);
     sink->ops->begin(sink->ctx, &cause);
+    ledger_set_time(in->d->ledger, daemon_now_ms(in->d));
     ledger_on_signal(in->d->ledger, &signal, sink);
 }
 

@@ -147,6 +147,11 @@ static void receive_signal(struct ledger *l, const struct signal_entry *entry, u
         apply_early(l, index, hash, entry->id, entry->signal_id, sink);
 }
 
+void ledger_set_time(struct ledger *l, int64_t now_ms)
+{
+    l->now_ms = now_ms;
+}
+
 void ledger_on_signal(struct ledger *l, const struct signal_entry *entry, struct sink *sink)
 {
     uint64_t hash = map_hash(&l->open.map, entry->signal_id);

@@ -174,7 +174,7 @@ static void on_received(void *ctx, struct slice signal_id, struct stream_id entr
     if (signal->is_received && c->sim->settings.spoils_shared)
         return; /* written back */
     if (signal->is_received && !signal->is_ended &&
-        c->sim->now_ms - (int64_t)entry.ms > c->sim->settings.ledger.dedup_ms / 4)
+        c->sim->latest_ms - (int64_t)entry.ms > c->sim->settings.ledger.dedup_ms / 4)
         return; /* open for so long that it is told anew */
     if (signal->is_received)
         sim_fail(c->sim, "signal s-%" PRIu32 " was received twice", signal->number);

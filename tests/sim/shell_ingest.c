@@ -172,6 +172,7 @@ static void take_signal(struct shell *sh, const struct entry *entry)
         reject(sh, entry, slice_text(why.text));
         return;
     }
+    ledger_set_time(sh->ledger, shell_now_ms(sh));
     ledger_on_signal(sh->ledger, &signal, begin(sh, entry, &cause));
 }
 

@@ -246,6 +246,18 @@ static void test_ledger_on_result_waits_for_its_signal(void **state)
     assert_int_equal(f->view.latency_seconds->counts[0], 1);
 }
 
+/* A backlog: nothing was stored for longer than ids are remembered (seed 139 of tests/sim). */
+static void test_ledger_on_signal_that_ends_at_once_is_remembered_from_the_time_that_was_set(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_result(f, "1000-0", "r1", "s1", "executed");
+    ledger_set_time(f->ledger, 9000);
+    feed_signal(f, "1100-0", "s1", "buy", NULL);
+    feed_signal(f, "8000-0", "s1", "buy", NULL);
+    assert_totals(f, "buy", 1, 1, 0, 0, 0, 1);
+}
+
 static void test_ledger_on_signal_leaves_results_beyond_the_ttl(void **state)
 {
     struct ledger_fixture *f = *state;
@@ -526,6 +538,7 @@ int main(void)
         TEST(test_ledger_on_result_forgets_result_ids_with_their_entries),
         TEST(test_ledger_on_result_of_an_ended_signal),
         TEST(test_ledger_on_result_waits_for_its_signal),
+        TEST(test_ledger_on_signal_that_ends_at_once_is_remembered_from_the_time_that_was_set),
         TEST(test_ledger_on_signal_leaves_results_beyond_the_ttl),
         TEST(test_ledger_on_result_keeps_no_more_early_ones_than_tracked),
         TEST(test_ledger_forgets_ended_ids_beyond_four_times_tracked),
