@@ -171,7 +171,7 @@ static void roll_back(struct lead *lead, enum rollback_kind kind)
 }
 
 struct lease_answer {
-    bool ours;
+    bool ours, has_changed; /* has_changed: it is ours again, and was another's */
     const char *holder, *epoch;
     bool has_applied;
     uint64_t applied, beat;
@@ -195,8 +195,9 @@ static void on_held(struct lead *lead, const struct lease_answer *answer)
         return;
     }
     bool same = answer->has_applied && strcmp(answer->epoch, lead->epoch) == 0 && answer->beat >= lead->beat;
+    bool goes_on = !answer->has_changed && answer->applied >= commit->applied;
     if (same && (lead->phase == PHASE_LOADING || lead->phase == PHASE_ROLLBACK ||
-                 (lead->phase == PHASE_ACTIVE && answer->applied >= commit->applied))) {
+                 (lead->phase == PHASE_ACTIVE && goes_on))) {
         lead->beat = answer->beat;
         return;
     }
@@ -218,7 +219,8 @@ static void on_held(struct lead *lead, const struct lease_answer *answer)
         on_held(lead, answer);
     } else if (!same || answer->applied < commit->applied) {
         roll_back(lead, ROLLBACK_ROLLED_BACK);
-    } else if (answer->applied > commit->applied + (commit->has_sent ? 1 : 0)) {
+    } else if (answer->has_changed || answer->applied > commit->applied + (commit->has_sent ? 1 : 0)) {
+        /* Of data that went back and on again the number alone may be the one that we know. */
         LOG(lead->d->log, WARN, "another daemon wrote meanwhile",
             log_int("applied_seq", (int64_t)answer->applied));
         lose_state(lead);
@@ -248,7 +250,8 @@ static bool parse_answer(const redisReply *reply, struct lease_answer *ret, int6
             return false;
     struct slice applied = slice_of(reply->element[3]->str, reply->element[3]->len);
     struct slice beat = slice_of(reply->element[4]->str, reply->element[4]->len);
-    *ret = (struct lease_answer){.ours = reply->element[0]->integer == 1,
+    *ret = (struct lease_answer){.ours = reply->element[0]->integer > 0,
+                                 .has_changed = reply->element[0]->integer == 2,
                                  .holder = reply->element[1]->str,
                                  .epoch = is_epoch(reply->element[2]) ? reply->element[2]->str : ""};
     ret->has_applied = number_parse_u64(applied, LEAD_APPLIED_MAX, &ret->applied);

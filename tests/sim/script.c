@@ -347,13 +347,14 @@ static void add_to(struct store_key *key, const char *name, uint64_t by)
 }
 
 /* Another one held the lease last. */
-static void leave_gap(struct store_key *meta, const char *token)
+static bool leave_gap(struct store_key *meta, const char *token)
 {
     if (slice_is(key_get(meta, "holder"), token))
-        return;
+        return false;
     key_put(meta, slice_text("holder"), slice_text(token));
     if (key_find_pair(meta, slice_text("applied_seq")))
         add_to(meta, "applied_seq", 2);
+    return true;
 }
 
 void script_run_lease(struct store *store, const char *token, int64_t lease_ms, const char *dead,
@@ -379,7 +380,7 @@ void script_run_lease(struct store *store, const char *token, int64_t lease_ms, 
         meta = store_find_text(store, KEY_META);
         if (key_find_pair(meta, slice_text("epoch"))) {
             add_to(meta, "beat", 1);
-            leave_gap(meta, token);
+            ret->has_changed = leave_gap(meta, token);
         }
     }
     copy_text(ret->holder, holder);

@@ -31,7 +31,7 @@ void script_run_commit(struct store *store, struct slice rendered, struct commit
 #define SCRIPT_TEXT_MAX 64
 
 struct lease_answer {
-    bool ours, has_applied;
+    bool ours, has_changed, has_applied;
     char holder[SCRIPT_TEXT_MAX], epoch[SCRIPT_TEXT_MAX];
     uint64_t applied, beat;
     int64_t server_ms;

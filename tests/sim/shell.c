@@ -180,7 +180,7 @@ static void roll_back(struct shell *sh, const char *kind)
 
 static void on_held(struct shell *sh, const struct lease_answer *answer)
 {
-    bool same;
+    bool same, goes_on;
 
     if (sh->has_state && sh->new_epoch[0] && strcmp(answer->epoch, sh->new_epoch) == 0 &&
         answer->applied == sh->applied) {
@@ -190,8 +190,9 @@ static void on_held(struct shell *sh, const struct lease_answer *answer)
         return;
     }
     same = answer->has_applied && strcmp(answer->epoch, sh->epoch) == 0 && answer->beat >= sh->beat;
+    goes_on = !answer->has_changed && answer->applied >= sh->applied;
     if (same && (sh->phase == PHASE_LOADING || sh->phase == PHASE_ROLLBACK ||
-                 (sh->phase == PHASE_ACTIVE && answer->applied >= sh->applied))) {
+                 (sh->phase == PHASE_ACTIVE && goes_on))) {
         sh->beat = answer->beat;
         return;
     }
@@ -213,7 +214,7 @@ static void on_held(struct shell *sh, const struct lease_answer *answer)
         on_held(sh, answer);
     } else if (!same || answer->applied < sh->applied) {
         roll_back(sh, "rolled back");
-    } else if (answer->applied > sh->applied + (sh->has_sent ? 1 : 0)) {
+    } else if (answer->has_changed || answer->applied > sh->applied + (sh->has_sent ? 1 : 0)) {
         sim_note(sh->sim, "%s: another daemon wrote meanwhile", sh->name);
         lose_state(sh);
         on_held(sh, answer);

@@ -2,8 +2,8 @@
 -- Takes, renews, looks at or gives up the lease (docs/REDIS_SCHEMA.md), and lets the beat of the data grow with each renewal.
 --
 -- KEYS[1] lease, KEYS[2] meta. ARGV[1] our token, ARGV[2] its time in ms, 0 to give it up, ARGV[3] the token of a holder
--- who is known to be dead, or empty. Answers {1 where we hold it, holder, epoch, applied_seq, beat, seconds,
--- microseconds}.
+-- who is known to be dead, or empty. Answers {1 where we hold it, 2 where another one has held it since we did, holder,
+-- epoch, applied_seq, beat, seconds, microseconds}.
 
 -- Without it the beat would stand still, and a rollback go unseen.
 if not redis.acl_check_cmd('HINCRBY', KEYS[2], 'beat', '1') then
@@ -31,6 +31,7 @@ elseif holder == '' or holder == ARGV[1] or (ARGV[3] ~= '' and holder == ARGV[3]
         -- that he has yet to hear about.
         if redis.call('HGET', KEYS[2], 'holder') ~= ARGV[1] then
             redis.call('HSET', KEYS[2], 'holder', ARGV[1])
+            ours = 2
             if redis.call('HEXISTS', KEYS[2], 'applied_seq') == 1 then
                 redis.pcall('HINCRBY', KEYS[2], 'applied_seq', 2)
             end

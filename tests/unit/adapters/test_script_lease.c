@@ -86,7 +86,7 @@ static void test_lease_of_a_dead_holder_is_taken_over(void **state)
     connect_fixture(&f);
     give(&f, "HSET mt5stated:meta epoch e1 applied_seq 7 beat 3");
     give(&f, "SET mt5stated:leader a#1 PX 60000");
-    assert_lease(&f, "b#1", "60000", "a#1", "[1 b#1 e1 9 4");
+    assert_lease(&f, "b#1", "60000", "a#1", "[2 b#1 e1 9 4");
     assert_lease(&f, "c#1", "60000", "a#1", "[0 b#1 e1 9 4"); /* too late */
     fixture_clear(&f);
 }
@@ -98,11 +98,11 @@ static void test_lease_is_given_up(void **state)
     UNUSED(state);
     connect_fixture(&f);
     give(&f, "HSET mt5stated:meta epoch e1 applied_seq 7 beat 3");
-    assert_lease(&f, "a#1", "60000", "", "[1 a#1 e1 9 4");
+    assert_lease(&f, "a#1", "60000", "", "[2 a#1 e1 9 4");
     assert_lease(&f, "a#1", "0", "", "[0  e1 9 4");
     assert_answer(&f, "EXISTS mt5stated:leader", "0");
     assert_lease(&f, "a#1", "0", "", "[0  e1 9 4"); /* twice does no harm */
-    assert_lease(&f, "b#1", "60000", "", "[1 b#1 e1 11 5");
+    assert_lease(&f, "b#1", "60000", "", "[2 b#1 e1 11 5");
     fixture_clear(&f);
 }
 
@@ -119,11 +119,11 @@ static void test_numbers_of_batches_go_on_behind_a_gap_for_another_holder(void *
     give(&f, "DEL mt5stated:leader");
     assert_lease(&f, "a#1", "60000", "", "[1 a#1 e1 7 2");
     give(&f, "DEL mt5stated:leader");
-    assert_lease(&f, "b#1", "60000", "", "[1 b#1 e1 9 3");
+    assert_lease(&f, "b#1", "60000", "", "[2 b#1 e1 9 3");
     assert_lease(&f, "b#1", "60000", "", "[1 b#1 e1 9 4");
     give(&f, "HSET mt5stated:meta applied_seq 10"); /* his one batch */
     assert_lease(&f, "b#1", "0", "", "[0  e1 10 4");
-    assert_lease(&f, "a#1", "60000", "", "[1 a#1 e1 12 5");
+    assert_lease(&f, "a#1", "60000", "", "[2 a#1 e1 12 5");
     assert_answer(&f, "HGET mt5stated:meta holder", "a#1");
     fixture_clear(&f);
 }
@@ -138,7 +138,7 @@ static void test_beat_grows_with_each_renewal(void **state)
     connect_fixture(&f);
     assert_lease(&f, "a#1", "60000", "", "[1 a#1   ");
     give(&f, "HSET mt5stated:meta epoch e1");
-    assert_lease(&f, "a#1", "60000", "", "[1 a#1 e1  1");
+    assert_lease(&f, "a#1", "60000", "", "[2 a#1 e1  1");
     assert_lease(&f, "a#1", "60000", "", "[1 a#1 e1  2");
     give(&f, "HSET mt5stated:meta beat 9007199254740993");
     assert_lease(&f, "a#1", "60000", "", "[1 a#1 e1  9007199254740994");
