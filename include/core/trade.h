@@ -107,6 +107,9 @@ void trade_book_init(struct trade_book *book, struct fleet *fleet, int64_t close
 void trade_book_clear(struct trade_book *book);
 void trade_book_reset(struct trade_book *book);
 
+/* What the trades that are in memory need. */
+size_t trade_book_bytes(const struct trade_book *book);
+
 struct trade *trade_book_find(const struct trade_book *book, struct slice trade_id);
 
 /* To be called when INSTANCE has become known (registered, loaded): sets its open_trades to the number of

@@ -45,6 +45,7 @@ struct why_step {
 struct why {
     struct why_step *steps;
     uint32_t first, count, cap;
+    uint32_t bytes; /* that all of it needs, but for this struct */
 };
 
 void why_clear(struct why *why);

@@ -28,6 +28,9 @@ void map_clear(struct map *m);
 /* Forgets every entry, keeps the memory. */
 void map_reset(struct map *m);
 
+/* What its slots need. */
+size_t map_bytes(const struct map *m);
+
 /* The hash of a key in this map, to be computed once for several calls below. */
 uint64_t map_hash(const struct map *m, struct slice key);
 

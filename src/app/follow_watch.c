@@ -114,6 +114,7 @@ void stored_watch_load(struct daemon *d, struct instance *instance, struct follo
         instance->watched->why = kept->why;
         kept->why = none;
         d->fleet.watch->steps += instance->watched->why.count;
+        d->fleet.watch->why_bytes += instance->watched->why.bytes;
     }
 }
 

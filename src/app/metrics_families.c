@@ -343,6 +343,12 @@ const struct family total_families[] = {
     {{"mt5stated_events_kept", PROM_GAUGE, "", "Newest events that are kept to be shown over HTTP", ""},
      metrics_write_scalar,
      SCALAR_EVENTS_KEPT},
+    {{"mt5stated_history_bytes", PROM_GAUGE, "history",
+      "Memory for what is kept up to a bound, to be shown or known again: why (64 steps an instance), "
+      "events (10000), trades (open ones and 10000 others)",
+      ""},
+     metrics_write_histories,
+     0},
     {{"mt5stated_events_evicted_total", PROM_COUNTER, "",
       "Events that left those that are kept to be shown, for newer ones", ""},
      metrics_write_scalar,

@@ -166,6 +166,16 @@ void metrics_write_http_closed(const struct scrape *s, int which)
     write_one(s, "reason", "descriptors", stats.out_of_files);
 }
 
+void metrics_write_histories(const struct scrape *s, int which)
+{
+    const struct daemon *d = s->d;
+
+    UNUSED(which);
+    write_one(s, "history", "why", d->fleet.watch->why_bytes);
+    write_one(s, "history", "events", d->event_feed.ring.bytes);
+    write_one(s, "history", "trades", trade_book_bytes(&d->trades));
+}
+
 void metrics_write_evicted(const struct scrape *s, int which)
 {
     UNUSED(which);

@@ -124,6 +124,11 @@ static void show_open_trades(const struct trade_book *book, struct slice instanc
     watch_touch(book->fleet, instance, at_ms);
 }
 
+size_t trade_book_bytes(const struct trade_book *book)
+{
+    return book->slot_cap * sizeof(*book->slots) + map_bytes(&book->map);
+}
+
 void trade_book_reset(struct trade_book *book)
 {
     for (uint32_t i = 0; i < book->tally.slot_count; i++)

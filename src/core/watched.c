@@ -79,6 +79,7 @@ struct watched *watch_detach(struct fleet *fleet, struct instance *instance)
     recovery_wake_queue(fleet); /* it may have been its turn */
     heap_remove(&fleet->watch->due, fleet_index_of(fleet, instance));
     fleet->watch->steps -= watched->why.count;
+    fleet->watch->why_bytes -= watched->why.bytes;
     instance->watched = NULL;
     return watched;
 }
@@ -197,10 +198,11 @@ void watch_wake_group(struct fleet *fleet, int64_t at_ms)
 void watch_step(const struct change *change, const struct why_step *step)
 {
     struct watched *watched = watched_get(change->fleet, change->instance);
-    uint32_t before = watched->why.count;
+    uint32_t before = watched->why.count, bytes = watched->why.bytes;
 
     why_add(&watched->why, step);
     change->fleet->watch->steps += watched->why.count - before;
+    change->fleet->watch->why_bytes += (uint64_t)watched->why.bytes - bytes;
 }
 
 void watch_tell_given_up(const struct change *change, enum command_kind command, const struct alert *alert,

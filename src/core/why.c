@@ -41,6 +41,11 @@ static struct why_step *slot_at(const struct why *why, uint32_t place)
     return &why->steps[(why->first + place) % why->cap];
 }
 
+static uint32_t text_bytes(const struct why_step *step)
+{
+    return (uint32_t)(step->alert.len + step->command_id.len + step->reason.len + 1);
+}
+
 static void step_clear(struct why_step *step)
 {
     free(step->text);
@@ -63,6 +68,7 @@ static void grow(struct why *why)
         steps[i] = *slot_at(why, i);
     free(why->steps);
     why->steps = steps;
+    why->bytes += (cap - why->cap) * (uint32_t)sizeof(*steps);
     why->cap = cap;
     why->first = 0;
 }
@@ -79,7 +85,7 @@ static struct slice put_text(char **at, struct slice text)
 
 static void step_copy(struct why_step *to, const struct why_step *from)
 {
-    char *text = mem_new(from->alert.len + from->command_id.len + from->reason.len + 1, 1);
+    char *text = mem_new(text_bytes(from), 1);
 
     *to = *from;
     to->text = text;
@@ -93,11 +99,13 @@ void why_add(struct why *why, const struct why_step *step)
     if (why->count == why->cap && why->cap < WHY_STEPS)
         grow(why);
     if (why->count == WHY_STEPS) {
+        why->bytes -= text_bytes(slot_at(why, 0));
         step_clear(slot_at(why, 0));
         why->first = (why->first + 1) % why->cap;
         why->count--;
     }
     step_copy(slot_at(why, why->count), step);
+    why->bytes += text_bytes(step);
     why->count++;
 }
 

@@ -65,6 +65,11 @@ void map_clear(struct map *m)
     m->count = 0;
 }
 
+size_t map_bytes(const struct map *m)
+{
+    return m->slots ? ((size_t)m->mask + 1) * sizeof(*m->slots) : 0;
+}
+
 void map_reset(struct map *m)
 {
     empty_slots(m->slots, slot_count(m));

@@ -173,8 +173,8 @@ class Health(Observer):
             self.slow.append(took_s)
 
 
-# What is kept to be shown, up to a bound that takes hours to be reached: bytes each, with what malloc needs for it.
-HISTORIES = {"mt5stated_why_steps": 200, "mt5stated_events_kept": 270}
+# What malloc needs for the text of each step of /why, beside what the daemon says that it needs.
+STEP_EXTRA_BYTES = 16
 
 
 @dataclass
@@ -208,6 +208,7 @@ class Scrape(Observer):
         buckets = dict(re.findall(r'^mt5stated_loop_delay_seconds_bucket\{le="([^"]+)"\} (\S+)$', text, re.MULTILINE))
         every, in_time = int(buckets["+Inf"]), int(buckets.get("0.05", buckets["+Inf"]))
         self.loop[pid] = every, every - in_time
-        kept = {name: float(value) for name, value in re.findall(r"^(mt5stated_\w+) (\S+)$", text, re.MULTILINE)}
-        self.kept.append(Kept(time.monotonic(), int(kept["mt5stated_dedup_entries"]),
-                              sum(int(kept[name] * size) for name, size in HISTORIES.items())))
+        kept = {name: int(value) for name, value in re.findall(r"^(mt5stated_\w+) (\d+)$", text, re.MULTILINE)}
+        histories = re.findall(r"^mt5stated_history_bytes\{.*\} (\S+)$", text, re.MULTILINE)
+        self.kept.append(Kept(time.monotonic(), kept["mt5stated_dedup_entries"],
+                              sum(map(int, histories)) + kept["mt5stated_why_steps"] * STEP_EXTRA_BYTES))

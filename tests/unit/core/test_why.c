@@ -26,6 +26,19 @@ static int teardown(void **state)
     return 0;
 }
 
+/* With all that was allocated for it. */
+static size_t bytes_of(const struct why *why)
+{
+    size_t bytes = why->cap * sizeof(*why->steps);
+
+    for (uint32_t i = 0; i < why->count; i++) {
+        const struct why_step *step = why_get(why, i);
+
+        bytes += step->alert.len + step->command_id.len + step->reason.len + 1;
+    }
+    return bytes;
+}
+
 static void test_newest_64_steps_are_kept(void **state)
 {
     struct why why = {0};
@@ -42,6 +55,7 @@ static void test_newest_64_steps_are_kept(void **state)
         why_add(&why, &step);
         assert_int_equal(why.count, i < WHY_STEPS ? i + 1 : WHY_STEPS);
         assert_int_equal(why_get(&why, why.count - 1)->at_ms, i);
+        assert_int_equal(why.bytes, bytes_of(&why));
         assert_int_equal(why_get(&why, 0)->at_ms, i < WHY_STEPS ? 0 : i - WHY_STEPS + 1);
     }
     for (uint32_t i = 0; i < why.count; i++) {
