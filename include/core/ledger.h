@@ -126,7 +126,7 @@ void ledger_load_total(struct ledger *ledger, enum total_kind kind, struct slice
 
 /* One line of the journal each (codec/journal.h), in order; AT_MS is the time of the journal's entry. */
 void ledger_load_received(struct ledger *ledger, struct slice signal_id, struct stream_id entry,
-                          struct slice action, struct slice instance_id);
+                          struct slice action, struct slice instance_id, uint64_t at_ms);
 void ledger_load_accepted(struct ledger *ledger, struct slice signal_id, uint64_t accepted_ms);
 void ledger_load_ended(struct ledger *ledger, struct slice signal_id, enum signal_outcome outcome,
                        uint64_t at_ms);

@@ -75,7 +75,7 @@ static void on_received(void *ctx, struct slice signal_id, struct stream_id entr
 {
     struct journal_target *target = ctx;
     target->lines++;
-    ledger_load_received(target->ledger, signal_id, entry, action, instance_id);
+    ledger_load_received(target->ledger, signal_id, entry, action, instance_id, target->at_ms);
 }
 
 static void on_accepted(void *ctx, struct slice signal_id, uint64_t accepted_ms)

@@ -24,12 +24,12 @@ void ledger_load_begin(struct ledger *l)
 }
 
 void ledger_load_received(struct ledger *l, struct slice signal_id, struct stream_id entry,
-                          struct slice action, struct slice instance_id)
+                          struct slice action, struct slice instance_id, uint64_t at_ms)
 {
     uint64_t hash = hash_of(l, signal_id);
     struct early_result early;
 
-    l->has_journaled = true;
+    journal_note_loaded(l, entry, at_ms);
     /* What they did is in the lines that follow. */
     while (early_take(&l->early, signal_id, hash, &early))
         ;
@@ -124,5 +124,6 @@ void ledger_write_back(struct ledger *l, struct sink *sink)
     l->has_found = false;
     l->has_journaled = true;
     l->retelling_ms = l->retold_ms = 0; /* what was told anew may be gone */
-    l->results_are_cut = true;          /* the stream may hold older ones again */
+    l->ahead_told_ms = l->ahead_retelling_ms = 0;
+    l->results_are_cut = true; /* the stream may hold older ones again */
 }

@@ -46,8 +46,9 @@ struct open_signals {
     struct signal_list lists[SIGNAL_LISTS];
     struct duplicate *duplicates;
     uint32_t duplicate_items, duplicate_cap, duplicate_free, duplicate_count;
-    uint32_t retell; /* the next to be told the journal anew (ledger_journal.c); NONE: nobody */
-    bool is_sorted;  /* false while loading: what is found is appended, and sorted once at the end */
+    uint32_t retell;       /* the next to be told the journal anew (ledger_journal.c); NONE: nobody */
+    uint32_t retell_ahead; /* likewise, of those whose IDs were ahead of the clock */
+    bool is_sorted;        /* false while loading: what is found is appended, and sorted once at the end */
 };
 
 /* A result whose signal has not been read. Those of one signal are chained in order of arrival, and the first
@@ -127,6 +128,9 @@ struct ledger {
     int64_t trimmed_ms;    /* up to where it was trimmed */
     int64_t retelling_ms;  /* what was received before is told anew; 0 while nothing is */
     int64_t retold_ms;     /* of all that is open the journal has a line from then on */
+    uint64_t newest_told;  /* the highest entry told the journal since the last flush, in ms */
+    int64_t ahead_told_ms; /* of what was ahead of the clock when it was told, likewise; 0: nothing was */
+    int64_t ahead_retelling_ms; /* when telling that anew began; 0 while nothing is */
 
     struct histogram latency_seconds, slippage, execution_seconds;
     struct exemplar exemplars[LATENCY_BUCKETS + 1];
@@ -162,6 +166,10 @@ struct instance *signal_addressee(const struct ledger *l, const struct open_sign
 /* ledger_journal.c: the end of a batch for the journal. Tells anew what has been open for long, and trims
  * what nobody needs any more. */
 void journal_flush(struct ledger *l, int64_t now_ms, struct sink *sink);
+/* The sink's journal was told of the open signal with this ENTRY. */
+void journal_note_told(struct ledger *l, struct stream_id entry);
+/* The journal was found to say so in an entry of AT_MS. */
+void journal_note_loaded(struct ledger *l, struct stream_id entry, uint64_t at_ms);
 
 /* ledger_open.c: the open signals. */
 void open_init(struct open_signals *open, struct hash_key key);

@@ -32,7 +32,7 @@ void signal_journal(struct ledger *l, uint32_t index, struct sink *sink)
     if (signal->is_accepted)
         sink->ops->journal_accepted(sink->ctx, open_id(signal), signal->accepted_ms);
     signal->is_journaled = true;
-    l->has_journaled = true;
+    journal_note_told(l, signal->entry);
 }
 
 void signal_remove_duplicates(struct ledger *l, uint32_t index)
@@ -141,7 +141,7 @@ static void receive_signal(struct ledger *l, const struct signal_entry *entry, u
     counts_add(l, action, TOTAL_RECEIVED, 1);
     sink->ops->journal_received(sink->ctx, entry->signal_id, entry->id, labels_name(&l->actions, action),
                                 entry->instance_id);
-    l->has_journaled = true;
+    journal_note_told(l, entry->id);
     recent_add(&l->received, entry->signal_id, (uint16_t)action, 1, l->now_ms);
     if (l->early.count > 0)
         apply_early(l, index, hash, entry->id, entry->signal_id, sink);

@@ -2,6 +2,7 @@
 moments, rights that are missing, bounds that are reached. With lost and planted data: fault/test_planted_data.py."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -136,6 +137,32 @@ def test_signals_with_results_behind_a_full_table_of_unanswered_ones(daemon, bus
     assert bus.totals() == {"received:sell": 10, "received:buy": 100, "processed:buy": 100, "result:executed": 100}
     assert one.metrics().total("mt5stated_results_unmatched_total", reason="unknown") == 0
     assert bus.dropped() == []
+
+
+def test_a_signal_whose_id_is_ahead_of_the_clock_is_open_over_a_restart(daemon, redis_server, bus):
+    """The journal was trimmed by that ID: its line was gone while it was open, and among those that had ended and were
+    left in the stream a start took it for one of them, and booked it as lost."""
+    redis_server.config_set(stream_node_max_entries=1)  # else some that may be trimmed stay
+    one = daemon({**SLOW, "signals.dedup_ms": 20, "observe_only": True})
+    began_ms = bus.now_ms()
+    bus.signal("ahead", entry=f"{began_ms + 3600000}-0")
+    bus.settle()
+    for i in itertools.count():
+        bus.signal(f"s{i}")
+        bus.result(f"r{i}", f"s{i}")
+        bus.settle()
+        if bus.now_ms() > began_ms + 2500:  # it is trimmed once a second, and a second is kept
+            break
+    done = i + 1
+    one.stop()
+    one.write_config(observe_only=False)
+    one.start()
+    assert one.metrics().value("mt5stated_signals_open") == 1
+    assert bus.totals() == {"received:buy": done + 1, "processed:buy": done, "result:executed": done}
+    bus.result("r-ahead", "ahead")
+    bus.settle()
+    assert bus.totals() == {"received:buy": done + 1, "processed:buy": done + 1, "result:executed": done + 1}
+    assert bus.client.xlen(SIGNALS) == 0
 
 
 def test_totals_deleted_under_traffic_come_back_whole(daemon, redis_server, bus):

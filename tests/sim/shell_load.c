@@ -205,7 +205,8 @@ struct target {
 static void on_received(void *ctx, struct slice signal_id, struct stream_id entry, struct slice action,
                         struct slice instance_id)
 {
-    ledger_load_received(((struct target *)ctx)->ledger, signal_id, entry, action, instance_id);
+    ledger_load_received(((struct target *)ctx)->ledger, signal_id, entry, action, instance_id,
+                         ((struct target *)ctx)->at_ms);
 }
 
 static void on_accepted(void *ctx, struct slice signal_id, uint64_t accepted_ms)

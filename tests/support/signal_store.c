@@ -297,7 +297,7 @@ static void load_line(struct ledger *ledger, const struct stored_line *line)
     switch (line->kind) {
     case JOURNAL_RECEIVED:
         ledger_load_received(ledger, signal_id, line->entry, ident_slice(&line->action),
-                             ident_slice(&line->instance_id));
+                             ident_slice(&line->instance_id), (uint64_t)line->at_ms);
         break;
     case JOURNAL_ACCEPTED:
         ledger_load_accepted(ledger, signal_id, line->accepted_ms);

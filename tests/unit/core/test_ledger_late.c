@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -303,6 +304,72 @@ static void test_ledger_flush_tells_anew_what_is_open_for_long(void **state)
                          "journal received s4 17000-0 sell\n");
 }
 
+/* Regression: the line of an open signal was trimmed as if it had been written at the time in its ID, and a
+ * start took the signal for ended. */
+static void test_ledger_flush_keeps_the_lines_of_what_is_ahead_of_the_clock(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_signal(f, "3700000-0", "s1", "buy", "mt5-1");
+    flush(f, "3700000-0", 100000);
+    assert_recorded_only(&f->sink, "journal trim", "journal trim 99000\n");
+    feed_signal(f, "3700001-0", "s2", "buy", NULL);
+    flush(f, "3700001-0", 103000);
+    flush(f, "3700001-0", 105000);
+    assert_recorded_only(&f->sink, "journal trim", "");
+    flush(f, "3700001-0", 105001); /* not a second later */
+    recording_sink_reset(&f->sink);
+    flush(f, "3700001-0", 106000);
+    assert_recorded_only(&f->sink, "journal",
+                         "journal received s2 3700001-0 buy\n"
+                         "journal received s1 3700000-0 buy mt5-1\n"
+                         "journal trim 105000\n");
+    feed_result(f, "3700002-0", "r1", "s1", "executed");
+    flush(f, "3700001-0", 108000);
+    assert_recorded_only(&f->sink, "journal trim", "");
+}
+
+/* The look at it may come when its ID is not ahead any more. */
+static void test_ledger_flush_keeps_the_lines_of_what_was_ahead_of_the_clock(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    flush(f, "0-0", 100000);
+    feed_signal(f, "104000-0", "s1", "buy", "mt5-1");
+    flush(f, "104000-0", 100500);
+    recording_sink_reset(&f->sink);
+    flush(f, "104000-0", 105400);
+    assert_recorded_only(&f->sink, "journal", "journal trim 99500\n");
+    flush(f, "104000-0", 106400);
+    assert_recorded_only(&f->sink, "journal",
+                         "journal received s1 104000-0 buy mt5-1\njournal trim 103000\n");
+}
+
+/* A few in each look, also while they end and others come. */
+static void test_ledger_flush_tells_many_that_are_ahead_of_the_clock_in_turns(void **state)
+{
+    struct ledger_fixture *f = *state;
+    struct ledger_options options = ledger_fixture_options();
+    char entry[32], id[16];
+
+    options.max_tracked = 10000;
+    ledger_fixture_restart(f, &options);
+    for (int i = 0; i < 1200; i++) {
+        (void)snprintf(entry, sizeof(entry), "3700000-%d", i);
+        (void)snprintf(id, sizeof(id), "s%d", i);
+        feed_signal(f, entry, id, "buy", NULL);
+    }
+    flush(f, "3700000-1199", 100000);
+    for (int look = 0; look < 3; look++) {
+        recording_sink_reset(&f->sink);
+        flush(f, "3700000-1199", 106000 + look * 1000);
+        assert_int_equal(recording_sink_count(&f->sink, "journal received"), look < 2 ? 500 : 199);
+        assert_int_equal(recording_sink_count(&f->sink, "journal trim 105000"), look == 2);
+        if (look == 0) /* the next one in turn */
+            feed_result(f, "3700000-1200", "r1", "s699", "executed");
+    }
+}
+
 static void test_ledger_hold_postpones_what_is_due(void **state)
 {
     static const struct {
@@ -420,6 +487,9 @@ int main(void)
         TEST(test_ledger_on_signal_knows_an_id_that_ended_in_the_far_future),
         TEST(test_ledger_flush_trims_the_journal_behind_what_is_remembered),
         TEST(test_ledger_flush_tells_anew_what_is_open_for_long),
+        TEST(test_ledger_flush_keeps_the_lines_of_what_is_ahead_of_the_clock),
+        TEST(test_ledger_flush_keeps_the_lines_of_what_was_ahead_of_the_clock),
+        TEST(test_ledger_flush_tells_many_that_are_ahead_of_the_clock_in_turns),
         TEST(test_ledger_hold_postpones_what_is_due),
         TEST(test_ledger_hold_postpones_an_accepted_one_and_a_loss),
         TEST(test_ledger_end_late_respects_a_hold_that_came_meanwhile),

@@ -48,7 +48,7 @@ static void load_entry(struct ledger_fixture *f, const char *entry, const char *
 static void load_received(struct ledger_fixture *f, const char *entry, const char *signal_id)
 {
     ledger_load_received(f->ledger, slice_text(signal_id), entry_id(entry), slice_text("buy"),
-                         slice_of(NULL, 0));
+                         slice_of(NULL, 0), entry_id(entry).ms);
 }
 
 static void load_total(struct ledger_fixture *f, enum total_kind kind, uint64_t value)

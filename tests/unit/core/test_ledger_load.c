@@ -18,7 +18,7 @@ static void load_received(struct ledger_fixture *f, const char *signal_id, const
                           const char *action)
 {
     ledger_load_received(f->ledger, slice_text(signal_id), entry_id(entry), slice_text(action),
-                         slice_text("mt5-1"));
+                         slice_text("mt5-1"), entry_id(entry).ms);
 }
 
 static void load_ended(struct ledger_fixture *f, const char *signal_id, enum signal_outcome outcome,
@@ -109,6 +109,22 @@ static void test_ledger_load_shows_nothing_before_its_finish(void **state)
     assert_int_equal(f->view.oldest_open_ms, 1000);
 }
 
+/* Regression: the journal was trimmed by the ID of an open signal, not by when its line had been written. */
+static void test_ledger_load_knows_when_one_ahead_of_the_clock_was_told(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    /* Its ID has been overtaken by the clock since. */
+    ledger_load_received(f->ledger, slice_text("s1"), entry_id("104000-0"), slice_text("buy"),
+                         slice_text("mt5-1"), 101000);
+    ledger_load_finish(f->ledger, 106000);
+    flush(f, "104000-0", 106000);
+    assert_recorded_only(&f->sink, "journal", "journal trim 100000\n");
+    flush(f, "104000-0", 107000);
+    assert_recorded_only(&f->sink, "journal",
+                         "journal received s1 104000-0 buy mt5-1\njournal trim 103000\n");
+}
+
 static void test_ledger_load_tells_the_addressee(void **state)
 {
     struct ledger_fixture *f = *state;
@@ -123,7 +139,7 @@ static void load_received_for(struct ledger_fixture *f, const char *signal_id, c
                               const char *instance_id)
 {
     ledger_load_received(f->ledger, slice_text(signal_id), entry_id(entry), slice_text("buy"),
-                         slice_text(instance_id));
+                         slice_text(instance_id), entry_id(entry).ms);
 }
 
 static void load_instance(struct ledger_fixture *f, const char *id)
@@ -388,6 +404,7 @@ int main(void)
         TEST(test_ledger_load_finish_of_nothing_yields_nothing),
         TEST(test_ledger_load_finds_what_was_open),
         TEST(test_ledger_load_shows_nothing_before_its_finish),
+        TEST(test_ledger_load_knows_when_one_ahead_of_the_clock_was_told),
         TEST(test_ledger_load_tells_the_addressee),
         TEST(test_ledger_load_tells_addressees_that_are_read_behind_the_journal),
         TEST(test_ledger_load_entry_opens_what_the_journal_does_not_know),
