@@ -16,6 +16,7 @@ extern const struct script script_look;     /* all about instances at one moment
 extern const struct script script_poll;     /* sizes of streams and sets */
 extern const struct script script_displace; /* moves a foreign value out of the way */
 extern const struct script script_group;    /* makes streams and groups, tells positions */
+extern const struct script script_range;    /* entries of a stream, whatever their size */
 extern const struct script script_epoch;    /* makes the data recognisable */
 extern const struct script script_clear;    /* moves what is in the way of lease and meta */
 

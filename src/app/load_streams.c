@@ -4,13 +4,16 @@
 #include "app/daemon.h"
 #include "codec/journal.h"
 #include "codec/keys.h"
+#include "codec/scripts.h"
 #include "codec/signal_entry.h"
 #include "load_private.h"
 #include "util/alloc.h"
 #include "util/number.h"
 #include <stdlib.h>
 
-#define PAGE 1000
+#define PAGE          1000
+#define TRIMMED_PAGE  "200"
+#define TRIMMED_WORDS 9 /* of the command, in front of the names */
 /* A page of the journal, which is most of what is read: as many entries as make JOURNAL_BYTES by those
  * before, for an entry is as large as its batch was. It takes some milliseconds to be taken in. */
 #define JOURNAL_PAGE     100
@@ -36,6 +39,41 @@ static void send_range(struct load *load, const char *command, const char *key, 
     load_send(load, words, ARRAY_LEN(words), fn, arg, displaceable ? words[1] : slice_of(NULL, 0));
 }
 
+/* Entries that may each be too large for an answer: of them comes what is known of stream K. */
+static void send_trimmed(struct load *load, const char *command, enum stream_kind k, struct stream_id from,
+                         struct stream_id to, void (*fn)(struct load *, const redisReply *, int))
+{
+    const struct redis_stream_names *names = &load->d->ingest.names[k];
+    char from_text[STREAM_ID_TEXT_MAX], to_text[STREAM_ID_TEXT_MAX], wanted[NUMBER_TEXT_MAX];
+    stream_id_format(from_text, from);
+    stream_id_format(to_text, to);
+    struct slice words[TRIMMED_WORDS + ENTRY_FIELDS_MAX] = {
+        slice_text("EVAL"),
+        script_word(&script_range, true),
+        slice_text("1"),
+        slice_text(names->stream),
+        slice_text(command),
+        slice_text(from_text),
+        slice_text(to_text),
+        slice_text(TRIMMED_PAGE),
+        slice_of(wanted, number_format_u64(wanted, ENTRY_VALUE_MAX + 1)), /* it shows as too long */
+    };
+    memcpy(words + TRIMMED_WORDS, names->fields, names->field_count * sizeof *words);
+    load->parts[load->part].page = 1; /* at least, where it is not the end */
+    load_send(load, words, TRIMMED_WORDS + names->field_count, fn, 0, slice_of(NULL, 0));
+}
+
+/* A page of a stream that others fill. Once a link has been lost, it may have been over one of the entries.
+ */
+static void send_page(struct load *load, const char *command, enum stream_kind k, struct stream_id from,
+                      struct stream_id to, void (*fn)(struct load *, const redisReply *, int))
+{
+    if (load->halvings)
+        send_trimmed(load, command, k, from, to, fn);
+    else
+        send_range(load, command, load->d->names.stream[k], from, to, PAGE, fn, 0, false);
+}
+
 static bool entry_id(const redisReply *reply, struct stream_id *ret_id)
 {
     return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
@@ -58,6 +96,8 @@ static bool entry_of(const struct load *load, const redisReply *reply, enum stre
             ret->present |= 1U << f;
             if (ret->value[f].len > ENTRY_VALUE_MAX)
                 ret->oversize |= 1U << f;
+            else
+                ret->oversize &= ~(1U << f); /* the last value counts, as where streams are read */
         }
     }
     return true;
@@ -192,16 +232,16 @@ static void on_signals_page(struct load *load, const redisReply *reply, int arg)
     if (reply->elements < signals->page)
         return;
     signals->next = stream_id_next(entry.id);
-    send_range(load, "XRANGE", d->names.stream[STREAM_SIGNALS], signals->next,
-               d->ingest.streams[STREAM_SIGNALS].handled, PAGE, on_signals_page, 0, false);
+    send_page(load, "XRANGE", STREAM_SIGNALS, signals->next, d->ingest.streams[STREAM_SIGNALS].handled,
+              on_signals_page);
 }
 
 void load_signals(struct load *load)
 {
     struct stream_id from = ledger_find_unsettled(load->d->ledger);
     load->parts[LOAD_SIGNALS].next = from;
-    send_range(load, "XRANGE", load->d->names.stream[STREAM_SIGNALS], from,
-               load->d->ingest.streams[STREAM_SIGNALS].handled, PAGE, on_signals_page, 0, false);
+    send_page(load, "XRANGE", STREAM_SIGNALS, from, load->d->ingest.streams[STREAM_SIGNALS].handled,
+              on_signals_page);
 }
 
 /* ---- the results that are kept, newest first ---- */
@@ -239,8 +279,7 @@ static void on_results_page(struct load *load, const redisReply *reply, int arg)
 static void send_results(struct load *load, struct stream_id to)
 {
     load->parts[LOAD_RESULTS].next = to;
-    send_range(load, "XREVRANGE", load->d->names.stream[STREAM_RESULTS], to, first_id, PAGE, on_results_page,
-               0, false);
+    send_page(load, "XREVRANGE", STREAM_RESULTS, to, first_id, on_results_page);
 }
 
 static void on_results_page(struct load *load, const redisReply *reply, int arg)
@@ -251,7 +290,7 @@ static void on_results_page(struct load *load, const redisReply *reply, int arg)
     for (size_t i = 0; i < reply->elements; i++)
         if (entry_id(reply->element[i], &id))
             keep_result(load, reply->element[i], id);
-    if (reply->elements == results->page &&
+    if (reply->elements >= results->page &&
         load->ids->kept_count < (uint64_t)load->d->config->results.max_len)
         send_results(load, stream_id_prev(id));
     else

@@ -14,6 +14,7 @@ SCRIPT(look);
 SCRIPT(poll);
 SCRIPT(displace);
 SCRIPT(group);
+SCRIPT(range);
 SCRIPT(epoch);
 SCRIPT(clear);
 

@@ -43,6 +43,35 @@ def test_a_backlog_of_large_entries_is_read(daemon, bus, count, size):
     assert "link for reading lost" not in one.log()
 
 
+# A valid result with 260 fields beside, none of which is longer than a string of an answer may be.
+ADD_HUGE = """
+local words, note = {'result_id', 'r-1', 'signal_id', 's-1', 'status', 'executed'}, string.rep('x', 1048576 - 100)
+for i = 1, 260 do
+    words[#words + 1] = 'note' .. i
+    words[#words + 1] = note
+end
+return redis.call('XADD', KEYS[1], '*', unpack(words))
+"""
+
+
+def test_a_kept_entry_that_no_answer_holds_is_loaded(daemon, bus, expected):
+    """Once the link has been lost over it, only what is known of entries is asked for."""
+    expected.results_duplicate = 1
+    one = daemon({"redis.command_timeout_ms": 20000})
+    bus.signal("s-1")
+    bus.settle()
+    bus.client.eval(ADD_HUGE, 1, RESULTS)
+    bus.signal("s-2")
+    wait_until(lambda: bus.totals() == {"received:buy": 2, "processed:buy": 1, "result:executed": 1},
+               "the result to be handled", deadline_s=60)
+    one.restart(ready=False)
+    wait_until(one.is_ready, "the daemon to be ready", deadline_s=60)
+    # Its result_id is known: s-2 stays open.
+    bus.result("r-1", "s-2")
+    bus.settle()
+    assert bus.totals() == {"received:buy": 2, "processed:buy": 1, "result:executed": 1}
+
+
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_an_entry_without_measure_is_rejected_and_leaves_nothing(daemon, bus, kind):
     one = daemon({"redis.command_timeout_ms": 20000}, env=ENV)
