@@ -1,7 +1,10 @@
 """Entries that are as large as Redis lets them be: rejected like any other, at no cost to the rest (SPEC 3)."""
 
+import pathlib
+
 import pytest
 
+from mt5.thorough import only_thorough
 from mt5.usage import rss_bytes
 from mt5.wait import wait_until
 
@@ -43,6 +46,27 @@ def test_a_backlog_of_large_entries_is_read(daemon, bus, count, size):
     assert "link for reading lost" not in one.log()
 
 
+RANGE = (pathlib.Path(__file__).parents[2] / "src/codec/lua/range.lua").read_text()
+
+
+def test_of_large_entries_only_what_is_known_is_answered(bus):
+    def ask(command, start, end, most):
+        return bus.client.eval(RANGE, 1, RESULTS, command, start, end, most, 4097, "result_id", "status")
+
+    assert ask("XRANGE", "-", "+", 10) == []
+    bus.client.execute_command("XADD", RESULTS, "1-0", "status", "x" * 5000, "note", "x" * (5 * MIB), "result_id", "r",
+                               "status", "executed")
+    bus.client.xadd(RESULTS, {"status": "x" * 5000, "n" * MIB: "1"}, id="2-0")
+    bus.client.xadd(RESULTS, {"note": "1"}, id="3-0")
+    first, second, third = (["1-0", ["status", "executed", "result_id", "r"]], ["2-0", ["status", "x" * 4097]],
+                            ["3-0", []])
+    # It stops behind one of some MiB, which is not the end.
+    assert ask("XRANGE", "-", "+", 10) == [first]
+    assert ask("XRANGE", "1-1", "+", 10) == [second, third]
+    assert ask("XREVRANGE", "+", "0-0", 2) == [third, second]
+    assert ask("XREVRANGE", "1-0", "0-0", 10) == [first]
+
+
 # A valid result with 260 fields beside, none of which is longer than a string of an answer may be.
 ADD_HUGE = """
 local words, note = {'result_id', 'r-1', 'signal_id', 's-1', 'status', 'executed'}, string.rep('x', 1048576 - 100)
@@ -54,6 +78,7 @@ return redis.call('XADD', KEYS[1], '*', unpack(words))
 """
 
 
+@only_thorough
 def test_a_kept_entry_that_no_answer_holds_is_loaded(daemon, bus, expected):
     """Once the link has been lost over it, only what is known of entries is asked for."""
     expected.results_duplicate = 1
