@@ -1,6 +1,7 @@
 #include "ctl/json.h"
 
 #include "util/time_text.h"
+#include <ctype.h>
 
 static const char escaped_nul[] = "\\u0000";
 
@@ -16,7 +17,20 @@ static void replace_nuls(char *text, size_t len)
     }
 }
 
-/* cJSON skips any control as white space, and a byte order mark. */
+/* At a backslash. */
+static bool is_escape(struct slice text)
+{
+    if (text.len < 2 || text.data[1] != 'u')
+        return text.len >= 2;
+    for (size_t i = 2; i < 6; i++) {
+        if (i == text.len || !isxdigit((unsigned char)text.data[i]))
+            return false;
+    }
+    return true;
+}
+
+/* cJSON skips any control as white space, and a byte order mark; what is no digit behind \u it takes for 0.
+ */
 static bool is_plain(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -24,6 +38,11 @@ static bool is_plain(struct slice text)
 
         if (c < 0x20 && c != '\t' && c != '\n' && c != '\r')
             return false;
+        if (c != '\\')
+            continue;
+        if (!is_escape(slice_of(text.data + i, text.len - i)))
+            return false;
+        i++;
     }
     return text.len > 0 && text.data[0] != '\xef';
 }

@@ -20,6 +20,8 @@ static void test_json_read_takes_whole_json_only(void **state)
         SLICE("\x03{}"),
         SLICE("\xef\xbb\xbf{}"),
         SLICE("{\"a\":\"\\u00\"}"),
+        SLICE("{\"a\":\"\\u00zz\"}"),
+        SLICE("{\"a\":\"\\u00\xdc\\&\"}"),
     };
     struct errmsg why;
     cJSON *root;
