@@ -65,4 +65,5 @@ def test_no_room_for_the_append_only_file(daemon, bus, disk, redis_server):
     bus.settle()
     assert bus.totals() == totals and bus.state("mt5-1") == "stopped"
     assert one.metrics().total("mt5stated_redis_rollbacks_total") == 0
-    assert len(one.log_lines(level="error", msg="redis takes no writes")) == 1
+    # Once, and once more with how often.
+    assert 1 <= len(one.log_lines(level="error", msg="redis takes no writes")) <= 2

@@ -422,7 +422,12 @@ def test_changes_that_redis_does_not_take_are_refused(ctl, bus, redis_server):
     wait_until(lambda: not one.daemon.is_ready(), "the daemon to notice")
     refused = one.run("stop", "mt5-1")
     assert refused.code == 1 and "connecting" in refused.err
-    shown = lines_of(one.ok("status").out)
+
+    def status_with_its_time():
+        shown = lines_of(one.ok("status").out)
+        return "since" in shown and shown
+
+    shown = wait_until(status_with_its_time, "it to have told since when")
     assert shown["not ready"] == "connecting" and re.match("away(: .+)?$", shown["redis"])
     assert re.fullmatch(r"[-\d ]*\d\d:\d\d:\d\d UTC \((now|\d+ s ago)\)", shown["since"])
     assert "Redis cannot be reached" in shown["which means"] and shown["instances"].startswith("1: 1 running")

@@ -23,8 +23,10 @@ QUICK = {"signals.ttl_ms": 400, "instances.reconcile_interval_ms": 50, "redis.in
 
 def plant(client, key):
     """A value of another type than the one that belongs there: a list belongs nowhere."""
-    client.delete(key)
-    client.rpush(key, "foreign")
+    with client.pipeline(transaction=True) as pipe:     # nobody may write it anew in between
+        pipe.delete(key)
+        pipe.rpush(key, "foreign")
+        pipe.execute()
 
 
 def live_a_day(bus, number):
