@@ -20,7 +20,7 @@
 struct ledger_options {
     int64_t ttl_ms, execution_ttl_ms, dedup_ms;
     int64_t retell_ms;    /* a signal open for longer, and for longer than dedup_ms, is told the journal anew:
-                             all of that    is read at a start */
+                             all of that is read at a start */
     uint32_t max_tracked; /* open signals with the duplicates that wait with them; results that wait for their
                              signal; ended ids remembered are at most four times this. From 1 */
     uint32_t read_max;    /* entries that one read brings at most: so many results more may wait, until their

@@ -31,15 +31,17 @@ CROWD = 2000
 BALLAST = ("ballast:1", "ballast:2")
 BALLAST_FIELDS = 150000
 FILL = """for i = ARGV[1] + 0, ARGV[1] + 9999 do redis.call('HSET', KEYS[1], 'field-' .. i, 'x' .. i .. string.rep('y', 600)) end"""
+# "never" is a FIFO that nobody writes to: whoever opens it stays until he is killed. The one time here is the pace at which
+# some breed, or there would be no processor left.
 MISUSES = {
-    "hang": "exec sleep 600",
-    "deaf": "trap '' TERM; exec sleep 600",
+    "hang": "exec cat never",
+    "deaf": "trap '' TERM; exec cat never",
     "flood": "exec yes flood",
-    "fork": "for i in $(seq 100); do sleep 600 & done; exec sleep 600",
-    "detach": "for i in $(seq 20); do setsid sleep 600 & done; exec sleep 600",
-    "detach deaf": "trap '' TERM; for i in $(seq 20); do setsid sleep 600 & done; exec sleep 600",
-    "breed": "trap '' TERM; for i in $(seq 4); do setsid sh -c 'while :; do setsid sleep 600 & sleep 0.05; done' & done; "
-             "exec sleep 600",
+    "fork": "for i in $(seq 100); do cat never & done; exec cat never",
+    "detach": "for i in $(seq 20); do setsid cat never & done; exec cat never",
+    "detach deaf": "trap '' TERM; for i in $(seq 20); do setsid cat never & done; exec cat never",
+    "breed": "trap '' TERM; for i in $(seq 4); do setsid sh -c 'while :; do setsid cat never & sleep 0.05; done' & done; "
+             "exec cat never",
 }
 HOOK = """#!/bin/sh
 cd {folder} || exit 2
@@ -73,6 +75,7 @@ class Row:
 
 def write_misused_hook(folder):
     cases = "\n".join(f"'{mode}') {code} ;;" for mode, code in MISUSES.items())
+    os.mkfifo(folder / "never")
     path = folder / "hook"
     path.write_text(HOOK.format(folder=shlex.quote(str(folder)), cases=cases))
     path.chmod(0o755)
@@ -149,8 +152,9 @@ def bystanders(count):
     if not count:
         yield
         return
-    shell = subprocess.Popen(["sh", "-c", f"for i in $(seq {count}); do sleep 600 & done; echo there; wait"],
-                             stdout=subprocess.PIPE, start_new_session=True)
+    # They read from a pipe that says nothing.
+    shell = subprocess.Popen(["sh", "-c", f"exec 3<&0; for i in $(seq {count}); do cat <&3 & done; echo there; wait"],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     try:
         shell.stdout.readline()
         yield

@@ -1,6 +1,7 @@
 """What a soak runs on: a Redis that keeps its writes, a wire to it, the daemon with hooks, the simulator."""
 
 import contextlib
+import os
 import random
 import shlex
 import signal
@@ -35,13 +36,13 @@ LOAD = {
     "command_twice_share": 0.05, "command_unknown_share": 0.05, "verbose": True,
 }
 TRADES_MAX = 3000
-# Works in a folder of its own, by which whatever it leaves behind is found.
+# Works in a folder of its own, by which whatever it leaves behind is found. "never" is a FIFO that nobody writes to.
 HOOK = """#!/bin/sh
 cd {folder} || exit 2
 case $(cat mode) in
-    hang) trap '' TERM; while :; do sleep 1; done ;;
+    hang) trap '' TERM; exec cat never ;;
     flood) exec yes flood ;;
-    fork) for i in 1 2 3 4 5 6 7 8; do sleep 30 & done; sleep 30 ;;
+    fork) for i in 1 2 3 4 5 6 7 8; do cat never & done; exec cat never ;;
 esac
 """
 
@@ -88,6 +89,7 @@ class World:
 
     def _make_daemon(self, changes):
         self.hook_folder.mkdir()
+        os.mkfifo(self.hook_folder / "never")
         hook = self.hook_folder / "hook"
         hook.write_text(HOOK.format(folder=shlex.quote(str(self.hook_folder))))
         hook.chmod(0o755)
