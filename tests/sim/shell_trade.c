@@ -118,7 +118,7 @@ static void apply(struct shell *sh, const struct trade_item *item)
         reject(sh, &entry, slice_text(why.text));
         return;
     }
-    if (item->is_wrong) {
+    if (item->is_wrong && !trade_book_find(&sh->trades, update.value[TRADE_TRADE_ID])) {
         reject(sh, &entry, slice_text("trade: wrong type in Redis"));
         trade_io_unindex(sh, update.value[TRADE_TRADE_ID]);
         return;
