@@ -56,7 +56,8 @@ static void release_client(struct http_client *client)
 {
     if (--client->holds > 0 || !client->is_freed)
         return;
-    curl_global_cleanup();
+    if (client->multi)
+        curl_global_cleanup();
     free(client);
 }
 
@@ -148,30 +149,40 @@ static int on_timer_wish(CURLM *multi, long delay_ms, void *ctx)
     return 0;
 }
 
-struct http_client *http_client_new(struct loop *loop)
+/* libcurl and what it sets up take megabytes, which a daemon that tells nobody does without. */
+static bool start_multi(struct http_client *client)
 {
-    CURLM *multi = memory_init_curl() ? curl_multi_init() : NULL;
+    CURLM *multi;
 
+    if (client->multi)
+        return true;
+    if (!memory_init_curl())
+        return false;
+    multi = curl_multi_init();
     if (!multi) {
-        errno = ENOMEM;
-        return NULL;
+        curl_global_cleanup();
+        return false;
     }
     mark_descriptors();
-
-    struct http_client *client = mem_new(1, sizeof(*client));
-
     client->multi = multi;
-    client->base = loop_event_base(loop);
-    client->timer = loop_timer_new(loop, on_timer, client);
-    client->holds = 1;
-    TAILQ_INIT(&client->watches);
-    TAILQ_INIT(&client->transfers);
     /* These fail for options unknown to the library only. */
     (void)curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket_wish);
     (void)curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, client);
     (void)curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer_wish);
     (void)curl_multi_setopt(multi, CURLMOPT_TIMERDATA, client);
     (void)curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
+    return true;
+}
+
+struct http_client *http_client_new(struct loop *loop)
+{
+    struct http_client *client = mem_new(1, sizeof(*client));
+
+    client->base = loop_event_base(loop);
+    client->timer = loop_timer_new(loop, on_timer, client);
+    client->holds = 1;
+    TAILQ_INIT(&client->watches);
+    TAILQ_INIT(&client->transfers);
     return client;
 }
 
@@ -185,7 +196,8 @@ void http_client_free(struct http_client *client)
         end_transfer(client, transfer);
         http_transfer_free(transfer);
     }
-    (void)curl_multi_cleanup(client->multi); /* none is left in it */
+    if (client->multi)
+        (void)curl_multi_cleanup(client->multi); /* none is left in it */
     for (struct http_client_watch *watch = TAILQ_FIRST(&client->watches), *next; watch; watch = next) {
         next = TAILQ_NEXT(watch, link);
         free_watch(watch);
@@ -201,6 +213,8 @@ int http_client_post(struct http_client *client, const struct http_client_reques
 
     if (client->pending >= HTTP_CLIENT_REQUESTS_MAX)
         return -EBUSY;
+    if (!start_multi(client))
+        return -ENOMEM;
 
     int error = http_transfer_new(request, &transfer);
 
