@@ -75,7 +75,7 @@ static void drop_signal(struct ledger *l, const struct open_signal *signal, cons
         .at_ms = now_ms,
         .reason = slice_text(signal->is_accepted ? "accepted, but no result came in time"
                                                  : "no result came in time"),
-        .signal_id = open_id(signal),
+        .signal_id = open_id(&l->open, signal),
         .cause = *cause,
     };
 
@@ -91,8 +91,8 @@ static void end_late_signal(struct ledger *l, uint32_t index, bool present, int6
     sink->ops->begin(sink->ctx, &cause);
     if (present)
         drop_signal(l, signal, &cause, now_ms, sink);
-    signal_end(l, index, map_hash(&l->open.map, open_id(signal)), present ? OUTCOME_DROPPED : OUTCOME_LOST,
-               now_ms, sink);
+    signal_end(l, index, map_hash(&l->open.map, open_id(&l->open, signal)),
+               present ? OUTCOME_DROPPED : OUTCOME_LOST, now_ms, sink);
 }
 
 /* The first of a list where it is that of ENTRY and late, else NONE. */

@@ -39,7 +39,7 @@ size_t ledger_list_open(const struct ledger *l, const struct ledger_place *after
         const struct instance *addressee = signal_addressee(l, signal);
 
         ret_signals[count++] = (struct ledger_signal){
-            .place = {signal->entry, open_id(signal)},
+            .place = {signal->entry, open_id(&l->open, signal)},
             .action = labels_name(&l->actions, signal->action),
             .instance_id = addressee ? ident_slice(&addressee->id) : slice_of("", 0),
             .is_accepted = signal->is_accepted,

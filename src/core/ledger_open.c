@@ -1,4 +1,5 @@
-/* Open signals: a slab, a map by id, and three lists. */
+/* Open signals: a slab, a map by id, and three lists. Duplicates and long ids, which are few, have slabs of
+ * their own. */
 #include "ledger_private.h"
 
 #include "util/alloc.h"
@@ -11,7 +12,7 @@ static struct slice key_of(const void *owner, uint32_t index)
 {
     const struct open_signals *open = owner;
 
-    return open_id(&open->items[index]);
+    return open_id(open, &open->items[index]);
 }
 
 static void empty_lists(struct open_signals *open)
@@ -22,6 +23,8 @@ static void empty_lists(struct open_signals *open)
         open->lists[i] = (struct signal_list){NONE, NONE};
     open->duplicate_items = open->duplicate_count = 0;
     open->duplicate_free = NONE;
+    open->long_items = 0;
+    open->long_free = NONE;
 }
 
 void open_init(struct open_signals *open, struct hash_key key)
@@ -35,16 +38,19 @@ void open_clear(struct open_signals *open)
 {
     free(open->items);
     free(open->duplicates);
+    free(open->long_ids);
     open->items = NULL;
     open->duplicates = NULL;
-    open->cap = open->duplicate_cap = 0;
+    open->long_ids = NULL;
+    open->cap = open->duplicate_cap = open->long_cap = 0;
     map_clear(&open->map);
     empty_lists(open);
 }
 
 void open_release(struct open_signals *open)
 {
-    if (open->count == 0 && (open->cap > RELEASE_ITEMS || open->duplicate_cap > RELEASE_ITEMS))
+    if (open->count == 0 &&
+        (open->cap > RELEASE_ITEMS || open->duplicate_cap > RELEASE_ITEMS || open->long_cap > RELEASE_ITEMS))
         open_clear(open);
 }
 
@@ -131,6 +137,41 @@ static uint32_t take_item(struct open_signals *open)
     return open->item_count++;
 }
 
+static uint32_t take_long_id(struct open_signals *open)
+{
+    uint32_t number = open->long_free;
+
+    if (number != NONE) {
+        open->long_free = open->long_ids[number].next_free;
+        return number;
+    }
+    if (open->long_items == open->long_cap) {
+        open->long_cap = open->long_cap ? open->long_cap * 2 : FIRST_ITEMS;
+        open->long_ids = mem_resize(open->long_ids, open->long_cap, sizeof(*open->long_ids));
+    }
+    return open->long_items++;
+}
+
+static void set_id(struct open_signals *open, struct open_signal *signal, struct slice id)
+{
+    char *text = signal->id;
+
+    if (id.len > SHORT_ID_MAX) {
+        signal->long_id = take_long_id(open);
+        text = open->long_ids[signal->long_id].text;
+    }
+    memcpy(text, id.data, id.len);
+    signal->id_len = (unsigned char)id.len;
+}
+
+static void drop_id(struct open_signals *open, const struct open_signal *signal)
+{
+    if (signal->id_len <= SHORT_ID_MAX)
+        return;
+    open->long_ids[signal->long_id].next_free = open->long_free;
+    open->long_free = signal->long_id;
+}
+
 uint32_t open_add(struct open_signals *open, struct slice id, uint64_t hash, struct stream_id entry,
                   uint32_t action)
 {
@@ -139,8 +180,7 @@ uint32_t open_add(struct open_signals *open, struct slice id, uint64_t hash, str
 
     signal->entry = entry;
     signal->accepted_ms = 0;
-    memcpy(signal->id, id.data, id.len);
-    signal->id_len = (unsigned char)id.len;
+    set_id(open, signal, id);
     signal->action = (unsigned char)action;
     signal->is_accepted = false;
     signal->is_journaled = true;
@@ -161,6 +201,7 @@ void open_remove(struct open_signals *open, uint32_t index)
     if (index == open->retell_ahead)
         open->retell_ahead = signal->link[0].prev;
     (void)map_remove(&open->map, index);
+    drop_id(open, signal);
     list_remove(open, LIST_ALL, index);
     list_remove(open, deadline_list(signal), index);
     signal->link[0].next = open->free_head;

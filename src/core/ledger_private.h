@@ -12,10 +12,24 @@ struct signal_link {
     uint32_t prev, next;
 };
 
+/* Ids up to this length lie in their signal, longer ones in a slab of their own: most are UUIDs, which have
+ * 36 bytes, or shorter. */
+#define SHORT_ID_MAX 40
+
+struct long_id {
+    union {
+        char text[IDENT_MAX];
+        uint32_t next_free;
+    };
+};
+
 struct open_signal {
     struct stream_id entry;
     uint64_t accepted_ms; /* of the result that accepted it; meaningless where it was not */
-    char id[IDENT_MAX];
+    union {
+        char id[SHORT_ID_MAX];
+        uint32_t long_id; /* its number, where id_len is above SHORT_ID_MAX */
+    };
     struct signal_link link[2];    /* in the list of all, and in the one of its deadline */
     uint32_t duplicates;           /* the first of the entries that wait with it, or NONE */
     uint32_t instance, generation; /* the addressee's slot in the fleet, or NONE (ledger_addressee.c) */
@@ -46,6 +60,8 @@ struct open_signals {
     struct signal_list lists[SIGNAL_LISTS];
     struct duplicate *duplicates;
     uint32_t duplicate_items, duplicate_cap, duplicate_free, duplicate_count;
+    struct long_id *long_ids;
+    uint32_t long_items, long_cap, long_free;
     uint32_t retell;       /* the next to be told the journal anew (ledger_journal.c); NONE: nobody */
     uint32_t retell_ahead; /* likewise, of those whose IDs were ahead of the clock */
     bool is_sorted;        /* false while loading: what is found is appended, and sorted once at the end */
@@ -189,9 +205,11 @@ bool open_take_duplicate(struct open_signals *open, uint32_t index, struct strea
 /* Brings the lists in order after loading. */
 void open_sort(struct open_signals *open);
 
-static inline struct slice open_id(const struct open_signal *signal)
+/* Valid until a signal is added or removed. */
+static inline struct slice open_id(const struct open_signals *open, const struct open_signal *signal)
 {
-    return slice_of(signal->id, signal->id_len);
+    return slice_of(signal->id_len > SHORT_ID_MAX ? open->long_ids[signal->long_id].text : signal->id,
+                    signal->id_len);
 }
 
 /* The first open signal of a list, or NULL. */

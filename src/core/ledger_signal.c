@@ -26,11 +26,11 @@ void signal_journal(struct ledger *l, uint32_t index, struct sink *sink)
     struct open_signal *signal = &l->open.items[index];
     const struct instance *instance = signal_addressee(l, signal);
 
-    sink->ops->journal_received(sink->ctx, open_id(signal), signal->entry,
+    sink->ops->journal_received(sink->ctx, open_id(&l->open, signal), signal->entry,
                                 labels_name(&l->actions, signal->action),
                                 instance ? ident_slice(&instance->id) : slice_of(NULL, 0));
     if (signal->is_accepted)
-        sink->ops->journal_accepted(sink->ctx, open_id(signal), signal->accepted_ms);
+        sink->ops->journal_accepted(sink->ctx, open_id(&l->open, signal), signal->accepted_ms);
     signal->is_journaled = true;
     journal_note_told(l, signal->entry);
 }
@@ -62,8 +62,8 @@ static void count_end(struct ledger *l, const struct open_signal *signal, enum s
     l->counts[signal->action].open--;
     counts_add(l, signal->action, totals[outcome], 1);
     if (recents[outcome])
-        recent_add(recents[outcome], open_id(signal), outcome == OUTCOME_DROPPED ? 0 : signal->action, 1,
-                   now_ms);
+        recent_add(recents[outcome], open_id(&l->open, signal),
+                   outcome == OUTCOME_DROPPED ? 0 : signal->action, 1, now_ms);
 }
 
 void signal_end(struct ledger *l, uint32_t index, uint64_t hash, enum signal_outcome outcome, int64_t now_ms,
@@ -71,12 +71,12 @@ void signal_end(struct ledger *l, uint32_t index, uint64_t hash, enum signal_out
 {
     const struct open_signal *signal = &l->open.items[index];
 
-    sink->ops->journal_ended(sink->ctx, open_id(signal), outcome);
+    sink->ops->journal_ended(sink->ctx, open_id(&l->open, signal), outcome);
     l->has_journaled = true;
     count_end(l, signal, outcome, now_ms);
     signal_remove(l, signal->entry);
     signal_remove_duplicates(l, index);
-    ended_add(l, open_id(signal), hash, outcome, now_ms);
+    ended_add(l, open_id(&l->open, signal), hash, outcome, now_ms);
     open_remove(&l->open, index);
 }
 
@@ -85,8 +85,8 @@ static void observe_latency(struct ledger *l, const struct open_signal *signal, 
 {
     double ms = result_ms > signal->entry.ms ? (double)(result_ms - signal->entry.ms) : 0;
 
-    histogram_observe_id(&l->latency_seconds, ms / 1000, open_id(signal), now_ms);
-    recent_add(&l->latency, open_id(signal), 0, ms, now_ms);
+    histogram_observe_id(&l->latency_seconds, ms / 1000, open_id(&l->open, signal), now_ms);
+    recent_add(&l->latency, open_id(&l->open, signal), 0, ms, now_ms);
 }
 
 /* What a result does to an open signal; false where that has ended it. */
@@ -98,7 +98,7 @@ static bool apply_result(struct ledger *l, uint32_t index, uint64_t hash, enum r
 
     if (effect == RESULT_ACCEPTS) {
         open_accept(&l->open, index, result_ms);
-        sink->ops->journal_accepted(sink->ctx, open_id(signal), result_ms);
+        sink->ops->journal_accepted(sink->ctx, open_id(&l->open, signal), result_ms);
         l->has_journaled = true;
         return true;
     }

@@ -16,11 +16,11 @@
 /* The times of all are one: nothing is late. */
 static void feed(struct ledger_fixture *f, uint64_t seq, unsigned number, bool is_result)
 {
-    char id[16];
+    char id[IDENT_MAX];
     struct signal_entry signal = {.id = {1000, seq}, .action = SLICE("buy")};
     struct result_entry result = {.id = {1000, seq}, .status = STATUS_EXECUTED};
 
-    (void)snprintf(id, sizeof(id), "s%u", number);
+    (void)snprintf(id, sizeof(id), "s%0*u", number % 3 == 0 ? 50 : 1, number); /* some are long */
     signal.signal_id = result.signal_id = result.result_id = slice_text(id);
     if (is_result)
         ledger_on_result(f->ledger, &result, 1000, &f->sink.sink);
@@ -52,6 +52,7 @@ static void test_ledger_flush_gives_back_what_many_signals_took(void **state)
     feed(f, MANY, MANY - 1, true);
     flush(f, "1000-70000", 1000);
     assert_int_equal(f->ledger->open.cap, 0);
+    assert_int_equal(f->ledger->open.long_cap, 0);
     feed(f, MANY + 1, MANY, false);
     feed(f, MANY + 1, MANY, true);
     flush(f, "1000-70001", 1000);

@@ -287,10 +287,12 @@ static struct stream_id next_entry(struct world *w)
     return (struct stream_id){(uint64_t)w->now_ms, ++w->seq};
 }
 
+/* Of any length: the ledger keeps long ones elsewhere. */
 static void make_id(struct ident *out, const char *prefix, uint64_t number)
 {
-    char text[32];
-    int len = snprintf(text, sizeof(text), "%s%llu", prefix, (unsigned long long)number);
+    char text[IDENT_MAX + 1];
+    int digits = number % 4 == 0 ? 36 + (int)(number % 28) : 1;
+    int len = snprintf(text, sizeof(text), "%s%0*llu", prefix, digits, (unsigned long long)number);
 
     ident_set(out, slice_of(text, (size_t)len));
 }
