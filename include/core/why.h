@@ -32,24 +32,30 @@ const char *hold_name(enum hold hold);
 struct why_step {
     enum why_kind kind;
     int64_t at_ms;
-    const char *status; /* static: what the alert became, what was decided, how a command stands */
+    const char *status; /* what the alert became, what was decided, how a command stands; NULL: none */
     bool has_value, has_threshold;
     double value, threshold;
     struct cause cause;
     struct slice alert, command_id, reason; /* empty where they do not apply */
-    char *text;                             /* what these three lie in, once it was added */
 };
 
 /* Zeroed is empty. */
 #define WHY_STEPS 64
 struct why {
-    struct why_step *steps;
-    uint32_t first, count, cap;
-    uint32_t bytes; /* that all of it needs, but for this struct */
+    unsigned char *records; /* the steps, packed, oldest first */
+    uint32_t len;
+    uint32_t bytes;  /* that all of it needs, but for this struct */
+    int64_t base_ms; /* what the times of the records are counted from */
+    uint32_t count;
 };
 
 void why_clear(struct why *why);
 /* Adds a copy of STEP; the oldest of 64 leaves. */
 void why_add(struct why *why, const struct why_step *step);
-/* The step at PLACE, 0 for the oldest; below why->count. Valid until the next one is added. */
-const struct why_step *why_get(const struct why *why, uint32_t place);
+
+/* Iterates from the oldest step: a zeroed place is ahead of it. False, and *ret_step untouched, behind the
+ * newest; the texts of a step are valid until the next one is added. */
+struct why_place {
+    uint32_t offset;
+};
+bool why_next(const struct why *why, struct why_place *place, struct why_step *ret_step);

@@ -37,12 +37,15 @@ static void add_step(struct buf *out, const struct why_step *step)
 
 void why_json_add(struct buf *out, struct slice instance_id, const struct why *why)
 {
+    struct why_place place = {0};
+    struct why_step step;
+
     buf_add_char(out, '{');
     json_add_text_member(out, "instance_id", instance_id);
     json_add_name(out, "why");
     buf_add_char(out, '[');
-    for (uint32_t i = 0; why && i < why->count; i++)
-        add_step(out, why_get(why, i));
+    while (why && why_next(why, &place, &step))
+        add_step(out, &step);
     buf_add_text(out, "]}");
 }
 

@@ -230,14 +230,12 @@ void assert_story(struct watch_fixture *w, unsigned kinds, const char *expected)
 size_t count_why(const struct watch_fixture *w, const char *id, const char *status, const char *reason)
 {
     const struct watched *watched = watch_find(w, id)->watched;
+    struct why_place place = {0};
+    struct why_step step;
     size_t count = 0;
 
-    for (uint32_t i = 0; watched && i < watched->why.count; i++) {
-        const struct why_step *step = why_get(&watched->why, i);
-
-        count +=
-            (!status || strcmp(step->status, status) == 0) && (!reason || slice_is(step->reason, reason));
-    }
+    while (watched && why_next(&watched->why, &place, &step))
+        count += (!status || strcmp(step.status, status) == 0) && (!reason || slice_is(step.reason, reason));
     return count;
 }
 

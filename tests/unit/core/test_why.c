@@ -26,17 +26,14 @@ static int teardown(void **state)
     return 0;
 }
 
-/* With all that was allocated for it. */
-static size_t bytes_of(const struct why *why)
+static struct why_step get(const struct why *why, uint32_t number)
 {
-    size_t bytes = why->cap * sizeof(*why->steps);
+    struct why_place place = {0};
+    struct why_step step;
 
-    for (uint32_t i = 0; i < why->count; i++) {
-        const struct why_step *step = why_get(why, i);
-
-        bytes += step->alert.len + step->command_id.len + step->reason.len + 1;
-    }
-    return bytes;
+    for (uint32_t i = 0; i <= number; i++)
+        assert_true(why_next(why, &place, &step));
+    return step;
 }
 
 static void test_newest_64_steps_are_kept(void **state)
@@ -54,20 +51,95 @@ static void test_newest_64_steps_are_kept(void **state)
         step.reason = slice_text(reason);
         why_add(&why, &step);
         assert_int_equal(why.count, i < WHY_STEPS ? i + 1 : WHY_STEPS);
-        assert_int_equal(why_get(&why, why.count - 1)->at_ms, i);
-        assert_int_equal(why.bytes, bytes_of(&why));
-        assert_int_equal(why_get(&why, 0)->at_ms, i < WHY_STEPS ? 0 : i - WHY_STEPS + 1);
+        assert_int_equal(get(&why, why.count - 1).at_ms, i);
+        assert_true(why.len <= why.bytes);
+        assert_int_equal(get(&why, 0).at_ms, i < WHY_STEPS ? 0 : i - WHY_STEPS + 1);
     }
     for (uint32_t i = 0; i < why.count; i++) {
         char reason[16];
 
         (void)snprintf(reason, sizeof(reason), "%d", 1000 - WHY_STEPS + (int)i);
-        assert_true(slice_is(why_get(&why, i)->reason, reason));
-        assert_int_equal(why_get(&why, i)->alert.len, strlen(reason) + 5);
-        assert_int_equal(why_get(&why, i)->command_id.len, 0);
+        assert_true(slice_is(get(&why, i).reason, reason));
+        assert_int_equal(get(&why, i).alert.len, strlen(reason) + 5);
+        assert_int_equal(get(&why, i).command_id.len, 0);
     }
     why_clear(&why);
     assert_int_equal(why.count, 0);
+}
+
+static void assert_step(const struct why_step *step, const struct why_step *expected)
+{
+    assert_int_equal(step->kind, expected->kind);
+    assert_int_equal(step->at_ms, expected->at_ms);
+    assert_string_equal(step->status, expected->status ? expected->status : "");
+    assert_int_equal(step->has_value, expected->has_value);
+    assert_int_equal(step->has_threshold, expected->has_threshold);
+    assert_memory_equal(&step->value, &expected->value, sizeof(double));
+    assert_memory_equal(&step->threshold, &expected->threshold, sizeof(double));
+    assert_int_equal(step->cause.kind, expected->cause.kind);
+    assert_int_equal(step->cause.id.ms, expected->cause.id.ms);
+    assert_int_equal(step->cause.id.seq, expected->cause.id.seq);
+    assert_true(slice_equal(step->alert, expected->alert));
+    assert_true(slice_equal(step->command_id, expected->command_id));
+    assert_true(slice_equal(step->reason, expected->reason));
+}
+
+/* What comes from outside may be anything: IDs of entries, clocks, values. */
+static void test_what_was_added_is_there(void **state)
+{
+    const struct why_step steps[] = {
+        {.kind = WHY_SAMPLE, .at_ms = 1700000000000, .has_value = true, .value = -0.0},
+        {.kind = WHY_ANSWER,
+         .at_ms = INT64_MAX,
+         .status = "ok",
+         .cause = {CAUSE_OPERATOR, {0, UINT64_MAX}},
+         .has_threshold = true,
+         .threshold = 1e308},
+        {.kind = WHY_COMMAND,
+         .at_ms = INT64_MIN,
+         .status = "",
+         .cause = {CAUSE_REPORT, {UINT64_MAX, 127}},
+         .alert = SLICE("a"),
+         .command_id = SLICE("b.recover.1"),
+         .reason = SLICE("c")},
+        {.kind = WHY_DECISION,
+         .at_ms = 0,
+         .has_value = true,
+         .has_threshold = true,
+         .value = 1,
+         .threshold = -2.5,
+         .cause = {CAUSE_TIMER, {1, 128}},
+         .reason = SLICE("with a \0 in it")},
+        {.kind = WHY_ALERT, .at_ms = 1699999999999, .cause = {CAUSE_ADOPTED, {1699999999999, 0}}},
+    };
+    struct why why = {0};
+
+    (void)state;
+    for (size_t i = 0; i < 3 * WHY_STEPS; i++) {
+        why_add(&why, &steps[i % ARRAY_LEN(steps)]);
+        for (uint32_t k = 0; k < why.count; k++) {
+            struct why_step step = get(&why, k);
+
+            assert_step(&step, &steps[(i + 1 - why.count + k) % ARRAY_LEN(steps)]);
+        }
+    }
+    why_clear(&why);
+}
+
+static void test_memory_of_long_reasons_is_given_back(void **state)
+{
+    char reason[1024];
+    struct why why = {0};
+
+    (void)state;
+    memset(reason, 'r', sizeof(reason));
+    for (int i = 0; i < WHY_STEPS; i++)
+        why_add(&why, &(struct why_step){.status = "x", .reason = slice_of(reason, sizeof(reason))});
+    assert_true(why.bytes > WHY_STEPS * sizeof(reason));
+    for (int i = 0; i < WHY_STEPS; i++)
+        why_add(&why, &(struct why_step){.status = "x"});
+    assert_true(why.bytes < 4096);
+    why_clear(&why);
 }
 
 static void test_names(void **state)
@@ -90,12 +162,13 @@ static void test_names(void **state)
 static void assert_chain(const struct watch_fixture *w, const char *id, const char *expected)
 {
     const struct why *why = &watch_find(w, id)->watched->why;
+    struct why_place place = {0};
+    struct why_step next, *step = &next;
     char text[8192];
     size_t len = 0;
 
     text[0] = '\0';
-    for (uint32_t i = 0; i < why->count; i++) {
-        const struct why_step *step = why_get(why, i);
+    while (why_next(why, &place, &next)) {
         char cause[CAUSE_TEXT_MAX], value[64] = "";
 
         (void)cause_format(cause, &step->cause);
@@ -243,6 +316,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_newest_64_steps_are_kept),
+        cmocka_unit_test(test_what_was_added_is_there),
+        cmocka_unit_test(test_memory_of_long_reasons_is_given_back),
         cmocka_unit_test(test_names),
         cmocka_unit_test_setup_teardown(test_chain_from_sample_to_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_chain_of_giving_up, setup, teardown),
