@@ -4,13 +4,17 @@
  * the price of its guarantees.
  *
  * bench_floor SOCKET COUNT: drains COUNT signals with a result each, one result behind each signal in its
- * stream, then exits. */
+ * stream, then exits.
+ * bench_floor SOCKET live: until it is killed, removes each signal whose result has come (results come in the
+ * order of their signals), and stores reports, each of which starts or stops an instance that exists.
+ * bench_floor SOCKET read: until it is killed, reads both streams over and over, and stores nothing. */
 #include "adapters/loop.h"
 #include "adapters/redis_link.h"
 #include "adapters/redis_stream.h"
 #include "codec/batch.h"
 #include "core/signal.h"
 #include "util/number.h"
+#include "util/time_text.h"
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,15 +22,21 @@
 #define EPOCH "00000000000000000000000000000000"
 #define TOKEN "floor"
 #define KEPT  10000
+#define OPEN  65536 /* signals without a result at one time, live */
+
+enum floor_mode { FLOOR_DRAIN, FLOOR_LIVE, FLOOR_READ };
+enum floor_report_field { REPORTED_ID, REPORTED_STATE, REPORTED_CPU, REPORTED_MEMORY };
 
 struct floor {
+    enum floor_mode mode;
     struct loop *loop;
     struct redis_link *link;
     struct redis_stream *reader;
     struct batch *filling, *sent;
     struct stream_id read[STREAM_KINDS], stored[STREAM_KINDS];
     struct stream_id *kept; /* a ring of the newest results' IDs */
-    uint64_t results, wanted, batches;
+    struct stream_id *open; /* a ring of the signals' IDs */
+    uint64_t signals, results, wanted, batches, told, reports;
     bool busy, whole_script;
     struct buf rendered;
 };
@@ -59,21 +69,33 @@ static void on_stored(void *ctx, void *object)
     go_on(f);
 }
 
+/* Below which entry the signals are cut: in a drain that is all that was read, as every result is there. */
+static struct stream_id cut_below(const struct floor *f)
+{
+    return stream_id_next(f->mode == FLOOR_LIVE ? f->open[(f->results - 1) % OPEN] : f->read[STREAM_SIGNALS]);
+}
+
+static void add_ends(struct floor *f, struct sink *sink)
+{
+    if (f->told == f->results)
+        return;
+    f->told = f->results;
+    sink->ops->total_set(sink->ctx, TOTAL_RECEIVED, slice_text("buy"), f->results);
+    sink->ops->total_set(sink->ctx, TOTAL_PROCESSED, slice_text("buy"), f->results);
+    sink->ops->total_set(sink->ctx, TOTAL_RESULT, slice_text("executed"), f->results);
+    sink->ops->signals_trim(sink->ctx, cut_below(f));
+    if (f->results > KEPT)
+        sink->ops->results_trim(sink->ctx, f->kept[(f->results - KEPT) % KEPT]);
+}
+
 static void send_batch(struct floor *f)
 {
     if (f->busy || batch_is_empty(f->filling))
         return;
-    struct sink *sink = batch_sink(f->filling);
-    char count[NUMBER_TEXT_MAX];
-    number_format_u64(count, f->results);
-    sink->ops->total_set(sink->ctx, TOTAL_RECEIVED, slice_text("buy"), f->results);
-    sink->ops->total_set(sink->ctx, TOTAL_PROCESSED, slice_text("buy"), f->results);
-    sink->ops->total_set(sink->ctx, TOTAL_RESULT, slice_text("executed"), f->results);
-    sink->ops->signals_trim(sink->ctx, stream_id_next(f->read[STREAM_SIGNALS]));
-    if (f->results > KEPT)
-        sink->ops->results_trim(sink->ctx, f->kept[(f->results - KEPT) % KEPT]);
-    for (int k = STREAM_SIGNALS; k <= STREAM_RESULTS; k++) {
-        batch_set_position(f->filling, (enum stream_kind)k, f->read[k]);
+    add_ends(f, batch_sink(f->filling));
+    for (int k = STREAM_REPORTS; k <= STREAM_RESULTS; k++) {
+        if (stream_id_compare(f->stored[k], f->read[k]) != 0)
+            batch_set_position(f->filling, (enum stream_kind)k, f->read[k]);
         f->stored[k] = f->read[k];
     }
     struct batch *full = f->filling;
@@ -86,12 +108,52 @@ static void send_batch(struct floor *f)
     f->busy = redis_link_send(f->link, buf_slice(&f->rendered), 1, 0, on_stored, f) == 0;
 }
 
+/* What the daemon writes for a report of a state and two numbers. */
+static void store_report(struct floor *f, struct sink *sink, const struct entry *entry)
+{
+    static const char *const states[2] = {"stopped", "running"};
+    bool is_running = slice_equal(entry->value[REPORTED_STATE], slice_text("running"));
+    const char *from = states[!is_running], *to = states[is_running];
+    struct slice id = entry->value[REPORTED_ID];
+    struct cause cause = {CAUSE_REPORT, entry->id};
+    struct event event = {.kind = is_running ? EVENT_INSTANCE_STARTED : EVENT_INSTANCE_STOPPED,
+                          .instance_id = id,
+                          .seq = ++f->reports,
+                          .at_ms = (int64_t)entry->id.ms,
+                          .from = slice_text(from),
+                          .to = slice_text(to),
+                          .cause = cause};
+    char now[TIME_TEXT_LEN + 1];
+    time_text_format(now, (int64_t)entry->id.ms);
+    const struct record_field instance[] = {{SLICE("state"), slice_text(to)},
+                                            {SLICE("previous_state"), slice_text(from)},
+                                            {SLICE("state_changed_at"), slice_text(now)},
+                                            {SLICE("last_updated_at"), slice_text(now)}};
+    const struct record_field metrics[] = {{SLICE("cpu_usage"), entry->value[REPORTED_CPU]},
+                                           {SLICE("memory_usage"), entry->value[REPORTED_MEMORY]},
+                                           {SLICE("last_updated_at"), slice_text(now)}};
+    sink->ops->begin(sink->ctx, &cause);
+    sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, id, from, to);
+    sink->ops->event(sink->ctx, &event);
+    if (is_running)
+        sink->ops->load_set(sink->ctx, id, 0.4);
+    else
+        sink->ops->load_remove(sink->ctx, id);
+    sink->ops->record_set(sink->ctx, RECORD_INSTANCE, id, instance, ARRAY_LEN(instance));
+    sink->ops->record_set(sink->ctx, RECORD_METRICS, id, metrics, ARRAY_LEN(metrics));
+}
+
 static void on_entry(void *ctx, const struct entry *entry)
 {
     struct floor *f = ctx;
     struct sink *sink = batch_sink(f->filling);
     f->read[entry->stream] = entry->id;
-    if (entry->stream == STREAM_SIGNALS) {
+    if (f->mode == FLOOR_READ)
+        return;
+    if (entry->stream == STREAM_REPORTS) {
+        store_report(f, sink, entry);
+    } else if (entry->stream == STREAM_SIGNALS) {
+        f->open[f->signals++ % OPEN] = entry->id;
         sink->ops->journal_received(sink->ctx, entry->value[SIGNAL_SIGNAL_ID], entry->id,
                                     entry->value[SIGNAL_ACTION], entry->value[SIGNAL_INSTANCE_ID]);
     } else {
@@ -105,16 +167,21 @@ static void on_done(void *ctx, const struct redis_read_result *result)
     struct floor *f = ctx;
     if (result->outcome != REDIS_READ_DONE)
         exit(1);
+    if (f->mode == FLOOR_READ && result->entries[STREAM_SIGNALS] + result->entries[STREAM_RESULTS] == 0)
+        memset(f->read, 0, sizeof(f->read));
     send_batch(f);
     go_on(f);
 }
 
 static void go_on(struct floor *f)
 {
+    uint32_t mask = 1U << STREAM_SIGNALS | 1U << STREAM_RESULTS;
+    if (f->mode == FLOOR_LIVE)
+        mask |= 1U << STREAM_REPORTS;
     send_batch(f);
     if (f->results < f->wanted && !redis_stream_is_reading(f->reader) &&
         batch_bytes(f->filling) < (160U << 10))
-        (void)redis_stream_read(f->reader, 1U << STREAM_SIGNALS | 1U << STREAM_RESULTS, f->read, 1000, 1000);
+        (void)redis_stream_read(f->reader, mask, f->read, 1000, f->mode == FLOOR_READ ? 0 : 1000);
 }
 
 static void on_up(void *ctx)
@@ -149,16 +216,25 @@ static void on_down(void *ctx, const char *reason, bool was_up)
     exit(1);
 }
 
+static bool take_mode(struct floor *f, const char *text)
+{
+    f->mode = strcmp(text, "live") == 0 ? FLOOR_LIVE : strcmp(text, "read") == 0 ? FLOOR_READ : FLOOR_DRAIN;
+    f->wanted = UINT64_MAX;
+    return f->mode != FLOOR_DRAIN || number_parse_u64(slice_text(text), UINT32_MAX, &f->wanted);
+}
+
 int main(int argc, char **argv)
 {
     struct floor f = {.loop = loop_new()};
-    if (argc != 3 || !f.loop || !number_parse_u64(slice_text(argv[2]), UINT32_MAX, &f.wanted)) {
-        (void)fputs("usage: bench_floor SOCKET COUNT\n", stderr);
+    if (argc != 3 || !f.loop || !take_mode(&f, argv[2])) {
+        (void)fputs("usage: bench_floor SOCKET COUNT|live|read\n", stderr);
         return 64;
     }
     static const struct slice no_fields[1] = {SLICE("-")};
+    static const struct slice report_fields[] = {SLICE("instance_id"), SLICE("state"), SLICE("cpu_usage"),
+                                                 SLICE("memory_usage")};
     const struct redis_stream_names names[STREAM_KINDS] = {
-        {"instance_reports", no_fields, 1},
+        {"instance_reports", report_fields, ARRAY_LEN(report_fields)},
         {"trade_signals", signal_field_names, SIGNAL_FIELDS},
         {"trade_results", result_field_names, RESULT_FIELDS},
         {"trade_updates", no_fields, 1},
@@ -189,6 +265,7 @@ int main(int argc, char **argv)
     f.filling = batch_new(&batch);
     f.sent = batch_new(&batch);
     f.kept = calloc(KEPT, sizeof *f.kept);
+    f.open = calloc(OPEN, sizeof *f.open);
     struct redis_link_events link_events = {.up = on_link_up, .down = on_down};
     struct redis_stream_events stream_events = {on_up, on_down, on_entry, on_done};
     f.link = redis_link_new(f.loop, &options, &link_events, &f);
@@ -202,6 +279,7 @@ int main(int argc, char **argv)
     batch_free(f.sent);
     buf_clear(&f.rendered);
     free(f.kept);
+    free(f.open);
     loop_free(f.loop);
     return r ? 70 : 0;
 }
