@@ -16,7 +16,8 @@ import sys
 import tempfile
 import time
 
-from bench import Redis, reports, resident_bytes, wait_until
+from load import reports
+from stage import Redis, resident_bytes, wait_until
 
 HEALTHY_EVERY_S = 0.005
 METRICS_EVERY_S = 0.05
