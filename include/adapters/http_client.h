@@ -8,7 +8,9 @@
  * that this file hands out repeats any part of a URL. */
 #pragma once
 
+#include "util/errmsg.h"
 #include "util/slice.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,14 +45,18 @@ struct http_client_request {
     void *ctx;
 };
 
-/* NULL with errno set where the system refuses. From then on no descriptor of the process but the first three
- * is inherited by what it executes: libcurl opens some that it does not mark. */
+/* One that has not begun to need memory. */
 struct http_client *http_client_new(struct loop *loop);
+/* Makes it ready to send, as the first POST would: libcurl is loaded, unless it has been. False where that
+ * fails. From then on no descriptor of the process but the first three is inherited by what it executes:
+ * libcurl opens some that it does not mark. */
+bool http_client_start(struct http_client *client, struct errmsg *err);
 /* Breaks off all requests; their callbacks are not called. NULL is fine. */
 void http_client_free(struct http_client *client);
 
 /* Begins a POST. DONE is called once, from the loop, never from here. 0; -EBUSY where too many are under way;
- * -EINVAL where libcurl refuses what it was given, -ENOMEM. A URL that makes no sense is told to DONE. */
+ * -EINVAL where libcurl refuses what it was given, -ELIBACC where it cannot be loaded, -ENOMEM. A URL that
+ * makes no sense is told to DONE. */
 int http_client_post(struct http_client *client, const struct http_client_request *request);
 
 /* Requests under way. */

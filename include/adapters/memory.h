@@ -16,5 +16,7 @@ void memory_give_back(void);
 /* For libevent, OpenSSL and cJSON. Before anything of theirs is called. */
 void memory_guard_libraries(void);
 
-/* curl_global_init with such memory; curl_global_cleanup undoes it. False where it does not start. */
-bool memory_init_curl(void);
+/* curl_global_init with such memory; curl_global_cleanup undoes it. False where it does not start. CURL is
+ * loaded (src/adapters/curl_library.h). */
+struct curl_library;
+bool memory_init_curl(const struct curl_library *curl);

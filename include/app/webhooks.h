@@ -51,11 +51,12 @@ struct webhooks {
     uint64_t sent, failed, dropped; /* alerts taken; in posts that failed; refused or too old */
 };
 
-/* False with errno set where the system refuses. */
+/* False where there are some, and no HTTP client can be had, which has been logged. */
 bool webhooks_init(struct webhooks *webhooks, struct daemon *d);
 void webhooks_clear(struct webhooks *webhooks);
-/* A new configuration: everything is told again. */
-void webhooks_configure(struct webhooks *webhooks);
+/* A new configuration: everything is told again. False where no HTTP client can be had, which has been
+ * logged: it is tried again with each POST. */
+bool webhooks_configure(struct webhooks *webhooks);
 /* The state has been loaded, with all of its notices. */
 void webhooks_start(struct webhooks *webhooks);
 /* A batch is stored that holds the notice of KEY as of CHANGE. */

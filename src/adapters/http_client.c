@@ -29,7 +29,8 @@ struct http_client_watch {
 };
 
 struct http_client {
-    CURLM *multi;
+    struct curl_library curl;
+    CURLM *multi; /* NULL: nothing was to be sent so far */
     struct event_base *base;
     struct loop_timer *timer;
     TAILQ_HEAD(, http_client_watch) watches;
@@ -47,7 +48,7 @@ static void mark_descriptors(void)
 
 static void end_transfer(struct http_client *client, struct http_transfer *transfer)
 {
-    (void)curl_multi_remove_handle(client->multi, transfer->easy);
+    (void)client->curl.multi_remove_handle(client->multi, transfer->easy);
     TAILQ_REMOVE(&client->transfers, transfer, link);
     client->pending--;
 }
@@ -57,7 +58,8 @@ static void release_client(struct http_client *client)
     if (--client->holds > 0 || !client->is_freed)
         return;
     if (client->multi)
-        curl_global_cleanup();
+        client->curl.global_cleanup();
+    curl_library_close(&client->curl);
     free(client);
 }
 
@@ -66,11 +68,11 @@ static void tell_ended(struct http_client *client)
     int left;
     CURLMsg *msg;
 
-    while (!client->is_freed && (msg = curl_multi_info_read(client->multi, &left))) {
+    while (!client->is_freed && (msg = client->curl.multi_info_read(client->multi, &left))) {
         struct http_transfer *transfer;
         CURLcode code = msg->data.result;
 
-        if (curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &transfer) != CURLE_OK)
+        if (client->curl.easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &transfer) != CURLE_OK)
             abort(); /* each of our handles has it */
         end_transfer(client, transfer);
         http_transfer_tell(transfer, code);
@@ -83,7 +85,8 @@ static void run_multi(struct http_client *client, curl_socket_t fd, int events)
     int running;
 
     client->holds++;
-    (void)curl_multi_socket_action(client->multi, fd, events, &running); /* fails for unknown handles only */
+    (void)client->curl.multi_socket_action(client->multi, fd, events,
+                                           &running); /* fails for unknown handles only */
     tell_ended(client);
     release_client(client);
 }
@@ -122,7 +125,7 @@ static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *ctx, voi
     if (!watch) {
         watch = mem_new(1, sizeof(*watch));
         TAILQ_INSERT_TAIL(&client->watches, watch, link);
-        (void)curl_multi_assign(client->multi, fd, watch); /* it knows FD */
+        (void)client->curl.multi_assign(client->multi, fd, watch); /* it knows FD */
         mark_descriptors(); /* a connection, or one of the pair by which a look-up wakes us */
     } else {
         event_free(watch->event);
@@ -149,29 +152,41 @@ static int on_timer_wish(CURLM *multi, long delay_ms, void *ctx)
     return 0;
 }
 
-/* libcurl and what it sets up take megabytes, which a daemon that tells nobody does without. */
-static bool start_multi(struct http_client *client)
+static bool start_multi(struct http_client *client, struct errmsg *err)
 {
     CURLM *multi;
 
-    if (client->multi)
-        return true;
-    if (!memory_init_curl())
-        return false;
-    multi = curl_multi_init();
-    if (!multi) {
-        curl_global_cleanup();
+    if (!memory_init_curl(&client->curl)) {
+        errmsg_set(err, "libcurl does not start");
         return false;
     }
-    mark_descriptors();
+    multi = client->curl.multi_init();
+    if (!multi) {
+        client->curl.global_cleanup();
+        errmsg_set(err, "libcurl does not start");
+        return false;
+    }
     client->multi = multi;
+    mark_descriptors();
     /* These fail for options unknown to the library only. */
-    (void)curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket_wish);
-    (void)curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, client);
-    (void)curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer_wish);
-    (void)curl_multi_setopt(multi, CURLMOPT_TIMERDATA, client);
-    (void)curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
+    (void)client->curl.multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket_wish);
+    (void)client->curl.multi_setopt(multi, CURLMOPT_SOCKETDATA, client);
+    (void)client->curl.multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer_wish);
+    (void)client->curl.multi_setopt(multi, CURLMOPT_TIMERDATA, client);
+    (void)client->curl.multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
     return true;
+}
+
+bool http_client_start(struct http_client *client, struct errmsg *err)
+{
+    if (client->multi)
+        return true;
+    if (!curl_library_open(&client->curl, err))
+        return false;
+    if (start_multi(client, err))
+        return true;
+    curl_library_close(&client->curl);
+    return false;
 }
 
 struct http_client *http_client_new(struct loop *loop)
@@ -197,7 +212,7 @@ void http_client_free(struct http_client *client)
         http_transfer_free(transfer);
     }
     if (client->multi)
-        (void)curl_multi_cleanup(client->multi); /* none is left in it */
+        (void)client->curl.multi_cleanup(client->multi); /* none is left in it */
     for (struct http_client_watch *watch = TAILQ_FIRST(&client->watches), *next; watch; watch = next) {
         next = TAILQ_NEXT(watch, link);
         free_watch(watch);
@@ -210,17 +225,18 @@ void http_client_free(struct http_client *client)
 int http_client_post(struct http_client *client, const struct http_client_request *request)
 {
     struct http_transfer *transfer;
+    struct errmsg err;
 
     if (client->pending >= HTTP_CLIENT_REQUESTS_MAX)
         return -EBUSY;
-    if (!start_multi(client))
-        return -ENOMEM;
+    if (!http_client_start(client, &err))
+        return -ELIBACC;
 
-    int error = http_transfer_new(request, &transfer);
+    int error = http_transfer_new(&client->curl, request, &transfer);
 
     if (error)
         return error;
-    if (curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK) {
+    if (client->curl.multi_add_handle(client->multi, transfer->easy) != CURLM_OK) {
         http_transfer_free(transfer);
         return -ENOMEM;
     }

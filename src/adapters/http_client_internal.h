@@ -3,13 +3,14 @@
 #pragma once
 
 #include "adapters/http_client.h"
-#include <curl/curl.h>
+#include "curl_library.h"
 #include <stdbool.h>
 #include <sys/queue.h>
 
 struct http_transfer {
     TAILQ_ENTRY(http_transfer) link; /* of the client, while libcurl has it */
-    CURL *easy;                      /* its CURLOPT_PRIVATE is this */
+    const struct curl_library *curl;
+    CURL *easy; /* its CURLOPT_PRIVATE is this */
     struct curl_slist *headers;
     http_client_fn done;
     void *ctx;
@@ -21,7 +22,8 @@ struct http_transfer {
 };
 
 /* 0 with a request that has not begun; -ENOMEM, or -EINVAL where libcurl refuses an option. */
-int http_transfer_new(const struct http_client_request *request, struct http_transfer **ret_transfer);
+int http_transfer_new(const struct curl_library *curl, const struct http_client_request *request,
+                      struct http_transfer **ret_transfer);
 /* Tells the owner how it ended: CODE is libcurl's. */
 void http_transfer_tell(const struct http_transfer *transfer, CURLcode code);
 /* Not while libcurl's multi handle has it. */

@@ -39,19 +39,19 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
     return transfer->body_is_cut ? 0 : len;
 }
 
-static struct curl_slist *make_headers(const char *content_type)
+static struct curl_slist *make_headers(const struct curl_library *curl, const char *content_type)
 {
     struct buf line = BUF_INIT;
     struct curl_slist *headers, *more = NULL;
 
     buf_add_text(&line, "Content-Type: ");
     buf_add_text(&line, content_type);
-    headers = curl_slist_append(NULL, buf_text(&line));
+    headers = curl->slist_append(NULL, buf_text(&line));
     if (headers)
-        more = curl_slist_append(headers, "Expect:"); /* no waiting for a 100 before a long body */
+        more = curl->slist_append(headers, "Expect:"); /* no waiting for a 100 before a long body */
     buf_clear(&line);
     if (!more)
-        curl_slist_free_all(headers);
+        curl->slist_free_all(headers);
     return more;
 }
 
@@ -59,46 +59,48 @@ static bool set_limits(struct http_transfer *t, int64_t timeout_ms)
 {
     long total_ms = timeout_ms < INT_MAX ? (long)timeout_ms : INT_MAX;
 
-    return curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(t->easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
-           curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, total_ms) == CURLE_OK &&
-           curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, total_ms / 2 + 1) == CURLE_OK &&
-           curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-           curl_easy_setopt(t->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
-           curl_easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-           curl_easy_setopt(t->easy, CURLOPT_NOPROXY, "*") == CURLE_OK;
+    return t->curl->easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           t->curl->easy_setopt(t->easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
+           t->curl->easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, total_ms) == CURLE_OK &&
+           t->curl->easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, total_ms / 2 + 1) == CURLE_OK &&
+           t->curl->easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+           t->curl->easy_setopt(t->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
+           t->curl->easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+           t->curl->easy_setopt(t->easy, CURLOPT_NOPROXY, "*") == CURLE_OK;
 }
 
 static bool set_callbacks(struct http_transfer *t)
 {
-    return curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t) == CURLE_OK &&
-           curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->said) == CURLE_OK &&
-           curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_head) == CURLE_OK &&
-           curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t) == CURLE_OK &&
-           curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
-           curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t) == CURLE_OK;
+    return t->curl->easy_setopt(t->easy, CURLOPT_PRIVATE, t) == CURLE_OK &&
+           t->curl->easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->said) == CURLE_OK &&
+           t->curl->easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_head) == CURLE_OK &&
+           t->curl->easy_setopt(t->easy, CURLOPT_HEADERDATA, t) == CURLE_OK &&
+           t->curl->easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+           t->curl->easy_setopt(t->easy, CURLOPT_WRITEDATA, t) == CURLE_OK;
 }
 
 static bool set_request(struct http_transfer *t, const struct http_client_request *request)
 {
     curl_off_t len = (curl_off_t)request->body.len;
 
-    return curl_easy_setopt(t->easy, CURLOPT_URL, request->url) == CURLE_OK &&
-           curl_easy_setopt(t->easy, CURLOPT_USERAGENT, "mt5stated") == CURLE_OK &&
-           curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK &&
-           curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, len) == CURLE_OK &&
-           curl_easy_setopt(t->easy, CURLOPT_COPYPOSTFIELDS, len ? request->body.data : "") == CURLE_OK;
+    return t->curl->easy_setopt(t->easy, CURLOPT_URL, request->url) == CURLE_OK &&
+           t->curl->easy_setopt(t->easy, CURLOPT_USERAGENT, "mt5stated") == CURLE_OK &&
+           t->curl->easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK &&
+           t->curl->easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, len) == CURLE_OK &&
+           t->curl->easy_setopt(t->easy, CURLOPT_COPYPOSTFIELDS, len ? request->body.data : "") == CURLE_OK;
 }
 
-int http_transfer_new(const struct http_client_request *request, struct http_transfer **ret_transfer)
+int http_transfer_new(const struct curl_library *curl, const struct http_client_request *request,
+                      struct http_transfer **ret_transfer)
 {
     struct http_transfer *transfer = mem_new(1, sizeof(*transfer));
     int error = 0;
 
+    transfer->curl = curl;
     transfer->done = request->done;
     transfer->ctx = request->ctx;
-    transfer->easy = curl_easy_init();
-    transfer->headers = make_headers(request->content_type);
+    transfer->easy = curl->easy_init();
+    transfer->headers = make_headers(curl, request->content_type);
     if (!transfer->easy || !transfer->headers)
         error = -ENOMEM;
     else if (!set_limits(transfer, request->timeout_ms) || !set_callbacks(transfer) ||
@@ -113,8 +115,8 @@ int http_transfer_new(const struct http_client_request *request, struct http_tra
 
 void http_transfer_free(struct http_transfer *transfer)
 {
-    curl_easy_cleanup(transfer->easy);
-    curl_slist_free_all(transfer->headers);
+    transfer->curl->easy_cleanup(transfer->easy);
+    transfer->curl->slist_free_all(transfer->headers);
     free(transfer);
 }
 
@@ -123,7 +125,7 @@ static long read_info(const struct http_transfer *transfer, CURLINFO info)
 {
     long value = 0;
 
-    return curl_easy_getinfo(transfer->easy, info, &value) == CURLE_OK ? value : 0;
+    return transfer->curl->easy_getinfo(transfer->easy, info, &value) == CURLE_OK ? value : 0;
 }
 
 static const char *describe_error(const struct http_transfer *transfer, CURLcode code)
@@ -138,7 +140,7 @@ static const char *describe_error(const struct http_transfer *transfer, CURLcode
         return strerror((int)system_error);
     if ((code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION) && transfer->said[0])
         return transfer->said;
-    return curl_easy_strerror(code);
+    return transfer->curl->easy_strerror(code);
 }
 
 void http_transfer_tell(const struct http_transfer *transfer, CURLcode code)

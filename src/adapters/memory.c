@@ -1,8 +1,8 @@
 #include "adapters/memory.h"
 
+#include "curl_library.h"
 #include "util/alloc.h"
 #include <cjson/cJSON.h>
-#include <curl/curl.h>
 #include <event2/event.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
@@ -79,7 +79,7 @@ void memory_guard_libraries(void)
     (void)CRYPTO_set_mem_functions(take_for_openssl, resize_for_openssl, free_for_openssl);
 }
 
-bool memory_init_curl(void)
+bool memory_init_curl(const struct curl_library *curl)
 {
-    return curl_global_init_mem(CURL_GLOBAL_DEFAULT, take, free, resize, copy_text, take_zeroed) == CURLE_OK;
+    return curl->global_init_mem(CURL_GLOBAL_DEFAULT, take, free, resize, copy_text, take_zeroed) == CURLE_OK;
 }

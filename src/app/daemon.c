@@ -227,7 +227,7 @@ static void apply_config(struct daemon *d, struct config *config)
     commit_configure(&d->commit);
     guarding_configure(&d->guarding);
     hook_calls_configure(&d->hook_calls);
-    webhooks_configure(&d->webhooks);
+    (void)webhooks_configure(&d->webhooks); /* what cannot be loaded is tried again with each alert */
     /* Whoever may still listen comes back by himself. */
     sse_list_close(&d->event_feed.clients);
     tap_close(&d->tap);
@@ -361,7 +361,6 @@ struct daemon *daemon_new(const struct config_source *source, struct config *con
     d->tidy_timer = loop_timer_new(loop, on_tidy, d);
 
     if (!webhooks_init(&d->webhooks, d)) {
-        LOG(log, ERROR, "cannot make an HTTP client", log_text("error", strerror(errno)));
         *ret_exit = EX_SOFTWARE;
         daemon_free(d);
         return NULL;

@@ -30,11 +30,8 @@ bool webhooks_init(struct webhooks *webhooks, struct daemon *d)
 {
     *webhooks = (struct webhooks){.d = d};
     webhooks->client = http_client_new(d->loop);
-    if (!webhooks->client)
-        return false;
     webhooks->timer = loop_timer_new(d->loop, on_timer, webhooks);
-    webhooks_configure(webhooks);
-    return true;
+    return webhooks_configure(webhooks);
 }
 
 void webhooks_clear(struct webhooks *webhooks)
@@ -46,33 +43,32 @@ void webhooks_clear(struct webhooks *webhooks)
 }
 
 /* What is under way to a webhook of before is nobody's any more: it may hang there for long. */
-static bool break_off(struct webhooks *webhooks)
+static void break_off(struct webhooks *webhooks)
 {
     if (http_client_pending(webhooks->client) == 0)
-        return true;
-    struct http_client *fresh = http_client_new(webhooks->d->loop);
-    if (!fresh)
-        return false;
+        return;
     http_client_free(webhooks->client);
-    webhooks->client = fresh;
-    return true;
+    webhooks->client = http_client_new(webhooks->d->loop);
 }
 
-void webhooks_configure(struct webhooks *webhooks)
+bool webhooks_configure(struct webhooks *webhooks)
 {
-    bool is_free = break_off(webhooks);
+    struct errmsg err;
+    break_off(webhooks);
     webhooks->count = webhooks->d->config->notify.webhook_count;
-    for (size_t i = 0; i < WEBHOOKS_MAX; i++) {
-        bool is_in_flight = !is_free && webhooks->items[i].is_in_flight;
-        webhooks->items[i] = (struct webhook){.all = webhooks, .is_in_flight = is_in_flight};
-    }
+    for (size_t i = 0; i < WEBHOOKS_MAX; i++)
+        webhooks->items[i] = (struct webhook){.all = webhooks};
     webhooks_poke(webhooks);
+    if (webhooks->count == 0 || http_client_start(webhooks->client, &err))
+        return true;
+    LOG(webhooks->d->log, ERROR, "cannot make an HTTP client", log_text("error", err.text));
+    return false;
 }
 
 void webhooks_start(struct webhooks *webhooks)
 {
     webhooks->stored = webhooks->d->fleet.watch->notices.changes;
-    webhooks_configure(webhooks);
+    (void)webhooks_configure(webhooks); /* what cannot be loaded has been told */
 }
 
 void webhooks_on_stored(struct webhooks *webhooks, struct slice key, uint64_t change)

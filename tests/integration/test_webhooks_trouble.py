@@ -2,6 +2,7 @@
 them is no trouble to another."""
 
 import base64
+from pathlib import Path
 
 import pytest
 
@@ -288,3 +289,14 @@ def test_without_a_webhook_nothing_is_kept(watching, bus):
     calm(bus, "a", "b")
     one.wait_alert("b", "HighQueueLength", "alert_resolved")
     wait_forgotten(bus)
+
+
+def test_libcurl_takes_no_memory_before_there_are_webhooks(watching, bus, receiver):
+    """It brings two dozen libraries along."""
+    taker, one = receiver(), watching()
+    maps = Path(f"/proc/{one.one.pid}/maps")
+    assert "libcurl" not in maps.read_text()
+    reload(one, **{"notify.webhooks": webhooks(taker)})
+    assert "libcurl" in maps.read_text()
+    busy(bus, "a")
+    wait_told(taker, ("a", "firing"))
