@@ -11,9 +11,13 @@ import tempfile
 from dataclasses import dataclass
 
 from drain import bench_drain, bench_orders
+from growth import bench_growth, bench_largest
+from idle import bench_idle
 from instructions import bench_instructions
+from latency import bench_beside, bench_latency
 from memory import bench_memory
 from reports import bench_reports
+from scrape import bench_scrape
 from stage import Stock
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -26,16 +30,30 @@ class Sizes:
     peer_signals: int = 100000
     instances: int = 1000
     report_turns: int = 200
+    watched: int = 5000             # results, and reports
+    beside_s: float = 4             # longer than a drain takes
+    scraped: int = 10000            # instances
+    scrapes: int = 20
+    idle_s: int = 60
+    most_instances: int = 100000
+    most_open: int = 1000000
 
 
-QUICK = Sizes(signals=50000, peer_signals=10000, report_turns=40)
+QUICK = Sizes(signals=50000, peer_signals=10000, report_turns=40, watched=1000, scraped=1000, scrapes=5, idle_s=10,
+              most_instances=10000, most_open=100000)
 
 # Each returns its Table.
 SUBJECTS = {
     "drain": bench_drain,
     "orders": bench_orders,
     "reports": bench_reports,
+    "latency": bench_latency,
+    "scrape": bench_scrape,
+    "growth": bench_growth,
+    "largest": bench_largest,
+    "idle": bench_idle,
     "memory": bench_memory,
+    "beside": bench_beside,
     "instructions": bench_instructions,
 }
 
@@ -43,6 +61,7 @@ SUBJECTS = {
 class Bench:
     def __init__(self, arguments, folder):
         self.daemon, self.floor, self.peers = arguments.daemon, arguments.floor, arguments.peers
+        self.latency = self.floor.with_name("bench_latency")
         self.sizes = QUICK if arguments.quick else Sizes()
         self.rounds = 1 if arguments.quick else arguments.rounds
         self.folder = pathlib.Path(folder) / "stage"

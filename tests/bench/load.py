@@ -35,13 +35,13 @@ def shuffled_within(count, window):
     return sorted(range(count), key=lambda i: i + chance.random() * window)
 
 
-def reports(instances, turn, first=0, base_ms=0, with_uptime=False):
+def reports(instances, turn, first=0, base_ms=0, with_uptime=False, state=None):
     """A report of each instance: three numbers are other than in the turn before, and of a tenth of the instances the
     state. With `base_ms` turns are ten seconds apart, and an entry's ID says which report it is (report_number)."""
     for i in range(first, first + instances):
         entry = f"{base_ms + 10000 * turn}-{i + 1}" if base_ms else "*"
         words = ["XADD", "instance_reports", entry, "instance_id", f"mt5-{i:08d}", "broker_id", f"b{i % 5}", "host_id",
-                 f"h{i % 20}", "state", "stopped" if (turn + i) // 10 % 2 else "running", "cpu_usage",
+                 f"h{i % 20}", "state", state or ("stopped" if (turn + i) // 10 % 2 else "running"), "cpu_usage",
                  f"{10 + i % 50}.{turn % 100}", "memory_usage", f"512.{turn % 100}", "memory_limit", "2048", "network_usage",
                  f"12.{turn % 100}", "disk_usage", "1024", "network_latency", "12", "queue_length", "3", "load_average",
                  "0.45", "socket_connections", "4", "active_connections", "2"]

@@ -50,6 +50,7 @@ class Redis:
             ["redis-server", "--port", "0", "--unixsocket", self.socket, "--save", "", "--appendonly", "no",
              "--dir", str(folder), "--maxmemory-policy", "noeviction", "--stop-writes-on-bgsave-error", "no"],
             stdout=subprocess.DEVNULL)
+        self.wire = None
         self.client = redis.Redis(unix_socket_path=self.socket, decode_responses=True)
         wait_until(self._answers, "redis-server")
 
@@ -77,6 +78,15 @@ class Redis:
         pipe.stdin.close()
         if pipe.wait() != 0:
             fail("redis-cli --pipe failed")
+
+    def feed_one(self, command):
+        """Without a process for it."""
+        if not self.wire:
+            self.wire = socket.socket(socket.AF_UNIX)
+            self.wire.connect(self.socket)
+        self.wire.sendall(command)
+        if not self.wire.recv(4096).startswith(b"$"):
+            fail("Redis refuses an entry")
 
     def total(self, name):
         return int(self.client.hget("mt5stated:totals", name) or 0)
@@ -167,10 +177,7 @@ class Daemon(Program):
             connection.close()
 
     def connect(self):
-        connection = http.client.HTTPConnection("localhost")
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.connect(self.http)
-        return connection
+        return connect_to(self.http)
 
     def is_ready(self):
         try:
@@ -187,6 +194,13 @@ class Daemon(Program):
             self.process.terminate()
             if self.process.wait(60) != 0:
                 fail("the daemon did not stop cleanly")
+
+
+def connect_to(path):
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(path)
+    return connection
 
 
 def ask(connection, path, **headers):
