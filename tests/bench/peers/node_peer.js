@@ -33,7 +33,7 @@ function takeIn(found, open, totals) {
     return { done, results };
 }
 
-function store(client, totals, done, results) {
+function store(client, totals, done, results, kept) {
     const commands = [];
     if (done.length) {
         commands.push(client.xAck("trade_signals", GROUP, done), client.xDel("trade_signals", done));
@@ -42,7 +42,10 @@ function store(client, totals, done, results) {
         commands.push(client.hIncrBy("mt5stated:totals", name, value));
     }
     if (results.length) {
-        commands.push(client.xAck("trade_results", GROUP, results), client.xTrim("trade_results", "MAXLEN", KEPT));
+        commands.push(client.xAck("trade_results", GROUP, results));
+        kept.push(...results);
+        kept.splice(0, Math.max(0, kept.length - KEPT));
+        commands.push(client.xTrim("trade_results", "MINID", kept[0]));    // by length, unread ones would go too
     }
     return Promise.all(commands);    // written as one pipeline
 }
@@ -54,7 +57,7 @@ async function main() {
     for (const stream of ["trade_signals", "trade_results"]) {
         await client.xGroupCreate(stream, GROUP, "0", { MKSTREAM: true });
     }
-    const open = new Map();
+    const open = new Map(), kept = [];
     for (let ended = 0; ended < wanted;) {
         const streams = await client.xReadGroup(GROUP, "peer-1",
             [{ key: "trade_signals", id: ">" }, { key: "trade_results", id: ">" }], { COUNT: BATCH, BLOCK: 1000 });
@@ -63,7 +66,7 @@ async function main() {
             found[name] = messages;
         }
         const { done, results } = takeIn(found, open, totals);
-        await store(client, totals, done, results);
+        await store(client, totals, done, results, kept);
         ended += done.length;
     }
     await client.close();

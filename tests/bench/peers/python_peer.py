@@ -15,7 +15,7 @@ def main():
     client, wanted = redis.Redis(unix_socket_path=sys.argv[1], decode_responses=True), int(sys.argv[2])
     for stream in ("trade_signals", "trade_results"):
         client.xgroup_create(stream, GROUP, "0", mkstream=True)
-    open_signals, ended = {}, 0
+    open_signals, ended, kept = {}, 0, collections.deque(maxlen=KEPT)
     while ended < wanted:
         found = dict(client.xreadgroup(GROUP, "peer-1", {"trade_signals": ">", "trade_results": ">"}, count=BATCH, block=1000))
         totals, done, results = collections.Counter(), [], []
@@ -37,7 +37,8 @@ def main():
                 pipe.hincrby("mt5stated:totals", name, count)
             if results:
                 pipe.xack("trade_results", GROUP, *results)
-                pipe.xtrim("trade_results", maxlen=KEPT, approximate=False)
+                kept.extend(results)
+                pipe.xtrim("trade_results", minid=kept[0], approximate=False)    # by length, unread ones would go too
             pipe.execute()
         ended += len(done)
 

@@ -31,7 +31,9 @@ type supervisor struct {
 	conn   redis.Conn
 	open   map[string]signal
 	totals map[string]int64
+	newest []string // results that were handled: a ring
 	ended  int64
+	seen   int
 }
 
 func check(err error) {
@@ -80,11 +82,13 @@ func (s *supervisor) takeIn(found map[string][]entry) (done, results redis.Args)
 		s.totals["received:"+e.fields["action"]]++
 	}
 	for _, e := range found["trade_results"] {
-		results = results.Add(e.id)
+		results = append(results, e.id)
+		s.newest[s.seen%kept] = e.id
+		s.seen++
 		s.totals["result:"+e.fields["status"]]++
 		if ended, ok := s.open[e.fields["signal_id"]]; ok {
 			delete(s.open, e.fields["signal_id"])
-			done = done.Add(ended.entry)
+			done = append(done, ended.entry)
 			s.totals["processed:"+ended.action]++
 		}
 	}
@@ -107,7 +111,9 @@ func (s *supervisor) store(done, results redis.Args) {
 	}
 	if len(results) > 0 {
 		send("XACK", append(redis.Args{"trade_results", group}, results...)...)
-		send("XTRIM", "trade_results", "MAXLEN", kept)
+		if s.seen > kept { // by length, unread ones would go too
+			send("XTRIM", "trade_results", "MINID", s.newest[s.seen%kept])
+		}
 	}
 	check(s.conn.Flush())
 	for ; sent > 0; sent-- {
@@ -127,7 +133,7 @@ func main() {
 		_, err := conn.Do("XGROUP", "CREATE", stream, group, "0", "MKSTREAM")
 		check(err)
 	}
-	s := &supervisor{conn: conn, open: map[string]signal{}, totals: map[string]int64{}}
+	s := &supervisor{conn: conn, open: map[string]signal{}, totals: map[string]int64{}, newest: make([]string, kept)}
 	for s.ended < wanted {
 		done, results := s.takeIn(s.read())
 		s.store(done, results)
