@@ -30,5 +30,6 @@ def bench_idle(bench):
         share = (daemon.cpu_ns() - before) / 1e9 / seconds * 100
     table = Table("idle", f"{INSTANCES} instances that report each {PERIOD_S} s")
     table.add("CPU of the daemon, all of its threads", f"{share:.2f} % of a core", value=share, goal=at_most(0.1, " %"))
-    table.notes.append(f"Over {seconds:.0f} s. {number(bench.sizes.idle_s * INSTANCES / PERIOD_S)} reports, of which a tenth bring a change of state.")
+    table.notes.append(f"Over {seconds:.0f} s: {number(bench.sizes.idle_s * INSTANCES / PERIOD_S)} reports, a tenth of them "
+                       "with a change of state.")
     return table

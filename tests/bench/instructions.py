@@ -10,8 +10,8 @@ from reports import Backlog
 from stage import Daemon, Program, Redis, wait_until
 
 # Nothing that comes by the clock but the lease.
-QUIET = (*PATIENT, "redis.info_interval_ms=60000", "ha.lease_ms=600000", "guard.stall_ms=600000", "redis.command_timeout_ms=60000",
-         "instances.reconcile_interval_ms=600000")
+QUIET = (*PATIENT, "redis.info_interval_ms=60000", "ha.lease_ms=600000", "guard.stall_ms=600000",
+         "redis.command_timeout_ms=60000", "instances.reconcile_interval_ms=600000")
 SMALL, LARGE = 20000, 60000
 SCRAPES = (2, 12)
 
