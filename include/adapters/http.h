@@ -13,6 +13,9 @@
  * of the loop. A connection is closed when a request is not complete request_ms after its first byte, when
  * nothing has come for idle_ms, and when an answer is not taken within send_ms.
  *
+ * An answer is there as a whole, or is made in parts while it is sent: of a large one only what the client
+ * takes next is held.
+ *
  * A stream is an answer without an end: what is handed over is sent when the client takes it. While
  * everything has been taken its connection may stay for ever; while something waits, some of it must be taken
  * every send_ms. Streams are fewer than connections, so that some are left for others. */
@@ -34,7 +37,7 @@ struct log;
 struct loop;
 struct http_server;
 struct http_request;
-struct http_body;
+struct http_parts;
 struct http_stream;
 
 /* Bits, so that a route can name all that it takes. */
@@ -85,9 +88,8 @@ struct http_stats {
     uint64_t expired;      /* connections closed at a deadline */
     uint64_t cancelled;    /* requests whose client went away before the answer */
     uint64_t out_of_files; /* connections closed at once because no file descriptor was left */
-    size_t
-        answer_bytes; /* held now for answers that are not shared, until their clients have taken all of it */
-    uint64_t streams; /* open now */
+    size_t answer_bytes;   /* held now for answers, until their clients have taken all of it */
+    uint64_t streams;      /* open now */
     uint64_t streams_slow; /* closed because the client did not take what was sent */
 };
 struct http_stats http_server_stats(const struct http_server *server);
@@ -127,12 +129,11 @@ struct http_answer {
     int status;
     const char *content_type; /* NULL where there is no body */
     struct buf *body;         /* its content is taken, the buffer left empty; or NULL */
-    struct http_body *shared; /* in place of body: the answer takes a reference of its own */
     const struct http_header *headers;
     size_t header_count;
 };
 
-/* Answers, once. HEAD gets the headers of the same answer. Everything but the two bodies is copied. */
+/* Answers, once. HEAD gets the headers of the same answer. Everything but the body is copied. */
 void http_request_answer(struct http_request *request, const struct http_answer *answer);
 /* Answers with problem+json; the title is that of the status. DETAIL may be NULL. */
 void http_request_answer_problem(struct http_request *request, int status, const char *detail);
@@ -145,15 +146,30 @@ const char *http_status_title(int status);
  * connection (or its half of it) before. */
 void http_request_suspend(struct http_request *request, http_cancel_fn cancel, void *ctx);
 
-/* A body for several answers. Takes the content of CONTENT; the caller holds one reference. */
-struct http_body *http_body_new(struct buf *content);
-struct http_body *http_body_ref(struct http_body *body);
-/* FREED is called once, when the last reference is gone: the answers have been sent, or will never be. */
-void http_body_watch(struct http_body *body, void (*freed)(void *ctx), void *ctx);
-void http_body_unref(struct http_body *body);
-/* Of the shared bodies that are being sent, gives up the one that has been on its way for longest: the
- * connections of all who take it are closed. False where none has been for AFTER_MS. */
-bool http_server_cut_slowest(struct http_server *server, int64_t after_ms);
+/* Called from the loop; inside, http_parts_send and http_parts_end may be called. */
+struct http_parts_events {
+    /* The client has taken what there was, and wants more. Called for the first time before anything was
+     * sent, unless something was. */
+    void (*wanted)(void *ctx, struct http_parts *parts);
+    /* Called once: all has been taken, or the client is gone, or the server is being freed. PARTS must not be
+     * used any more. */
+    void (*closed)(void *ctx, struct http_parts *parts);
+};
+
+/* Answers REQUEST with 200 and a body that is made while it is sent, from now on within send_ms; inside the
+ * handler or later. HEAD gets the headers and is `closed`. HEADERS are copied. Never NULL. */
+struct http_parts *http_parts_new(struct http_request *request, const char *content_type,
+                                  const struct http_header *headers, size_t header_count,
+                                  const struct http_parts_events *events, void *ctx);
+/* Sends the content of PART, above 0 bytes, and leaves there an empty buffer with the memory of the part
+ * before. Only at the beginning, and once for each `wanted`. */
+void http_parts_send(struct http_parts *parts, struct buf *part);
+/* Ends the body once what was sent is taken. */
+void http_parts_end(struct http_parts *parts);
+/* For how long something has been there that the client does not take; 0 where nothing is. */
+int64_t http_parts_waiting_ms(const struct http_parts *parts);
+/* Gives the answer up: the client sees that it is not whole. `closed` is called later. */
+void http_parts_cut(struct http_parts *parts);
 
 /* Called from the loop; inside, http_stream_send and http_stream_close may be called. */
 struct http_stream_events {

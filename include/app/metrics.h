@@ -1,42 +1,38 @@
-/* The metrics page (SPEC §9): rendered from memory in slices that never hold the loop for long.
+/* The metrics page (SPEC §9): rendered from memory in slices that never hold the loop for long, into buffers
+ * that its client takes one after the other, so that a page of any size takes little memory.
  *
  * The counters of a page are of one moment: all families but those by id, by instance and the counts of
- * alerts are written in its first slice, and the instances are copied with their alerts before these are
- * written. Scrapes that come while a page of their kind is being rendered share it, and those that come in
- * the same turn of the loop as one that is done. Pages that are rendered or on their way to a client are
- * bounded in number. Beyond it the client that has taken longest over one is sent away; where all are as
- * quick as they can be, a page that is less than a second old serves again. */
+ * alerts are written in one piece, and the instances are copied with their alerts before these are written.
+ * The copy is what costs memory: scrapes that come until it is made share it, and there are few. Beyond that
+ * number the one whose clients take nothing is given up and they are sent away, or the newest serves again
+ * for as long as it is less than a second old, or the oldest is given up. */
 #pragma once
 
 #include "codec/prom_text.h"
 #include "util/slice.h"
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 struct daemon;
-struct http_body;
 struct http_request;
 struct loop_timer;
-struct metrics_page;
+struct metrics_client;
+struct metrics_copy;
 
 /* What a client gets. */
 struct metrics_kind {
     enum prom_format format;
     bool is_gzipped;
 };
-#define METRICS_KINDS 4 /* different ones */
 
 struct metrics {
     struct daemon *d;
-    struct metrics_page *rendering[METRICS_KINDS]; /* by kind; NULL: none */
-    uint32_t pages;                                /* being rendered or sent, or kept */
-    /* The newest page of each kind, kept for a moment; NULL: none. */
-    struct {
-        struct http_body *body;
-        int64_t made_ms;
-        bool is_of_this_turn;
-    } newest[METRICS_KINDS];
-    struct loop_timer *keeping;
+    TAILQ_HEAD(, metrics_client) clients;  /* all */
+    TAILQ_HEAD(, metrics_client) rendered; /* those with something to render and room for it, in turn */
+    TAILQ_HEAD(metrics_copies, metrics_copy) copies; /* of the instances, oldest first */
+    uint32_t client_count, copy_count;
+    struct loop_timer *timer; /* until the next slice */
     uint64_t scrapes, refused;
 };
 
@@ -44,7 +40,7 @@ void metrics_init(struct metrics *metrics, struct daemon *d);
 /* The HTTP server is gone already, and with it every request. Also where metrics_init was never called, on
  * zeroed memory. */
 void metrics_clear(struct metrics *metrics);
-/* Answers REQUEST, at once or later. */
+/* Answers REQUEST, later; inside its handler. */
 void metrics_answer(struct metrics *metrics, struct http_request *request);
 
 /* Settles the kind by the Accept and Accept-Encoding headers (empty where there is none): OpenMetrics where

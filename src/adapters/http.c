@@ -188,6 +188,20 @@ static void drop_waiting(struct http_server *server)
     }
 }
 
+/* Of answers in parts each may be suspended. */
+static void cut_parts(struct http_server *server)
+{
+    struct http_connection *connection = TAILQ_FIRST(&server->lists[HTTP_SENDING]);
+
+    while (connection) {
+        struct http_connection *next = TAILQ_NEXT(connection, link);
+
+        if (connection->request && connection->request->parts)
+            http_parts_cut(connection->request->parts);
+        connection = next;
+    }
+}
+
 /* The library gives up on the spot if it is stopped with a suspended connection. */
 static void cancel_all(struct http_server *server)
 {
@@ -205,6 +219,7 @@ static void cancel_all(struct http_server *server)
     while ((connection = TAILQ_FIRST(&server->lists[HTTP_STREAMING])) ||
            (connection = TAILQ_FIRST(&server->lists[HTTP_STREAM_SENDING])))
         http_stream_cancel(connection->request->stream);
+    cut_parts(server);
 }
 
 void http_server_free(struct http_server *server)

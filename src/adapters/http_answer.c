@@ -1,4 +1,4 @@
-/* Answers: bodies by reference count, problems, 405. */
+/* Answers whose body is there as a whole, problems, 405. */
 #include "http_internal.h"
 
 #include "codec/problem_json.h"
@@ -7,75 +7,21 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define ANSWERS_MAX_BYTES ((size_t)64 << 20) /* shared bodies are not counted */
+#define ANSWERS_MAX_BYTES ((size_t)64 << 20)
 
-struct http_body {
-    struct buf content;
-    unsigned references;
-    void (*freed)(void *ctx); /* may be NULL */
-    void *ctx;
-};
-
-struct http_body *http_body_new(struct buf *content)
+/* Takes the content of BODY, which may be NULL. */
+static struct MHD_Response *response_of(struct buf *body)
 {
-    struct http_body *body = mem_new(1, sizeof(*body));
+    struct MHD_Response *response;
 
-    body->references = 1;
-    body->content = *content;
-    *content = (struct buf)BUF_INIT;
-    return body;
-}
-
-struct http_body *http_body_ref(struct http_body *body)
-{
-    body->references++;
-    return body;
-}
-
-void http_body_watch(struct http_body *body, void (*freed)(void *ctx), void *ctx)
-{
-    body->freed = freed;
-    body->ctx = ctx;
-}
-
-void http_body_unref(struct http_body *body)
-{
-    if (!body || --body->references)
-        return;
-    if (body->freed)
-        body->freed(body->ctx);
-    buf_clear(&body->content);
-    free(body);
-}
-
-static void release_body(void *body)
-{
-    http_body_unref(body);
-}
-
-/* Takes the reference to BODY. */
-static struct MHD_Response *response_with_body(struct http_body *body)
-{
-    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
-        body->content.len, body->content.data, release_body, body);
-
+    if (!body || body->len == 0)
+        return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    response =
+        MHD_create_response_from_buffer_with_free_callback_cls(body->len, body->data, free, body->data);
     if (!response)
-        http_body_unref(body);
+        buf_clear(body);
+    *body = (struct buf)BUF_INIT;
     return response;
-}
-
-static struct MHD_Response *response_of(const struct http_answer *answer)
-{
-    struct http_body *body = NULL;
-
-    if (answer->shared)
-        body = http_body_ref(answer->shared);
-    else if (answer->body)
-        body = http_body_new(answer->body);
-    if (body && body->content.len)
-        return response_with_body(body);
-    http_body_unref(body);
-    return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 }
 
 void http_response_add_header(struct MHD_Response *response, const char *name, const char *value)
@@ -86,36 +32,40 @@ void http_response_add_header(struct MHD_Response *response, const char *name, c
         mem_fail();
 }
 
-/* What clients do not take waits with us, and is bounded: the slowest pay for it. */
-static void count_own_bytes(struct http_request *request, size_t bytes)
+void http_request_count_bytes(struct http_request *request, size_t bytes)
 {
     struct http_server *server = request->connection->server;
 
+    server->stats.answer_bytes += bytes - request->own_bytes;
     request->own_bytes = bytes;
-    server->stats.answer_bytes += bytes;
     if (server->stats.answer_bytes > ANSWERS_MAX_BYTES)
         http_answers_limit(server, ANSWERS_MAX_BYTES);
+}
+
+void http_request_respond(struct http_request *request, struct MHD_Response *response,
+                          const char *content_type, const struct http_header *headers, size_t header_count)
+{
+    assert(!request->is_answered);
+    request->is_answered = true;
+    request->response = response;
+    if (response && content_type)
+        http_response_add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+    for (size_t i = 0; response && i < header_count; i++)
+        http_response_add_header(response, headers[i].name, headers[i].value);
+    if (response && request->close_after)
+        http_response_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    if (request->is_suspended)
+        http_request_wake(request);
 }
 
 void http_request_answer(struct http_request *request, const struct http_answer *answer)
 {
     size_t own_bytes = answer->body ? answer->body->cap : 0; /* what it takes */
-    struct MHD_Response *response = response_of(answer);
+    struct MHD_Response *response = response_of(answer->body);
 
-    count_own_bytes(request, own_bytes);
-    assert(!request->is_answered);
-    request->is_answered = true;
-    request->response = response;
+    http_request_count_bytes(request, own_bytes);
     request->status = (unsigned)answer->status;
-    request->shared = response ? answer->shared : NULL;
-    if (response && answer->content_type)
-        http_response_add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
-    for (size_t i = 0; response && i < answer->header_count; i++)
-        http_response_add_header(response, answer->headers[i].name, answer->headers[i].value);
-    if (response && request->close_after)
-        http_response_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    if (request->is_suspended)
-        http_request_wake(request);
+    http_request_respond(request, response, answer->content_type, answer->headers, answer->header_count);
 }
 
 const char *http_status_title(int status)

@@ -69,6 +69,8 @@ void http_connection_shut(struct http_connection *connection)
     http_connection_enter(connection, HTTP_CLOSING);
     if (connection->is_held)
         resume(connection);
+    else if (connection->request && connection->request->parts)
+        http_parts_wake(connection->request->parts);
 }
 
 /* For one that it should have closed by now. It reads once for each edge, and where that brought the last
@@ -106,28 +108,6 @@ void http_deadlines_check(struct http_server *server)
             http_connection_shut(first);
         }
     }
-}
-
-static const struct http_body *body_of(const struct http_connection *connection)
-{
-    return connection->request ? connection->request->shared : NULL;
-}
-
-bool http_server_cut_slowest(struct http_server *server, int64_t after_ms)
-{
-    struct http_connection *connection = TAILQ_FIRST(&server->lists[HTTP_SENDING]), *next;
-    const struct http_body *body = NULL;
-
-    for (; connection; connection = next) {
-        next = TAILQ_NEXT(connection, link);
-        if (!body && loop_now_ms() - connection->entered_ms >= after_ms)
-            body = body_of(connection);
-        if (!body || body_of(connection) != body)
-            continue;
-        server->stats.evicted++;
-        http_connection_shut(connection);
-    }
-    return body != NULL;
 }
 
 void http_answers_limit(struct http_server *server, size_t max_bytes)

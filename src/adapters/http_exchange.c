@@ -176,6 +176,7 @@ void http_on_completed(void *ctx, struct MHD_Connection *mhd, void **context,
     connection = request->connection;
     connection->request = NULL;
     http_stream_free(request->stream);
+    http_parts_free(request->parts);
     if (request->response)
         MHD_destroy_response(request->response);
     buf_clear(&request->body);

@@ -103,10 +103,10 @@ struct http_request {
     http_cancel_fn cancel;
     void *cancel_ctx;
     struct MHD_Response *response; /* NULL with is_answered: there was no memory for it */
-    struct http_body *shared;      /* what the response sends, borrowed from it; NULL: a body of its own */
-    size_t own_bytes;              /* of a body of its own */
+    size_t own_bytes;              /* held for the answer, as counted */
     unsigned status;
     struct http_stream *stream; /* NULL where the answer is none */
+    struct http_parts *parts;   /* the same */
 };
 
 /* http.c */
@@ -159,8 +159,20 @@ void http_stream_cancel(struct http_stream *stream);
 /* The request is over. NULL is fine. */
 void http_stream_free(struct http_stream *stream);
 
+/* http_parts.c */
+/* Lets the library ask again, where it waits for the next part. */
+void http_parts_wake(struct http_parts *parts);
+/* The request is over. NULL is fine. */
+void http_parts_free(struct http_parts *parts);
+
 /* http_answer.c */
 void http_response_add_header(struct MHD_Response *response, const char *name, const char *value);
+/* Answers with RESPONSE, which it takes; NULL: there was no memory for it. The status is set already. */
+void http_request_respond(struct http_request *request, struct MHD_Response *response,
+                          const char *content_type, const struct http_header *headers, size_t header_count);
+/* BYTES are held for its answer from now on. What clients do not take waits with us, and is bounded: the
+ * slowest pay for it. */
+void http_request_count_bytes(struct http_request *request, size_t bytes);
 
 /* http_gate.c: what is judged before the library sees it, or before the application does. */
 /* Looks at what has come on a connection that is held. It may be gone after this call. */

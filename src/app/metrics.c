@@ -1,54 +1,45 @@
-/* Pages: what they are made for, how they are rendered piece by piece, and who waits for them.
- *
- * A page belongs to the requests that wait for it: when the last of them has gone it is given up. */
+/* Who gets a metrics page, and when it is rendered: all pages share one slice in each turn of the loop. */
 #include "app/metrics.h"
 
-#include "adapters/gzip.h"
 #include "adapters/http.h"
 #include "adapters/loop.h"
-#include "app/metrics_instances.h"
-#include "metrics_private.h"
+#include "app/daemon.h"
+#include "metrics_page.h"
 #include "util/alloc.h"
+#include "util/macros.h"
 #include <stdlib.h>
 
 #define OPENMETRICS_TYPE "application/openmetrics-text"
 #define TEXT_TYPE        "text/plain"
 
-/* How long rendering holds the loop at a time, and how many instances go by between two looks at the clock.
- */
-#define SLICE_US   2000
-#define PIECE_ROWS 256
-/* Pages that are rendered or on their way; each may be megabytes that a client does not take. */
-#define PAGES_MAX (8 + METRICS_KINDS)
-/* How long the newest page of a kind is kept for others. */
-#define KEEP_MS 1000
-/* How long a client has at least for a page, whoever else wants one. */
-#define CUT_AFTER_MS 200
-#define GZIP_LEVEL   1
+/* How long rendering holds the loop at a time. */
+#define SLICE_US 2000
+/* Of a page, so much is rendered ahead of what its client takes, and so much is on its way. */
+#define PART_BYTES ((size_t)128 << 10)
+#define COPIES_MAX 8
+/* Clients that take nothing for so long are sent away where others want a copy. */
+#define STALLED_MS 200
+/* How old a copy is that still serves others, where there is no other way. */
+#define SHARED_MS 1000
 
-enum page_stage { STAGE_TOTALS, STAGE_IDS, STAGE_COPY, STAGE_ALERTS, STAGE_INSTANCES, STAGE_END, STAGE_DONE };
-
-struct metrics_page {
-    struct metrics *metrics;
-    struct metrics_kind kind;
-    enum page_stage stage;
-    size_t id_family; /* to be written next */
-    int64_t now_ms;
-    struct instance_rows rows;
-    struct prom_writer writer;
-    struct buf text;   /* what is written, or has yet to be compressed */
-    struct buf packed; /* where it is compressed */
-    struct gzip *gzip; /* NULL where it is not */
-    struct buf labels;
-    struct loop_timer *timer; /* until the next slice; NULL while there was one only */
-    struct http_request **waiting;
-    size_t waiting_count, waiting_cap;
+struct metrics_copy {
+    TAILQ_ENTRY(metrics_copy) link;
+    struct metrics_snapshot snapshot;
+    int64_t begun_ms;
+    uint32_t client_count; /* 0: it is freed */
 };
 
-static unsigned kind_number(struct metrics_kind kind)
-{
-    return (kind.format == PROM_OPENMETRICS ? 1U : 0U) + (kind.is_gzipped ? 2U : 0U);
-}
+struct metrics_client {
+    TAILQ_ENTRY(metrics_client) link, rendered_link;
+    struct metrics *metrics;
+    struct http_request *request;
+    struct http_parts *parts; /* NULL until the first part of several is there */
+    struct metrics_kind kind;
+    struct metrics_copy *copy; /* NULL once it is not needed any more */
+    struct metrics_page page;
+    bool is_rendered; /* it is in that list */
+    bool is_wanted;   /* a further part */
+};
 
 struct metrics_kind metrics_negotiate(struct slice accept, struct slice accept_encoding, bool is_local)
 {
@@ -61,295 +52,277 @@ struct metrics_kind metrics_negotiate(struct slice accept, struct slice accept_e
     return kind;
 }
 
-static void forget_newest(struct metrics *metrics, unsigned kind)
+/* ---- copies ---- */
+
+static struct metrics_copy *copy_new(struct metrics *metrics)
 {
-    http_body_unref(metrics->newest[kind].body);
-    metrics->newest[kind].body = NULL;
+    struct metrics_copy *copy = mem_new(1, sizeof(*copy));
+
+    metrics_snapshot_init(&copy->snapshot, metrics->d);
+    copy->begun_ms = loop_now_ms();
+    TAILQ_INSERT_TAIL(&metrics->copies, copy, link);
+    metrics->copy_count++;
+    return copy;
 }
 
-/* The turn in which a page was made is over, or the moment for which it is kept. */
-static void on_keeping(void *ctx)
+static void client_drop_copy(struct metrics_client *client)
+{
+    struct metrics *metrics = client->metrics;
+    struct metrics_copy *copy = client->copy;
+
+    client->copy = NULL;
+    if (!copy || --copy->client_count > 0)
+        return;
+    TAILQ_REMOVE(&metrics->copies, copy, link);
+    metrics->copy_count--;
+    metrics_snapshot_clear(&copy->snapshot);
+    free(copy);
+}
+
+/* For how long none of its clients has taken anything. */
+static int64_t copy_stalled_ms(const struct metrics *metrics, const struct metrics_copy *copy)
+{
+    const struct metrics_client *client;
+    int64_t stalled_ms = INT64_MAX;
+
+    TAILQ_FOREACH(client, &metrics->clients, link)
+    {
+        int64_t waiting_ms = client->parts ? http_parts_waiting_ms(client->parts) : 0;
+
+        if (client->copy == copy && waiting_ms < stalled_ms)
+            stalled_ms = waiting_ms;
+    }
+    return stalled_ms;
+}
+
+/* NULL where all take what they get. */
+static struct metrics_copy *find_stalled(const struct metrics *metrics)
+{
+    struct metrics_copy *copy, *found = NULL;
+    int64_t longest_ms = STALLED_MS - 1;
+
+    TAILQ_FOREACH(copy, &metrics->copies, link)
+    {
+        int64_t stalled_ms = copy_stalled_ms(metrics, copy);
+
+        if (stalled_ms <= longest_ms)
+            continue;
+        longest_ms = stalled_ms;
+        found = copy;
+    }
+    return found;
+}
+
+static void client_stop_rendering(struct metrics_client *client)
+{
+    if (client->is_rendered)
+        TAILQ_REMOVE(&client->metrics->rendered, client, rendered_link);
+    client->is_rendered = false;
+}
+
+/* Sends away all who take it. False where somebody has no part of it yet. */
+static bool copy_give_up(struct metrics *metrics, const struct metrics_copy *copy)
+{
+    struct metrics_client *client;
+
+    TAILQ_FOREACH(client, &metrics->clients, link)
+    {
+        if (client->copy == copy && !client->parts)
+            return false;
+    }
+    TAILQ_FOREACH(client, &metrics->clients, link)
+    {
+        if (client->copy != copy)
+            continue;
+        http_parts_cut(client->parts);
+        client_stop_rendering(client);
+        client_drop_copy(client); /* the last one frees it */
+    }
+    return true;
+}
+
+/* The copy for who comes now; NULL where none can be had. */
+static struct metrics_copy *find_copy(struct metrics *metrics)
+{
+    struct metrics_copy *newest = TAILQ_LAST(&metrics->copies, metrics_copies);
+    struct metrics_copy *stalled;
+
+    if (newest && !newest->snapshot.is_whole)
+        return newest;
+    if (metrics->copy_count < COPIES_MAX)
+        return copy_new(metrics);
+    stalled = find_stalled(metrics);
+    if (stalled && copy_give_up(metrics, stalled))
+        return copy_new(metrics);
+    if (loop_now_ms() - newest->begun_ms < SHARED_MS)
+        return newest;
+    return copy_give_up(metrics, TAILQ_FIRST(&metrics->copies)) ? copy_new(metrics) : NULL;
+}
+
+/* ---- clients ---- */
+
+static void client_render(struct metrics_client *client)
+{
+    struct metrics *metrics = client->metrics;
+
+    if (client->is_rendered)
+        return;
+    client->is_rendered = true;
+    TAILQ_INSERT_TAIL(&metrics->rendered, client, rendered_link);
+    if (!loop_timer_is_set(metrics->timer))
+        loop_timer_set(metrics->timer, 0);
+}
+
+static void client_free(struct metrics_client *client)
+{
+    client_stop_rendering(client);
+    metrics_page_clear(&client->page);
+    client_drop_copy(client);
+    TAILQ_REMOVE(&client->metrics->clients, client, link);
+    client->metrics->client_count--;
+    free(client);
+}
+
+static void on_cancel(void *ctx, struct http_request *request)
+{
+    UNUSED(request);
+    client_free(ctx);
+}
+
+static void on_closed(void *ctx, struct http_parts *parts)
+{
+    UNUSED(parts);
+    client_free(ctx);
+}
+
+static bool has_room(struct metrics_client *client)
+{
+    return !client->page.is_done && metrics_page_content(&client->page)->len < PART_BYTES;
+}
+
+/* Hands over a part that is full, or the last one. */
+static void client_send(struct metrics_client *client)
+{
+    struct buf *content = metrics_page_content(&client->page);
+
+    if (!client->is_wanted || has_room(client))
+        return;
+    if (content->len > 0) {
+        client->is_wanted = false;
+        http_parts_send(client->parts, content);
+    }
+    if (!client->page.is_done)
+        return;
+    http_parts_end(client->parts);
+    metrics_page_clear(&client->page);
+    client_drop_copy(client);
+}
+
+static void client_go_on(struct metrics_client *client)
+{
+    client_send(client);
+    if (has_room(client))
+        client_render(client);
+}
+
+static void on_wanted(void *ctx, struct http_parts *parts)
+{
+    struct metrics_client *client = ctx;
+
+    UNUSED(parts);
+    client->is_wanted = true;
+    client_go_on(client);
+}
+
+static void client_answer(struct metrics_client *client)
+{
+    static const struct http_parts_events events = {on_wanted, on_closed};
+    static const struct http_header headers[] = {{"Vary", "Accept, Accept-Encoding"},
+                                                 {"Content-Encoding", "gzip"}};
+    struct http_answer whole = {
+        .status = 200,
+        .content_type =
+            client->kind.format == PROM_OPENMETRICS ? PROM_CONTENT_TYPE_OPENMETRICS : PROM_CONTENT_TYPE_TEXT,
+        .body = metrics_page_content(&client->page),
+        .headers = headers,
+        .header_count = client->kind.is_gzipped ? 2 : 1,
+    };
+
+    if (client->page.is_done) {
+        http_request_answer(client->request, &whole);
+        client_free(client);
+        return;
+    }
+    client->parts =
+        http_parts_new(client->request, whole.content_type, headers, whole.header_count, &events, client);
+    client->is_wanted = true;
+    client_go_on(client);
+}
+
+/* Renders until a part is full, the page is done, or UNTIL_US. CLIENT may be freed then. */
+static void client_run(struct metrics_client *client, int64_t until_us)
+{
+    client_stop_rendering(client);
+    do
+        metrics_page_step(&client->page);
+    while (has_room(client) && loop_now_us() < until_us);
+    if (!client->parts && !has_room(client))
+        client_answer(client);
+    else
+        client_go_on(client);
+}
+
+static void on_slice(void *ctx)
 {
     struct metrics *metrics = ctx;
-    int64_t now_ms = loop_now_ms(), oldest_ms = INT64_MAX;
+    int64_t until_us = loop_now_us() + SLICE_US;
+    struct metrics_client *client;
 
-    for (unsigned kind = 0; kind < METRICS_KINDS; kind++) {
-        metrics->newest[kind].is_of_this_turn = false;
-        if (!metrics->newest[kind].body)
-            continue;
-        if (now_ms - metrics->newest[kind].made_ms >= KEEP_MS)
-            forget_newest(metrics, kind);
-        else if (metrics->newest[kind].made_ms < oldest_ms)
-            oldest_ms = metrics->newest[kind].made_ms;
-    }
-    if (oldest_ms != INT64_MAX)
-        loop_timer_set(metrics->keeping, oldest_ms + KEEP_MS - now_ms);
+    while ((client = TAILQ_FIRST(&metrics->rendered)) && loop_now_us() < until_us)
+        client_run(client, until_us);
+    if (client)
+        loop_timer_set(metrics->timer, 0);
 }
 
-static void keep_newest(struct metrics *metrics, unsigned kind, struct http_body *body)
+void metrics_answer(struct metrics *metrics, struct http_request *request)
 {
-    forget_newest(metrics, kind);
-    metrics->newest[kind].body = http_body_ref(body);
-    metrics->newest[kind].made_ms = loop_now_ms();
-    metrics->newest[kind].is_of_this_turn = true;
-    loop_timer_set(metrics->keeping, 0);
+    struct metrics_copy *copy = find_copy(metrics);
+    struct metrics_client *client;
+
+    metrics->scrapes++;
+    if (!copy) {
+        metrics->refused++;
+        http_request_answer_problem(request, 503,
+                                    "too many pages are on their way to clients that do not take them");
+        return;
+    }
+    client = mem_new(1, sizeof(*client));
+    client->metrics = metrics;
+    client->request = request;
+    client->copy = copy;
+    copy->client_count++;
+    client->kind =
+        metrics_negotiate(http_request_header(request, "Accept"),
+                          http_request_header(request, "Accept-Encoding"), http_request_is_local(request));
+    metrics_page_init(&client->page, metrics->d, &copy->snapshot, client->kind.format,
+                      client->kind.is_gzipped);
+    TAILQ_INSERT_TAIL(&metrics->clients, client, link);
+    metrics->client_count++;
+    http_request_suspend(request, on_cancel, client);
+    client_render(client);
 }
 
 void metrics_init(struct metrics *metrics, struct daemon *d)
 {
     *metrics = (struct metrics){.d = d};
-    metrics->keeping = loop_timer_new(d->loop, on_keeping, metrics);
-}
-
-static struct metrics_page *page_new(struct metrics *metrics, struct metrics_kind kind)
-{
-    struct metrics_page *page = mem_new(1, sizeof(*page));
-
-    page->metrics = metrics;
-    page->kind = kind;
-    page->now_ms = daemon_now_ms(metrics->d);
-    page->writer = prom_writer_of(&page->text, kind.format);
-    page->gzip = kind.is_gzipped ? gzip_new(GZIP_LEVEL) : NULL;
-    instance_rows_init(&page->rows, &metrics->d->fleet, metrics->d->config->instances.memory_limit_mb,
-                       page->now_ms);
-    return page;
-}
-
-static void page_free(struct metrics_page *page)
-{
-    loop_timer_free(page->timer);
-    instance_rows_clear(&page->rows);
-    gzip_free(page->gzip);
-    buf_clear(&page->text);
-    buf_clear(&page->packed);
-    buf_clear(&page->labels);
-    free(page->waiting);
-    free(page);
-}
-
-static struct scrape scrape_of(struct metrics_page *page)
-{
-    struct scrape s = {
-        .d = page->metrics->d, .writer = &page->writer, .now_ms = page->now_ms, .labels = &page->labels};
-
-    ledger_view(s.d->ledger, &s.view);
-    return s;
-}
-
-static void write_totals(struct metrics_page *page)
-{
-    struct scrape s = scrape_of(page);
-
-    process_stats_read(&s.process);
-    for (size_t i = 0; i < total_family_count; i++)
-        family_write(&total_families[i], &s);
-}
-
-static void write_ids(struct metrics_page *page)
-{
-    struct scrape s = scrape_of(page);
-
-    family_write(&id_families[page->id_family++], &s);
-}
-
-/* A buffer that grows by steps would copy megabytes at a time. */
-static void page_make_room(struct metrics_page *page)
-{
-    if (!page->gzip)
-        (void)buf_reserve(&page->text, instance_rows_bytes(&page->rows));
-    page->stage = STAGE_ALERTS;
-}
-
-/* Renders a piece, which is a fraction of a slice. */
-static void page_step(struct metrics_page *page)
-{
-    switch (page->stage) {
-    case STAGE_TOTALS:
-        write_totals(page);
-        page->stage = STAGE_IDS;
-        break;
-    case STAGE_IDS:
-        write_ids(page);
-        if (page->id_family == id_family_count)
-            page->stage = STAGE_COPY;
-        break;
-    case STAGE_COPY:
-        if (instance_rows_gather(&page->rows, &page->metrics->d->fleet, PIECE_ROWS))
-            page_make_room(page);
-        break;
-    case STAGE_ALERTS:
-        instance_rows_write_alerts(&page->rows, &page->writer);
-        page->stage = STAGE_INSTANCES;
-        break;
-    case STAGE_INSTANCES:
-        if (instance_rows_write(&page->rows, &page->writer, PIECE_ROWS))
-            page->stage = STAGE_END;
-        break;
-    case STAGE_END:
-        prom_end(&page->writer);
-        page->stage = STAGE_DONE;
-        break;
-    case STAGE_DONE:
-        break;
-    }
-}
-
-static void page_pack(struct metrics_page *page)
-{
-    if (!page->gzip)
-        return;
-    gzip_add(page->gzip, buf_slice(&page->text), &page->packed);
-    page->text.len = 0;
-    if (page->stage == STAGE_DONE)
-        gzip_finish(page->gzip, &page->packed);
-}
-
-/* Renders until all is there (true), or until UNTIL_US. */
-static bool page_run(struct metrics_page *page, int64_t until_us)
-{
-    do {
-        page_step(page);
-        page_pack(page);
-    } while (page->stage != STAGE_DONE && loop_now_us() < until_us);
-    return page->stage == STAGE_DONE;
-}
-
-static struct buf *page_content(struct metrics_page *page)
-{
-    return page->gzip ? &page->packed : &page->text;
-}
-
-static void on_page_sent(void *ctx)
-{
-    struct metrics *metrics = ctx;
-
-    metrics->pages--;
-}
-
-static void answer(struct http_request *request, struct metrics_kind kind, struct http_body *body)
-{
-    const struct http_header headers[] = {{"Vary", "Accept, Accept-Encoding"}, {"Content-Encoding", "gzip"}};
-    struct http_answer a = {
-        .status = 200,
-        .content_type =
-            kind.format == PROM_OPENMETRICS ? PROM_CONTENT_TYPE_OPENMETRICS : PROM_CONTENT_TYPE_TEXT,
-        .shared = body,
-        .headers = headers,
-        .header_count = kind.is_gzipped ? 2 : 1,
-    };
-
-    http_request_answer(request, &a);
-}
-
-static void page_finish(struct metrics_page *page)
-{
-    struct metrics *metrics = page->metrics;
-    struct http_body *body = http_body_new(page_content(page));
-
-    http_body_watch(body, on_page_sent, metrics);
-    metrics->rendering[kind_number(page->kind)] = NULL;
-    for (size_t i = 0; i < page->waiting_count; i++)
-        answer(page->waiting[i], page->kind, body);
-    keep_newest(metrics, kind_number(page->kind), body);
-    http_body_unref(body);
-    page_free(page);
-}
-
-static void page_give_up(struct metrics_page *page)
-{
-    page->metrics->rendering[kind_number(page->kind)] = NULL;
-    page->metrics->pages--;
-    page_free(page);
-}
-
-static void on_slice(void *ctx)
-{
-    struct metrics_page *page = ctx;
-
-    if (page_run(page, loop_now_us() + SLICE_US))
-        page_finish(page);
-    else
-        loop_timer_set(page->timer, 0);
-}
-
-static void on_cancel(void *ctx, struct http_request *request)
-{
-    struct metrics_page *page = ctx;
-
-    for (size_t i = 0; i < page->waiting_count; i++) {
-        if (page->waiting[i] == request) {
-            page->waiting[i] = page->waiting[--page->waiting_count];
-            break;
-        }
-    }
-    if (page->waiting_count == 0)
-        page_give_up(page);
-}
-
-/* There are never more of them than connections. */
-static void page_add_waiting(struct metrics_page *page, struct http_request *request)
-{
-    if (page->waiting_count == page->waiting_cap) {
-        page->waiting_cap = page->waiting_cap ? page->waiting_cap * 2 : 4;
-        page->waiting = mem_resize(page->waiting, page->waiting_cap, sizeof(struct http_request *));
-    }
-    page->waiting[page->waiting_count++] = request;
-}
-
-/* Begins a page for REQUEST; a small one is done at once. */
-static void page_start(struct metrics *metrics, struct metrics_kind kind, struct http_request *request)
-{
-    struct metrics_page *page = page_new(metrics, kind);
-
-    metrics->pages++;
-    page_add_waiting(page, request);
-    if (page_run(page, loop_now_us() + SLICE_US)) {
-        page_finish(page);
-        return;
-    }
-    metrics->rendering[kind_number(kind)] = page;
-    http_request_suspend(request, on_cancel, page);
-    page->timer = loop_timer_new(metrics->d->loop, on_slice, page);
-    loop_timer_set(page->timer, 0);
-}
-
-/* True where a page may be made: there is room, or somebody has taken too long over another. */
-static bool may_start(const struct metrics *metrics)
-{
-    return metrics->pages < PAGES_MAX || http_server_cut_slowest(metrics->d->server.http, CUT_AFTER_MS);
-}
-
-void metrics_answer(struct metrics *metrics, struct http_request *request)
-{
-    struct metrics_kind kind =
-        metrics_negotiate(http_request_header(request, "Accept"),
-                          http_request_header(request, "Accept-Encoding"), http_request_is_local(request));
-    struct metrics_page *page = metrics->rendering[kind_number(kind)];
-    const unsigned number = kind_number(kind);
-
-    metrics->scrapes++;
-    if (page) {
-        page_add_waiting(page, request);
-        http_request_suspend(request, on_cancel, page);
-    } else if (!(metrics->newest[number].body && metrics->newest[number].is_of_this_turn) &&
-               may_start(metrics)) {
-        page_start(metrics, kind, request);
-    } else if (metrics->newest[number].body) {
-        answer(request, kind, metrics->newest[number].body);
-    } else {
-        metrics->refused++;
-        http_request_answer_problem(request, 503,
-                                    "too many pages are on their way to clients that do not take them");
-    }
+    TAILQ_INIT(&metrics->clients);
+    TAILQ_INIT(&metrics->rendered);
+    TAILQ_INIT(&metrics->copies);
+    metrics->timer = loop_timer_new(d->loop, on_slice, metrics);
 }
 
 void metrics_clear(struct metrics *metrics)
 {
-    for (unsigned i = 0; i < METRICS_KINDS; i++) {
-        if (metrics->rendering[i])
-            page_give_up(metrics->rendering[i]);
-        forget_newest(metrics, i);
-    }
-    loop_timer_free(metrics->keeping);
-    metrics->keeping = NULL;
+    loop_timer_free(metrics->timer);
+    metrics->timer = NULL;
 }

@@ -290,10 +290,10 @@ static uint32_t write_marks(const struct instance_rows *rows, const struct insta
 }
 
 /* Returns how many rows' worth of work that was. */
-static uint32_t write_row(const struct instance_rows *rows, const struct instance_row *row,
+static uint32_t write_row(const struct instance_rows *rows, const struct instance_row *row, uint32_t family,
                           struct prom_writer *writer)
 {
-    switch (families[rows->family].value) {
+    switch (families[family].value) {
     case VALUE_FIRING:
         return write_marks(rows, row, MARK_FIRING, writer);
     case VALUE_UNEVALUABLE:
@@ -308,41 +308,10 @@ static uint32_t write_row(const struct instance_rows *rows, const struct instanc
         prom_sample(writer, slice_of(rows->labels.data + row->labels, row->info_len), 1);
         break;
     default:
-        prom_sample(writer, id_labels(rows, row), row->value[rows->family]);
+        prom_sample(writer, id_labels(rows, row), row->value[family]);
         break;
     }
     return 1;
-}
-
-/* Of the series of alerts, as if the longest names were everywhere. */
-static size_t marks_bytes(const struct instance_rows *rows)
-{
-    size_t labels = rows->count > 0 ? rows->labels.len / rows->count : 0, alert = 0;
-
-    for (uint32_t i = 0; i < rows->marks.rule_count; i++) {
-        if (rows->marks.rules[i].label.len > alert)
-            alert = rows->marks.rules[i].label.len;
-    }
-    return rows->marks.count * (strlen("mt5stated_rule_unevaluable{,} 1\n") + labels + alert);
-}
-
-size_t instance_rows_bytes(const struct instance_rows *rows)
-{
-    size_t per_row = 0, series = INSTANCE_STATES + HEALTHS;
-    size_t longest = strlen(",health_status=\"restarting\"");
-
-    for (uint32_t f = 0; f < INSTANCE_FAMILIES; f++) {
-        size_t times = families[f].value == VALUE_STATE    ? INSTANCE_STATES
-                       : families[f].value == VALUE_HEALTH ? HEALTHS
-                                                           : 1;
-
-        if (families[f].value == VALUE_FIRING || families[f].value == VALUE_UNEVALUABLE)
-            continue;
-        per_row += times * strlen(families[f].info.name);
-        series += times == 1;
-    }
-    per_row += (INSTANCE_STATES + HEALTHS) * longest + series * strlen("{} 1234567890123\n");
-    return per_row * rows->count + rows->labels.len * series + marks_bytes(rows);
 }
 
 void instance_rows_write_alerts(const struct instance_rows *rows, struct prom_writer *writer)
@@ -350,21 +319,24 @@ void instance_rows_write_alerts(const struct instance_rows *rows, struct prom_wr
     alert_marks_write_counts(&rows->marks, writer);
 }
 
-bool instance_rows_write(struct instance_rows *rows, struct prom_writer *writer, uint32_t max)
+bool instance_rows_write(const struct instance_rows *rows, struct instance_cursor *cursor,
+                         struct prom_writer *writer, uint32_t max)
 {
-    for (; rows->family < INSTANCE_FAMILIES; rows->family++, rows->next_row = 0, rows->has_begun = false) {
-        for (; rows->next_row < rows->count; rows->next_row++) {
-            const struct instance_row *row = &rows->rows[rows->next_row];
+    for (; cursor->family < INSTANCE_FAMILIES;
+         *cursor = (struct instance_cursor){.family = cursor->family + 1}) {
+        const struct metric_info *info = &families[cursor->family].info;
+
+        for (; cursor->next_row < rows->count; cursor->next_row++) {
+            const struct instance_row *row = &rows->rows[cursor->next_row];
             uint32_t work = 1;
 
             if (max == 0)
                 return false;
-            if (!isnan(row->value[rows->family])) {
-                if (!rows->has_begun)
-                    prom_family_begin(writer, families[rows->family].info.name, PROM_GAUGE,
-                                      families[rows->family].info.help);
-                rows->has_begun = true;
-                work = write_row(rows, row, writer);
+            if (!isnan(row->value[cursor->family])) {
+                if (!cursor->has_begun)
+                    prom_family_begin(writer, info->name, PROM_GAUGE, info->help);
+                cursor->has_begun = true;
+                work = write_row(rows, row, cursor->family, writer);
             }
             max -= work < max ? work : max;
         }

@@ -88,6 +88,8 @@ static double value_of(const struct scrape *s, enum scalar scalar)
         return (double)d->server.metrics.scrapes;
     case SCALAR_SCRAPES_REFUSED:
         return (double)d->server.metrics.refused;
+    case SCALAR_SCRAPES_UNDER_WAY:
+        return d->server.metrics.client_count;
     case SCALAR_START_TIME:
         return (double)d->started_wall_ms / 1000;
     case SCALAR_GUARD_ACTIVE:

@@ -10,6 +10,7 @@
 
 #define RUNS  10
 #define PIECE 256
+#define PART  ((size_t)128 << 10)
 #define NOW   1700000000000
 
 static void add_instance(struct fleet *fleet, unsigned number)
@@ -76,6 +77,14 @@ struct cost {
     size_t bytes;
 };
 
+/* Lets go of what is written, as if a client took it: its memory is used again. */
+static void take(struct buf *page, struct cost *cost)
+{
+    cost->series += count_series(page);
+    cost->bytes += page->len;
+    page->len = 0;
+}
+
 /* The time since *AT_US, which becomes now. */
 static int64_t lap(int64_t *at_us, int64_t *longest_us)
 {
@@ -93,6 +102,7 @@ static struct cost measure(const struct fleet *fleet, enum prom_format format)
     struct buf page = BUF_INIT;
     struct prom_writer writer = prom_writer_of(&page, format);
     struct instance_rows rows;
+    struct instance_cursor cursor = {0};
     int64_t at_us = loop_now_us();
     bool is_done = false;
 
@@ -101,15 +111,17 @@ static struct cost measure(const struct fleet *fleet, enum prom_format format)
         is_done = instance_rows_gather(&rows, fleet, PIECE);
         cost.copy_us += lap(&at_us, &cost.copy_longest_us);
     }
-    (void)buf_reserve(&page, instance_rows_bytes(&rows));
     instance_rows_write_alerts(&rows, &writer);
     cost.write_us += lap(&at_us, &cost.write_longest_us);
     for (is_done = false; !is_done;) {
-        is_done = instance_rows_write(&rows, &writer, PIECE);
+        is_done = instance_rows_write(&rows, &cursor, &writer, PIECE);
         cost.write_us += lap(&at_us, &cost.write_longest_us);
+        if (page.len >= PART) {
+            take(&page, &cost);
+            at_us = loop_now_us();
+        }
     }
-    cost.series = count_series(&page);
-    cost.bytes = page.len;
+    take(&page, &cost);
     instance_rows_clear(&rows);
     buf_clear(&page);
     return cost;

@@ -34,7 +34,7 @@ struct fixture {
     size_t suspended_count;
     size_t cancelled;
     struct buf log; /* what the handler saw */
-    struct http_body *shared;
+    size_t big_bytes;
 
     /* What the loop runs for. */
     bool (*is_done)(struct fixture *f, void *arg);
@@ -284,16 +284,12 @@ static inline void on_request(void *ctx, struct http_request *request)
         return;
     } else if (slice_is(path, "/get-only")) {
         http_request_answer_not_allowed(request, HTTP_GET | HTTP_DELETE);
-    } else if (slice_is(path, "/shared") || slice_is(path, "/big")) {
-        struct http_answer answer = {.status = 200, .content_type = "text/plain", .shared = f->shared};
-
-        http_request_answer(request, &answer);
-    } else if (slice_is(path, "/own")) {
+    } else if (slice_is(path, "/big")) {
         struct buf body = BUF_INIT;
         struct http_answer answer = {.status = 200, .content_type = "text/plain", .body = &body};
 
-        memset(buf_reserve(&body, (size_t)8 << 20), 'y', (size_t)8 << 20);
-        body.len = (size_t)8 << 20;
+        memset(buf_reserve(&body, f->big_bytes), 'y', f->big_bytes);
+        body.len = f->big_bytes;
         http_request_answer(request, &answer);
     } else if (slice_is(path, "/busy")) {
         int64_t until_us = loop_now_us() + 4000;
@@ -327,6 +323,7 @@ static inline struct fixture *fixture_new(void)
     f->loop = loop_new();
     assert_non_null(f->loop);
     f->tick = loop_timer_new(f->loop, on_tick, f);
+    f->big_bytes = (size_t)32 << 20;
     f->options = (struct http_options){.host = "127.0.0.1", .max_connections = 64};
     return f;
 }
@@ -344,7 +341,6 @@ static inline void fixture_free(struct fixture *f)
     http_server_free(f->server);
     loop_timer_free(f->tick);
     loop_free(f->loop);
-    http_body_unref(f->shared);
     buf_clear(&f->log);
     free(f);
 }

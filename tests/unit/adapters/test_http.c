@@ -141,30 +141,6 @@ static void test_http_not_allowed_names_methods(void **state)
     fixture_free(f);
 }
 
-static void test_http_shared_body_goes_to_many(void **state)
-{
-    struct fixture *f = fixture_new_serving();
-    struct client clients[8];
-    struct buf content = BUF_INIT;
-
-    UNUSED(state);
-    for (int i = 0; i < 300000; i++)
-        buf_add_text(&content, "0123456789");
-    buf_add_text(&content, "end");
-    f->shared = http_body_new(&content);
-    assert_int_equal(content.len, 0);
-    for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
-        clients[i] = client_connect(f);
-        client_send(f, &clients[i], "GET /shared HTTP/1.1\r\nHost: x\r\n\r\n");
-    }
-    for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
-        expect(f, &clients[i], "9end");
-        assert_true(clients[i].in.len > 3000003);
-        client_close(&clients[i]);
-    }
-    fixture_free(f);
-}
-
 static bool is_suspended(struct fixture *f, void *arg)
 {
     return f->suspended_count >= *(size_t *)arg;
@@ -368,7 +344,6 @@ int main(void)
         cmocka_unit_test(test_http_answer_without_body),
         cmocka_unit_test(test_http_handler_that_does_not_answer),
         cmocka_unit_test(test_http_not_allowed_names_methods),
-        cmocka_unit_test(test_http_shared_body_goes_to_many),
         cmocka_unit_test(test_http_suspended_request_is_answered_later),
         cmocka_unit_test(test_http_suspended_request_answered_in_the_handler),
         cmocka_unit_test(test_http_suspended_request_whose_client_leaves),

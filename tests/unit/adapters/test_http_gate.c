@@ -12,15 +12,6 @@ static struct fixture *serving(size_t max_connections)
     return f;
 }
 
-static void fill_shared(struct fixture *f, size_t bytes)
-{
-    struct buf content = BUF_INIT;
-
-    memset(buf_reserve(&content, bytes), 'x', bytes);
-    content.len = bytes;
-    f->shared = http_body_new(&content);
-}
-
 static bool has_suspended_two(struct fixture *f, void *arg)
 {
     UNUSED(arg);
@@ -186,7 +177,6 @@ static void test_http_full_server_drops_who_is_of_no_use(void **state)
     struct client dripping = client_connect(f), deaf = client_connect(f), wanted[2];
 
     UNUSED(state);
-    fill_shared(f, (size_t)32 << 20);
     client_send(f, &dripping, "GET /half HTTP/1.1\r\nX: ");
     assert_int_equal(send(deaf.fd, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n", 30, 0), 30);
     run_for(f, 20);
@@ -207,34 +197,6 @@ static void test_http_full_server_drops_who_is_of_no_use(void **state)
     fixture_free(f);
 }
 
-static void test_http_slowest_shared_body_is_cut(void **state)
-{
-    struct fixture *f = serving(8);
-    struct client first = client_connect(f), second = client_connect(f), other = client_connect(f);
-
-    UNUSED(state);
-    fill_shared(f, (size_t)32 << 20);
-    assert_false(http_server_cut_slowest(f->server, 0));
-    assert_int_equal(send(first.fd, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n", 30, 0), 30);
-    assert_int_equal(send(second.fd, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n", 30, 0), 30);
-    run_for(f, 100);
-    http_body_unref(f->shared);
-    fill_shared(f, (size_t)32 << 20);
-    assert_int_equal(send(other.fd, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n", 30, 0), 30);
-    run_for(f, 50);
-    assert_false(http_server_cut_slowest(f->server, 60000));
-    assert_true(http_server_cut_slowest(f->server, 60));
-    expect_end(f, &first);
-    expect_end(f, &second);
-    assert_int_equal(http_server_stats(f->server).connections, 1);
-    assert_int_equal(http_server_stats(f->server).evicted, 2);
-    expect_bytes(f, &other, (size_t)32 << 20);
-    client_close(&first);
-    client_close(&second);
-    client_close(&other);
-    fixture_free(f);
-}
-
 /* Answers of 8 MB that nobody takes: the ninth costs the first its connection. */
 static void test_http_answers_that_nobody_takes_are_bounded(void **state)
 {
@@ -242,9 +204,10 @@ static void test_http_answers_that_nobody_takes_are_bounded(void **state)
     struct client clients[12];
 
     UNUSED(state);
+    f->big_bytes = (size_t)8 << 20;
     for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
         clients[i] = client_connect(f);
-        assert_int_equal(send(clients[i].fd, "GET /own HTTP/1.1\r\nHost: x\r\n\r\n", 30, 0), 30);
+        assert_int_equal(send(clients[i].fd, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n", 30, 0), 30);
         run_for(f, 20);
         assert_true(http_server_stats(f->server).answer_bytes <= (size_t)64 << 20);
     }
@@ -310,7 +273,6 @@ int main(void)
         cmocka_unit_test(test_http_gate_request_without_end),
         cmocka_unit_test(test_http_gate_client_that_goes),
         cmocka_unit_test(test_http_full_server_drops_who_is_of_no_use),
-        cmocka_unit_test(test_http_slowest_shared_body_is_cut),
         cmocka_unit_test(test_http_answers_that_nobody_takes_are_bounded),
         cmocka_unit_test(test_http_many_requests_do_not_hold_the_loop),
         cmocka_unit_test(test_http_server_free_with_postponed_requests),

@@ -23,10 +23,11 @@ static void gather_all(struct instance_rows *rows, const struct fleet *fleet, ui
 static const char *write_all(struct instance_rows *rows, uint32_t piece, struct buf *out)
 {
     struct prom_writer writer = prom_writer_of(out, PROM_TEXT);
+    struct instance_cursor cursor = {0};
 
     buf_reset(out, SIZE_MAX);
     instance_rows_write_alerts(rows, &writer);
-    while (!instance_rows_write(rows, &writer, piece))
+    while (!instance_rows_write(rows, &cursor, &writer, piece))
         ;
     instance_rows_clear(rows);
     return buf_text(out);
@@ -220,23 +221,6 @@ static void test_alert_marks_in_pieces(void **state)
     buf_clear(&pieces);
 }
 
-static void test_alert_marks_make_room_enough(void **state)
-{
-    struct watch_fixture *w = *state;
-    struct instance_rows rows;
-    struct buf out = BUF_INIT;
-    size_t room;
-
-    crowd(w);
-    instance_rows_init(&rows, &w->f.fleet, 0, w->now_ms);
-    gather_all(&rows, &w->f.fleet, 100);
-    room = instance_rows_bytes(&rows);
-    write_all(&rows, 100, &out);
-    assert_in_range(room, (size_t)(out.data + out.len - strstr(out.data, "mt5_instance_up{")) / 2,
-                    out.len * 2);
-    buf_clear(&out);
-}
-
 /* Rules change their places, and one goes, while the fleet is copied. */
 static void test_alert_marks_keep_their_rules_over_a_reload(void **state)
 {
@@ -314,7 +298,6 @@ int main(void)
         TEST(test_alert_marks_count_the_groups_that_are_told),
         TEST(test_alert_marks_of_a_rule_with_the_name_of_ours_are_added),
         TEST(test_alert_marks_in_pieces),
-        TEST(test_alert_marks_make_room_enough),
         TEST(test_alert_marks_keep_their_rules_over_a_reload),
         TEST(test_alert_marks_of_what_is_gone_do_not_count),
     };
