@@ -1,7 +1,7 @@
 /* A hash map from text to the index of an object that its user keeps in an array of his own. The key text
  * stays in the object: the map asks for it through key_of. Open addressing with linear probing, removal by
- * shifting back (no tombstones), at most 3/4 full, 8 bytes a slot, doubled as it grows. Nothing is allocated
- * per entry. */
+ * shifting back (no tombstones), at most 3/4 full, 8 bytes a slot, doubled as it grows: then the entries move
+ * to the new slots a few at a time, so no call takes long. Nothing is allocated per entry. */
 #pragma once
 
 #include "util/hash.h"
@@ -16,6 +16,8 @@ struct map {
     struct map_slot *slots;
     uint32_t mask; /* slots - 1; 0 while nothing is allocated */
     uint32_t count;
+    struct map_slot *old;     /* those that entries move out of; NULL at nearly all times */
+    uint32_t old_mask, moved; /* slots - 1; how many of them are empty for good */
     struct hash_key key;
     struct slice (*key_of)(const void *owner, uint32_t index);
     const void *owner;
@@ -27,6 +29,10 @@ void map_init(struct map *m, struct hash_key key, struct slice (*key_of)(const v
 void map_clear(struct map *m);
 /* Forgets every entry, keeps the memory. */
 void map_reset(struct map *m);
+
+/* Gives memory back, bit by bit as entries come and go, where next to none of it is used any more. For
+ * whoever removes many. */
+void map_shrink(struct map *m);
 
 /* What its slots need. */
 size_t map_bytes(const struct map *m);

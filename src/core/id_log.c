@@ -6,14 +6,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define UNIT         4U
-#define UNIT_BITS    14
-#define BLOCK_UNITS  (1U << UNIT_BITS)
-#define BLOCK_BYTES  (BLOCK_UNITS * UNIT)
-#define BLOCKS_MAX   (1U << (32 - UNIT_BITS))
-#define HEAD_BYTES   2U
-#define RECORD_MAX   128U
-#define SHRINK_SLOTS 4096U /* a map smaller than this is not worth shrinking */
+#define UNIT        4U
+#define UNIT_BITS   14
+#define BLOCK_UNITS (1U << UNIT_BITS)
+#define BLOCK_BYTES (BLOCK_UNITS * UNIT)
+#define BLOCKS_MAX  (1U << (32 - UNIT_BITS))
+#define HEAD_BYTES  2U
+#define RECORD_MAX  128U
 
 struct id_block {
     uint32_t used; /* bytes */
@@ -191,27 +190,6 @@ static void walk(const struct id_log *log, void (*step)(const struct id_log *log
     }
 }
 
-static void keep_in_map(const struct id_log *log, uint32_t index, void *ctx)
-{
-    uint64_t hash;
-
-    if (is_found(log, index, &hash))
-        map_insert_hashed(ctx, index, hash);
-}
-
-/* A map has no way to become smaller, so a smaller one takes its place. */
-static void shrink_map(struct id_log *log)
-{
-    struct map map;
-
-    if (log->map.mask < SHRINK_SLOTS || log->map.count > log->map.mask / 16)
-        return;
-    map_init(&map, log->map.key, key_of, log);
-    walk(log, keep_in_map, &map);
-    map_clear(&log->map);
-    log->map = map;
-}
-
 static void drop_first_block(struct id_log *log)
 {
     free(log->spare);
@@ -219,7 +197,7 @@ static void drop_first_block(struct id_log *log)
     log->first_block++;
     log->block_count--;
     log->oldest_at = 0;
-    shrink_map(log);
+    map_shrink(&log->map);
 }
 
 void id_log_pop(struct id_log *log)

@@ -1,54 +1,117 @@
 /* The slots of the map. A slot keeps the 32 low bits of its key's hash, and its home is found from those
- * alone: so neither growing nor shifting back ever asks for a key. Invariant: from the home of each entry to
- * the slot where it lies there is no empty slot. */
+ * alone: so neither moving nor shifting back ever asks for a key. Invariant of a table: from the home of each
+ * entry to the slot where it lies there is no empty slot.
+ *
+ * Where the table becomes too small, or far too large, a new one takes its place. The entries follow a few
+ * at a time, with each entry that is added or removed, so that no call takes long: until then an entry lies
+ * in either table. The slots of the old one below `moved` are empty. No entry of it has wrapped round any
+ * more, and its run is sought from `moved` on where its home lies below that. */
 #include "util/map.h"
 
 #include "util/alloc.h"
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define MAP_FIRST_SLOTS 16
+#define MAP_FIRST_SLOTS 16U
+#define MAP_MOVE_SLOTS  16U   /* of the old table, looked at with each change */
+#define MAP_SMALL_SLOTS 4096U /* a table up to this size is moved at once, and never made smaller */
 
+/* Made smaller where no more than one slot in so many is taken. A new table then becomes a quarter full, and
+ * 3/8 where it grows: the old one is empty long before as many again have been added as it has room for. */
+#define MAP_SHRINK_FULL 16U
+#define MAP_SHRINK_BY   4U
+
+/* Memory that is zero is a table of empty slots: a large one costs nothing until it is used. */
 struct map_slot {
     uint32_t tag;
-    uint32_t index; /* MAP_NONE where the slot is empty */
+    uint32_t number; /* the complement of the index; 0 where the slot is empty */
 };
+
+static uint32_t index_in(const struct map_slot *slot)
+{
+    return ~slot->number;
+}
 
 static size_t slot_count(const struct map *m)
 {
     return m->slots ? (size_t)m->mask + 1 : 0;
 }
 
-static void empty_slots(struct map_slot *slots, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        slots[i] = (struct map_slot){0, MAP_NONE};
-}
-
 static void put(struct map *m, struct map_slot entry)
 {
     uint32_t at = entry.tag & m->mask;
 
-    while (m->slots[at].index != MAP_NONE)
+    while (m->slots[at].number != 0)
         at = (at + 1) & m->mask;
     m->slots[at] = entry;
 }
 
-static void grow(struct map *m)
+/* Fills the HOLE with the next entry that may lie there, then the hole which that one left, and so on. */
+static void close_hole(struct map_slot *slots, uint32_t mask, uint32_t hole)
 {
-    struct map_slot *old = m->slots;
-    size_t old_count = slot_count(m);
-    size_t count = old ? old_count * 2 : MAP_FIRST_SLOTS;
+    for (uint32_t at = (hole + 1) & mask; slots[at].number != 0; at = (at + 1) & mask) {
+        uint32_t from_home = (at - slots[at].tag) & mask;
+        uint32_t from_hole = (at - hole) & mask;
 
-    assert(count - 1 <= UINT32_MAX);
-    m->slots = mem_resize(NULL, count, sizeof(*m->slots));
-    m->mask = (uint32_t)(count - 1);
-    empty_slots(m->slots, count);
-    for (size_t i = 0; i < old_count; i++) {
-        if (old[i].index != MAP_NONE)
-            put(m, old[i]);
+        if (from_home >= from_hole) {
+            slots[hole] = slots[at];
+            hole = at;
+        }
     }
-    free(old);
+    slots[hole].number = 0;
+}
+
+static void drop_old(struct map *m)
+{
+    free(m->old);
+    m->old = NULL;
+    m->old_mask = m->moved = 0;
+}
+
+static void move_next(struct map *m)
+{
+    struct map_slot *slot = &m->old[m->moved];
+
+    if (slot->number != 0)
+        put(m, *slot);
+    slot->number = 0;
+    if (m->moved == m->old_mask)
+        drop_old(m);
+    else
+        m->moved++;
+}
+
+static void move_some(struct map *m, size_t count)
+{
+    for (; m->old && count > 0; count--)
+        move_next(m);
+}
+
+/* What has wrapped round is part of the first run. */
+static void move_first_run(struct map *m)
+{
+    while (m->old && m->old[m->moved].number != 0)
+        move_next(m);
+}
+
+static void move_all(struct map *m)
+{
+    move_some(m, SIZE_MAX);
+}
+
+static void begin_moving(struct map *m, size_t count)
+{
+    assert(count - 1 <= UINT32_MAX);
+    move_all(m);
+    m->old = m->slots;
+    m->old_mask = m->mask;
+    m->slots = mem_new(count, sizeof(*m->slots));
+    m->mask = (uint32_t)(count - 1);
+    if (m->old_mask < MAP_SMALL_SLOTS)
+        move_all(m);
+    else
+        move_first_run(m);
 }
 
 void map_init(struct map *m, struct hash_key key, struct slice (*key_of)(const void *owner, uint32_t index),
@@ -59,6 +122,7 @@ void map_init(struct map *m, struct hash_key key, struct slice (*key_of)(const v
 
 void map_clear(struct map *m)
 {
+    drop_old(m);
     free(m->slots);
     m->slots = NULL;
     m->mask = 0;
@@ -67,12 +131,14 @@ void map_clear(struct map *m)
 
 size_t map_bytes(const struct map *m)
 {
-    return m->slots ? ((size_t)m->mask + 1) * sizeof(*m->slots) : 0;
+    return (slot_count(m) + (m->old ? (size_t)m->old_mask + 1 : 0)) * sizeof(*m->slots);
 }
 
 void map_reset(struct map *m)
 {
-    empty_slots(m->slots, slot_count(m));
+    drop_old(m);
+    if (m->count > 0)
+        memset(m->slots, 0, slot_count(m) * sizeof(*m->slots));
     m->count = 0;
 }
 
@@ -86,19 +152,36 @@ uint32_t map_find(const struct map *m, struct slice key)
     return m->count > 0 ? map_find_hashed(m, key, map_hash(m, key)) : MAP_NONE;
 }
 
+/* Where the run of a home begins in the old table. */
+static uint32_t old_home(const struct map *m, uint32_t tag)
+{
+    uint32_t home = tag & m->old_mask;
+
+    return home < m->moved ? m->moved : home;
+}
+
+static uint32_t find_in_old(const struct map *m, struct slice key, uint32_t tag)
+{
+    for (uint32_t at = old_home(m, tag); m->old[at].number != 0; at = (at + 1) & m->old_mask) {
+        if (m->old[at].tag == tag && slice_equal(m->key_of(m->owner, index_in(&m->old[at])), key))
+            return index_in(&m->old[at]);
+    }
+    return MAP_NONE;
+}
+
 uint32_t map_find_hashed(const struct map *m, struct slice key, uint64_t hash)
 {
     uint32_t tag = (uint32_t)hash;
 
     if (m->count == 0)
         return MAP_NONE;
-    for (uint32_t at = tag & m->mask; m->slots[at].index != MAP_NONE; at = (at + 1) & m->mask) {
+    for (uint32_t at = tag & m->mask; m->slots[at].number != 0; at = (at + 1) & m->mask) {
         const struct map_slot *slot = &m->slots[at];
 
-        if (slot->tag == tag && slice_equal(m->key_of(m->owner, slot->index), key))
-            return slot->index;
+        if (slot->tag == tag && slice_equal(m->key_of(m->owner, index_in(slot)), key))
+            return index_in(slot);
     }
-    return MAP_NONE;
+    return m->old ? find_in_old(m, key, tag) : MAP_NONE;
 }
 
 void map_insert(struct map *m, uint32_t index)
@@ -110,39 +193,41 @@ void map_insert_hashed(struct map *m, uint32_t index, uint64_t hash)
 {
     assert(index != MAP_NONE);
     if ((uint64_t)m->count + 1 > slot_count(m) / 4 * 3)
-        grow(m);
-    put(m, (struct map_slot){(uint32_t)hash, index});
+        begin_moving(m, m->slots ? slot_count(m) * 2 : MAP_FIRST_SLOTS);
+    put(m, (struct map_slot){(uint32_t)hash, ~index});
     m->count++;
+    if (m->old)
+        move_some(m, MAP_MOVE_SLOTS);
 }
 
-/* Fills the HOLE with the next entry that may lie there, then the hole which that one left, and so on. */
-static void close_hole(struct map *m, uint32_t hole)
+static bool remove_from(struct map_slot *slots, uint32_t mask, uint32_t at, uint32_t index)
 {
-    for (uint32_t at = (hole + 1) & m->mask; m->slots[at].index != MAP_NONE; at = (at + 1) & m->mask) {
-        uint32_t from_home = (at - m->slots[at].tag) & m->mask;
-        uint32_t from_hole = (at - hole) & m->mask;
-
-        if (from_home >= from_hole) {
-            m->slots[hole] = m->slots[at];
-            hole = at;
-        }
+    for (; slots[at].number != ~index; at = (at + 1) & mask) {
+        if (slots[at].number == 0)
+            return false;
     }
-    m->slots[hole].index = MAP_NONE;
+    close_hole(slots, mask, at);
+    return true;
 }
 
 bool map_remove(struct map *m, uint32_t index)
 {
-    uint32_t at;
+    uint32_t tag;
 
     if (m->count == 0)
         return false;
-    at = (uint32_t)map_hash(m, m->key_of(m->owner, index)) & m->mask;
-    while (m->slots[at].index != index) {
-        if (m->slots[at].index == MAP_NONE)
-            return false;
-        at = (at + 1) & m->mask;
-    }
-    close_hole(m, at);
+    tag = (uint32_t)map_hash(m, m->key_of(m->owner, index));
+    if (!remove_from(m->slots, m->mask, tag & m->mask, index) &&
+        (!m->old || !remove_from(m->old, m->old_mask, old_home(m, tag), index)))
+        return false;
     m->count--;
+    if (m->old)
+        move_some(m, MAP_MOVE_SLOTS);
     return true;
+}
+
+void map_shrink(struct map *m)
+{
+    if (!m->old && slot_count(m) > MAP_SMALL_SLOTS && m->count <= slot_count(m) / MAP_SHRINK_FULL)
+        begin_moving(m, slot_count(m) / MAP_SHRINK_BY);
 }

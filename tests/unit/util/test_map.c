@@ -181,6 +181,8 @@ static void test_map_against_model(void **state)
             drop(&m, names, index);
         assert_int_equal(map_find(&m, name_of(names, index)), names->is_in[index] ? index : MAP_NONE);
         assert_int_equal(m.count, names->count);
+        if (!adds)
+            map_shrink(&m);
         assert_true(m.slots == NULL || (uint64_t)m.count * 4 <= ((uint64_t)m.mask + 1) * 3);
         if (step % 10000 == 0)
             assert_same(&m, names);
@@ -224,6 +226,116 @@ static void test_map_small_and_full_against_model(void **state)
     free(names);
 }
 
+/* Adds until the map begins to grow, with so many entries that they move bit by bit. */
+static void fill_until_it_grows(struct map *m, struct names *names)
+{
+    while (!m->old) {
+        assert_true(names->count < KEYS);
+        insert(m, names, names->count);
+    }
+}
+
+static void test_map_growing_moves_few_entries_at_a_time(void **state)
+{
+    struct names *names = names_new();
+    struct map m;
+    uint32_t moved;
+    uint32_t changes = 0;
+
+    UNUSED(state);
+    map_init(&m, fixed_key, name_of, names);
+    fill_until_it_grows(&m, names);
+    assert_int_equal(map_bytes(&m), ((uint64_t)m.mask + 1 + m.old_mask + 1) * 8);
+    assert_same(&m, names);
+    for (; m.old; changes++) {
+        moved = m.moved;
+        if (changes % 3 == 0)
+            drop(&m, names, names->count - 1);
+        else
+            insert(&m, names, names->count);
+        assert_true(!m.old || m.moved - moved <= 16);
+    }
+    assert_true(changes > 100);
+    assert_int_equal(map_bytes(&m), ((uint64_t)m.mask + 1) * 8);
+    assert_same(&m, names);
+    map_clear(&m);
+    free(names);
+}
+
+static void test_map_reset_and_clear_while_growing(void **state)
+{
+    struct names *names = names_new();
+    struct map m;
+
+    UNUSED(state);
+    map_init(&m, fixed_key, name_of, names);
+    for (int round = 0; round < 2; round++) {
+        fill_until_it_grows(&m, names);
+        (round == 0 ? map_reset : map_clear)(&m);
+        memset(names->is_in, 0, sizeof(names->is_in));
+        names->count = 0;
+        assert_null(m.old);
+        assert_same(&m, names);
+        insert(&m, names, 0);
+        assert_same(&m, names);
+        drop(&m, names, 0);
+        map_clear(&m);
+    }
+    free(names);
+}
+
+/* Entries whose home is the last slot of the old table lie at its beginning, from where moving starts. */
+static void test_map_growing_with_colliding_hashes(void **state)
+{
+    struct names *names = names_new();
+    struct map m;
+
+    UNUSED(state);
+    map_init(&m, fixed_key, name_of, names);
+    for (uint32_t i = 0; i < 300; i++)
+        map_insert_hashed(&m, i, UINT64_MAX);
+    for (uint32_t i = 300; !m.old; i++)
+        insert(&m, names, i);
+    while (m.old) {
+        for (uint32_t i = 0; i < 301; i++)
+            assert_int_equal(map_find_hashed(&m, name_of(names, i), UINT64_MAX), i < 300 ? i : MAP_NONE);
+        insert(&m, names, 300 + names->count);
+    }
+    map_clear(&m);
+    free(names);
+}
+
+static void test_map_shrink_gives_back_what_is_not_used(void **state)
+{
+    struct names *names = names_new();
+    struct map m;
+    size_t most;
+
+    UNUSED(state);
+    map_init(&m, fixed_key, name_of, names);
+    map_shrink(&m);
+    for (uint32_t i = 0; i < KEYS; i++)
+        insert(&m, names, i);
+    most = map_bytes(&m);
+    for (uint32_t i = 0; i < KEYS - 100; i++) {
+        drop(&m, names, i);
+        map_shrink(&m);
+        if (i % 1000 == 0)
+            assert_same(&m, names);
+    }
+    for (uint32_t i = 0; i < KEYS / 16; i++) { /* what is left moves with whatever changes */
+        insert(&m, names, 0);
+        drop(&m, names, 0);
+    }
+    assert_same(&m, names);
+    assert_true(map_bytes(&m) <= most / 4);
+    for (uint32_t i = 0; i < KEYS - 100; i++)
+        insert(&m, names, i);
+    assert_same(&m, names);
+    map_clear(&m);
+    free(names);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +346,10 @@ int main(void)
         cmocka_unit_test(test_map_of_colliding_hashes),
         cmocka_unit_test(test_map_against_model),
         cmocka_unit_test(test_map_small_and_full_against_model),
+        cmocka_unit_test(test_map_growing_moves_few_entries_at_a_time),
+        cmocka_unit_test(test_map_reset_and_clear_while_growing),
+        cmocka_unit_test(test_map_growing_with_colliding_hashes),
+        cmocka_unit_test(test_map_shrink_gives_back_what_is_not_used),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
