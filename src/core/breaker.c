@@ -1,5 +1,6 @@
 #include "core/breaker.h"
 
+#include "breaker_members.h"
 #include "core/fleet.h"
 #include "util/alloc.h"
 #include <assert.h>
@@ -312,7 +313,8 @@ static bool is_tripped(const struct breaker_group *group, double percent)
            2 * (group->recent - group->recent_down) < group->recent;
 }
 
-static void open_group(struct breaker *breaker, struct fleet *fleet, uint32_t index, int64_t now_ms)
+static void open_group(struct breaker *breaker, struct fleet *fleet, uint32_t index,
+                       const struct group_members *members, int64_t now_ms)
 {
     struct breaker_group *group = &breaker->groups[index];
 
@@ -323,23 +325,23 @@ static void open_group(struct breaker *breaker, struct fleet *fleet, uint32_t in
     group->victims = group->victims_running = 0;
     breaker->open_count++;
     breaker->trips++;
-    for (uint32_t i = 0; i < breaker->crash_count; i++) {
-        struct instance *instance = crash_instance(fleet, crash_at(breaker, i));
+    for (uint32_t i = members->first[index]; i < members->first[index + 1]; i++) {
+        struct instance *instance = &fleet->slots[members->places[i]];
 
-        if (instance && instance->member.group[group->kind] == index)
+        if (instance->member.is_recent)
             breaker_add_victim(breaker, instance, (uint8_t)(1U << group->kind));
     }
 }
 
-void breaker_end(struct breaker *breaker, struct fleet *fleet, struct breaker_group *group)
+static void end_group(struct breaker *breaker, struct fleet *fleet, uint32_t index,
+                      const struct group_members *members)
 {
-    uint32_t index = (uint32_t)(group - breaker->groups);
-    struct instance *instance;
+    struct breaker_group *group = &breaker->groups[index];
 
     assert(group->is_open);
-    for (uint32_t i = 0; (instance = fleet_next(fleet, i)); i = fleet_index_of(fleet, instance) + 1) {
-        if (instance->member.group[group->kind] != index)
-            continue;
+    for (uint32_t i = members->first[index]; i < members->first[index + 1]; i++) {
+        struct instance *instance = &fleet->slots[members->places[i]];
+
         instance->member.victim_of &= (uint8_t) ~(1U << group->kind);
         /* What has led to this one does not count for the next. */
         forget_crash(breaker, instance);
@@ -347,6 +349,15 @@ void breaker_end(struct breaker *breaker, struct fleet *fleet, struct breaker_gr
     group->is_open = group->ended_running = group->ended_by_operator = false;
     group->victims = group->victims_running = 0;
     breaker->open_count--;
+}
+
+void breaker_end(struct breaker *breaker, struct fleet *fleet, struct breaker_group *group)
+{
+    struct group_members members = {0};
+
+    group_members_gather(&members, breaker, fleet);
+    end_group(breaker, fleet, (uint32_t)(group - breaker->groups), &members);
+    group_members_clear(&members);
 }
 
 static bool has_ended(const struct breaker_group *group)
@@ -357,23 +368,28 @@ static bool has_ended(const struct breaker_group *group)
 void breaker_judge(struct breaker *breaker, struct fleet *fleet, const struct breaker_rules *rules,
                    int64_t now_ms, void (*on_change)(void *ctx, struct breaker_group *group), void *ctx)
 {
+    struct group_members members = {0};
+
     expire_crashes(breaker, fleet, rules->window_ms);
     for (uint32_t i = 0; i < breaker->dirty_count; i++) {
         uint32_t index = breaker->dirty[i];
         struct breaker_group *group = &breaker->groups[index];
         bool was_open = group->is_open;
 
-        if (!was_open && is_tripped(group, rules->percent))
-            open_group(breaker, fleet, index, now_ms);
-        else if (was_open && has_ended(group)) {
+        if (was_open ? !has_ended(group) : !is_tripped(group, rules->percent))
+            continue;
+        group_members_gather(&members, breaker, fleet);
+        if (was_open) {
             bool runs_again = group->victims_running > 0;
 
-            breaker_end(breaker, fleet, group);
+            end_group(breaker, fleet, index, &members);
             group->ended_running = runs_again;
+        } else {
+            open_group(breaker, fleet, index, &members, now_ms);
         }
-        if (group->is_open != was_open)
-            on_change(ctx, group);
+        on_change(ctx, group);
     }
+    group_members_clear(&members);
     for (uint32_t i = 0; i < breaker->dirty_count; i++) {
         breaker->groups[breaker->dirty[i]].is_dirty = false;
         group_release(breaker, breaker->dirty[i]);
