@@ -3,13 +3,16 @@
  * polls.
  *
  * bench_latency SOCKET signals COUNT EVERY_US: the first COUNT entries of trade_signals are answered one by
- * one, in their order; from the answer to XADD until the signal is gone. bench_latency SOCKET reports COUNT
- * EVERY_US: instances mt5-00000000 to mt5-00000999 are started and stopped in turn; from the answer to XADD
- * until hash, set and event are seen, which have to come together. bench_latency SOCKET peer COUNT EVERY_US:
- * from before an XADD until a blocked XREADGROUP has it.
+ *   one, in their order; from the moment that a result is in Redis, by its own clock, until the signal is
+ *   gone.
+ * bench_latency SOCKET reports COUNT EVERY_US: instances mt5-00000000 to mt5-00000999 are stopped and started
+ *   in turn; from the moment that a report is there until hash, set and event are seen, which have to come
+ *   together.
+ * bench_latency SOCKET peer COUNT EVERY_US: from before an XADD until a blocked XREADGROUP has it.
  *
- * Prints a line each: when it began (CLOCK_MONOTONIC) and how long it took, in ns. Load goes on by the clock,
- * whether or not what came before is done. Exits with 1 where anything is not as it must be. */
+ * Prints a line each: when it began (peer: CLOCK_MONOTONIC, else the wall clock) and how long it took, in ns.
+ * Load goes on by the clock, whether or not what came before is done. Exits with 1 where anything is not as
+ * it must be. */
 #include "util/number.h"
 #include <hiredis/hiredis.h>
 #include <poll.h>
@@ -39,11 +42,16 @@ struct watcher {
     uint64_t answers_outstanding; /* peer: XADDs not answered */
 };
 
-static int64_t now_ns(void)
+static int64_t clock_ns(clockid_t clock)
 {
     struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int64_t now_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
 }
 
 __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *format, ...)
@@ -91,6 +99,17 @@ static void ask_to_be_told(struct watcher *w)
     freeReplyObject(checked(w->told, redisCommand(w->told, "SUBSCRIBE __redis__:invalidate")));
 }
 
+/* Takes the answers to XADD and to the TIME behind it: when the entry was there. When these are read says
+ * less: others may have needed the core first, and the effect been seen before its cause. */
+static int64_t take_time_of_entry(struct watcher *w)
+{
+    freeReplyObject(take_reply(w->link));
+    redisReply *time = take_reply(w->link);
+    int64_t s = strtoll(time->element[0]->str, NULL, 10), us = strtoll(time->element[1]->str, NULL, 10);
+    freeReplyObject(time);
+    return (s * 1000000 + us) * 1000;
+}
+
 static void start_sample(struct watcher *w, int64_t at_ns)
 {
     if (w->started == w->ended)
@@ -125,13 +144,13 @@ static void prepare_signals(struct watcher *w)
 static void start_signal(struct watcher *w)
 {
     uint64_t i = w->started;
-    freeReplyObject(checked(
+    redisAppendCommand(
         w->link,
-        redisCommand(w->link,
-                     "XADD trade_results * result_id result-%llu signal_id signal-%08llu status executed "
-                     "slippage 0.1 execution_time 12.5",
-                     (unsigned long long)i, (unsigned long long)i)));
-    start_sample(w, now_ns());
+        "XADD trade_results * result_id result-%llu signal_id signal-%08llu status executed slippage "
+        "0.1 execution_time 12.5",
+        (unsigned long long)i, (unsigned long long)i);
+    redisAppendCommand(w->link, "TIME");
+    start_sample(w, take_time_of_entry(w));
 }
 
 /* All in front of the first entry that is still there are gone. */
@@ -158,15 +177,14 @@ static void start_report(struct watcher *w)
     unsigned instance = (unsigned)(i % INSTANCES);
     if (w->pending[instance])
         fail("a report took longer than a turn of all instances");
+    redisAppendCommand(w->link, "HGET instance:mt5-%08u state", instance); /* so that its change is told */
     redisAppendCommand(
         w->link, "XADD instance_reports * instance_id mt5-%08u state %s cpu_usage %llu memory_usage %llu",
         instance, state_of(i), (unsigned long long)(i % 50 + i / 50 % 2), (unsigned long long)(i % 997));
-    redisAppendCommand(w->link, "HGET instance:mt5-%08u state", instance); /* so that its change is told */
-    freeReplyObject(take_reply(w->link));
-    int64_t at_ns = now_ns();
+    redisAppendCommand(w->link, "TIME");
     freeReplyObject(take_reply(w->link));
     w->pending[instance] = i + 1;
-    start_sample(w, at_ns);
+    start_sample(w, take_time_of_entry(w));
 }
 
 static bool has_event(const redisReply *events, const char *instance, const char *state)
@@ -262,20 +280,21 @@ static void look_at_peer(struct watcher *w, const redisReply *read, int64_t at_n
 
 struct subject {
     const char *name;
+    clockid_t clock; /* Redis' own, where it says when something began */
     void (*prepare)(struct watcher *w);
     void (*start)(struct watcher *w);
     void (*look)(struct watcher *w, const redisReply *told, int64_t at_ns);
 };
 
 static const struct subject subjects[] = {
-    {"signals", prepare_signals, start_signal, look_at_signals},
-    {"reports", ask_to_be_told, start_report, look_at_reports},
-    {"peer", prepare_peer, start_peer, look_at_peer},
+    {"signals", CLOCK_REALTIME, prepare_signals, start_signal, look_at_signals},
+    {"reports", CLOCK_REALTIME, ask_to_be_told, start_report, look_at_reports},
+    {"peer", CLOCK_MONOTONIC, prepare_peer, start_peer, look_at_peer},
 };
 
 static void take_what_is_told(struct watcher *w, const struct subject *subject)
 {
-    int64_t at_ns = now_ns();
+    int64_t at_ns = clock_ns(subject->clock);
     if (redisBufferRead(w->told) != REDIS_OK)
         fail("%s", w->told->errstr);
     for (;;) {

@@ -63,7 +63,7 @@ def bench_latency(bench):
                   value=max(ratios[0] / 1.2, ratios[1] / 1.5), goal=Goal("at most 1.2 and 1.5 times", most=1))
     table.notes.append(f"The least of {bench.told_runs()}. {bench.sizes.watched:,} each a run, by the clock, whether or not "
                        "those before are done. Whoever looks is told by Redis (client tracking), so nobody polls. It counts from "
-                       "the answer to XADD.")
+                       "Redis' own TIME behind the XADD.")
     return table
 
 
