@@ -13,7 +13,7 @@ from stage import Daemon, Program, Redis, wait_until
 QUIET = (*PATIENT, "redis.info_interval_ms=60000", "ha.lease_ms=600000", "guard.stall_ms=600000",
          "redis.command_timeout_ms=60000", "instances.reconcile_interval_ms=600000")
 SMALL, LARGE = 20000, 60000
-SCRAPES = (2, 12)
+SCRAPES = (10, 60)
 
 
 def callgrind(bench):
