@@ -67,9 +67,12 @@ void http_server_run_now(struct http_server *server)
         http_server_run_soon(server);
 }
 
+/* Not at once: it runs once in a turn of the loop, whatever there is to run it for. */
 static void on_run_soon(void *ctx)
 {
-    http_server_run_now(ctx);
+    struct http_server *server = ctx;
+
+    event_active(server->run, EV_TIMEOUT, 0);
 }
 
 static void on_run(evutil_socket_t fd, short events, void *ctx)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* How long requests are handled in one turn of the loop: the others of that turn come in the next. */
-#define RUN_US 1000
+#define RUN_US 500
 
 static struct http_connection *connection_of(struct MHD_Connection *mhd)
 {

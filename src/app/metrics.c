@@ -12,8 +12,8 @@
 #define OPENMETRICS_TYPE "application/openmetrics-text"
 #define TEXT_TYPE        "text/plain"
 
-/* How long rendering holds the loop at a time. */
-#define SLICE_US 2000
+/* How long rendering holds the loop at a time: about as long as a turn takes while signals are drained. */
+#define SLICE_US 1000
 /* Of a page, so much is rendered ahead of what its client takes, and so much is on its way. */
 #define PART_BYTES ((size_t)128 << 10)
 #define COPIES_MAX 8

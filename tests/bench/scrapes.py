@@ -7,7 +7,6 @@ is the machine's doing as well.
 """
 
 import argparse
-import mmap
 import multiprocessing
 import os
 import shutil
@@ -26,16 +25,21 @@ from bench import Daemon, Redis, cpu_seconds, reports, resident_bytes, results, 
 
 TURNS = struct.Struct("QQQQQ")
 BUFFER_BYTES = 1 << 20
+SETTINGS = ("signals.ttl_ms=600000", "instances.heartbeat_timeout_ms=0")
 
 
 class Turns:
-    """Of the daemon that is started next."""
+    """Of the daemon that is started by it."""
 
     def __init__(self, library, folder):
-        self._path = os.path.join(folder, "turns")
-        with open(self._path, "wb") as file:
-            file.truncate(mmap.PAGESIZE)
-        os.environ.update(MT5_TURNS=self._path, LD_PRELOAD=os.path.abspath(library))
+        self._path, self._library = os.path.join(folder, "turns"), library
+
+    def start(self, args, server, folder):
+        os.environ.update(MT5_TURNS=self._path, LD_PRELOAD=self._library) # redis-server's turns are none of ours
+        try:
+            return Daemon(args.daemon, server, folder, *SETTINGS, f"http.listen=127.0.0.1:{args.port}")
+        finally:
+            del os.environ["MT5_TURNS"], os.environ["LD_PRELOAD"]
 
     def reset(self):
         with open(self._path, "r+b") as file:
@@ -112,9 +116,6 @@ def scrape_on(port, every_s, source, headers, stop):
         skip_answer(port, "/metrics", source, headers)
 
 
-SETTINGS = ("signals.ttl_ms=600000", "instances.heartbeat_timeout_ms=0")
-
-
 class Store:
     """A redis-server that begins with a dump."""
 
@@ -150,7 +151,7 @@ def prepare(args, server, folder):
 def drain(args, folder, dump, turns, every_s, source=None, headers=""):
     """Rate, CPU µs a signal, seconds, turns; from when the daemon is ready to the last signal."""
     store = Store(folder, dump)
-    daemon = Daemon(args.daemon, store, folder, *SETTINGS, f"http.listen=127.0.0.1:{args.port}")
+    daemon = turns.start(args, store, folder)
     done = lambda: int(store.client.hget("mt5stated:totals", "processed:buy") or 0)
     wait_until(done, "the first signal")
     stop = multiprocessing.Event()
@@ -226,7 +227,7 @@ def main():
             return
         server = Redis(folder)
         try:
-            daemon = Daemon(args.daemon, server, folder, *SETTINGS, f"http.listen=127.0.0.1:{args.port}")
+            daemon = turns.start(args, server, folder)
             server.feed(reports(args.instances, 0))
             wait_until(lambda: server.client.scard("instance:state:running") == args.instances, "the reports")
             time.sleep(0.5) # what followed from them is stored

@@ -3,15 +3,13 @@
 import gzip
 import pathlib
 import re
-import socket
-import threading
 
 import pytest
 
 from mt5 import http as mt5_http
 from mt5.daemon import OPENMETRICS
 from mt5.metrics import Metrics
-from mt5.ports import port_free
+from mt5.ports import own_address, port_free
 from mt5.prometheus import promtool_check
 from mt5.wait import wait_until
 
@@ -352,117 +350,6 @@ def test_metrics_of_a_standby(daemon):
     assert second.metrics().value("mt5stated_leader") == 0
 
 
-class QuickPage:
-    """A page that is too large for the strict parsers to be quick: each series once, each family once."""
-
-    def __init__(self, text):
-        lines = text.splitlines()
-        series = [line.rsplit(" ", 1)[0] for line in lines if not line.startswith("#")]
-        types = [line.split(" ")[2] for line in lines if line.startswith("# TYPE ")]
-        assert len(set(series)) == len(series), "a series is there twice"
-        assert len(set(types)) == len(types), "a family is there twice"
-        self._series = series
-
-    def instances(self, family):
-        """instance_id → how many series it has in the family."""
-        counts = {}
-        for series in self._series:
-            if series.startswith(family + "{"):
-                instance_id = series.split('instance_id="', 1)[1].split('"', 1)[0]
-                counts[instance_id] = counts.get(instance_id, 0) + 1
-        return counts
-
-
-LARGE = 3000
-
-
-@pytest.fixture
-def large(redis, daemon):
-    """A daemon whose page takes many slices, and more than a socket's buffers hold."""
-    one = daemon(tcp=True)
-    with redis.pipeline(transaction=False) as pipe:
-        for i in range(LARGE):
-            pipe.xadd("instance_reports", {"instance_id": f"mt5-{i}", **EVERYTHING})
-        pipe.execute()
-    wait_until(lambda: f'mt5stated_instances{{state="running"}} {LARGE}\n' in one.get("/metrics").text, "the fleet")
-    return one
-
-
-def ask(listen):
-    """A connection with a small buffer that has asked for the page, and reads nothing."""
-    host, port = listen.rsplit(":", 1)
-    connection = socket.socket()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    connection.settimeout(10)
-    connection.connect((host, int(port)))
-    connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-    return connection
-
-
-def test_metrics_pages_nobody_takes_are_bounded(large):
-    """Who does not take a page loses it where others want one; the others are served."""
-    stalled = []
-    for _ in range(30):
-        stalled.append(ask(large.listen))
-        assert stalled[-1].recv(12) == b"HTTP/1.1 200"
-    page = large.get("/metrics")
-    assert page.status == 200 and large.get("/-/ready").status == 200
-    assert re.search(r"^mt5stated_scrapes_refused_total 0$", page.text, re.M)
-    for connection in stalled:
-        connection.close()
-
-
-def test_metrics_large_page_is_whole_while_the_fleet_changes(redis, large):
-    """Many slices, several clients at once, some that go away in the middle, instances that come meanwhile."""
-    texts, faults = [], []
-
-    def scrape(accept):
-        try:
-            for _ in range(5):
-                texts.append(large.get("/metrics", accept=accept).text)
-        except Exception as fault:
-            faults.append(fault)
-
-    threads = [threading.Thread(target=scrape, args=((OPENMETRICS, "text/plain")[i % 2],)) for i in range(4)]
-    for thread in threads:
-        thread.start()
-    for i in range(20):
-        ask(large.listen).close()
-        report(redis, f"new-{i}", broker_id="b1", state="running")
-    for thread in threads:
-        thread.join()
-    assert not faults, faults
-    assert len(texts) == 20
-    for text in texts:
-        assert text.endswith("\n# EOF\n") or "# EOF" not in text
-        page = QuickPage(text)
-        ups = page.instances("mt5_instance_up")
-        assert len(ups) >= LARGE
-        assert page.instances("mt5_instance_open_trades") == ups
-        assert page.instances("mt5_instance_state") == dict.fromkeys(ups, 4)
-
-
-def own_address():
-    """An address of this machine that is not loopback; None where there is none."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return None
-        return probe.getsockname()[0]
-
-
-def get_from(source, listen, **headers):
-    """GET /metrics over a connection whose own address is SOURCE."""
-    host, port = listen.rsplit(":", 1)
-    lines = [f"{key}: {value}" for key, value in {"Host": host, "Connection": "close", **headers}.items()]
-    with socket.create_connection((host, int(port)), timeout=10, source_address=(source, 0)) as connection:
-        connection.sendall(("GET /metrics HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n\r\n").encode())
-        answer = b"".join(iter(lambda: connection.recv(65536), b""))
-    head, body = answer.split(b"\r\n\r\n", 1)
-    return head.decode(), body
-
-
 def test_metrics_are_gzipped_for_clients_elsewhere_only(redis, daemon):
     one = daemon(tcp=True)
     for i in range(50):
@@ -471,17 +358,18 @@ def test_metrics_are_gzipped_for_clients_elsewhere_only(redis, daemon):
     local = one.get("/metrics", accept_encoding="gzip")
     assert "Content-Encoding" not in local.headers
     address = own_address()
-    if address is None:
+    if address == "127.0.0.1":
         pytest.skip("this machine has no address but loopback")
     # Seen from 127.0.0.1 a connection from the machine's other address is one from elsewhere.
-    head, body = get_from(address, one.listen, **{"Accept-Encoding": "gzip", "Accept": OPENMETRICS})
-    assert "Content-Encoding: gzip" in head
-    metrics = Metrics(gzip.decompress(body).decode(), True)
+    packed = mt5_http.request(one.listen, "/metrics", headers={"Accept-Encoding": "gzip", "Accept": OPENMETRICS},
+                              source=address)
+    assert packed.headers["Content-Encoding"] == "gzip"
+    metrics = Metrics(gzip.decompress(packed.body).decode(), True)
     assert len(metrics.series("mt5_instance_up")) == 50
-    assert len(body) < len(local.body) / 4
-    head, body = get_from(address, one.listen)
-    assert "Content-Encoding" not in head
-    assert len(Metrics(body.decode()).series("mt5_instance_up")) == 50
+    assert len(packed.body) < len(local.body) / 4
+    plain = mt5_http.request(one.listen, "/metrics", source=address)
+    assert "Content-Encoding" not in plain.headers
+    assert len(Metrics(plain.text).series("mt5_instance_up")) == 50
 
 
 TOKENS = {"reader": "read", "reporter": "report", "admin": "admin"}

@@ -27,12 +27,12 @@ class Response:
         return self.body.decode("utf-8")
 
 
-def request(listen, path, method="GET", headers=None, body=None, timeout=10):
-    """One request to an address written as http.listen is: host:port or unix:/path."""
+def request(listen, path, method="GET", headers=None, body=None, timeout=10, source=None):
+    """One request to an address written as http.listen is: host:port or unix:/path; from the address SOURCE."""
     if listen.startswith("unix:"):
         connection = UnixConnection(listen[len("unix:"):], timeout)
     else:
-        connection = http.client.HTTPConnection(listen, timeout=timeout)
+        connection = http.client.HTTPConnection(listen, timeout=timeout, source_address=source and (source, 0))
     try:
         connection.request(method, path, body=body, headers=headers or {})
         return Response(connection.getresponse())

@@ -181,6 +181,53 @@ static void test_instance_rows_in_pieces(void **state)
     buf_clear(&pieces);
 }
 
+/* Two pages from one copy, in turn and in pieces of their own, while what is written is taken away and the
+ * fleet goes on: each is the page that would be written in one go. */
+static void test_instance_rows_for_several_pages(void **state)
+{
+    struct fleet_fixture *f = *state;
+    struct buf whole = BUF_INIT;
+
+    for (int i = 0; i < 7; i++) {
+        char id[16];
+
+        (void)snprintf(id, sizeof(id), "mt5-%d", i);
+        fixture_register(f, 1000, id, "running");
+    }
+    page_of(&f->fleet, 0, 1000, 1000, &whole);
+    for (uint32_t piece = 1; piece < 9; piece++) {
+        struct instance_rows rows;
+        struct instance_cursor cursors[2] = {{0}};
+        struct buf parts[2] = {BUF_INIT, BUF_INIT}, pages[2] = {BUF_INIT, BUF_INIT};
+        bool is_done[2] = {false, false};
+
+        instance_rows_init(&rows, &f->fleet, 0, 1000);
+        while (!instance_rows_gather(&rows, &f->fleet, piece))
+            ;
+        for (int step = 0; !is_done[0] || !is_done[1]; step++) {
+            int p = step % 2;
+            struct prom_writer writer = prom_writer_of(&parts[p], PROM_TEXT);
+
+            /* A writer knows the name of the family that it began. */
+            writer.name = slice_text(instance_family_info(cursors[p].family % INSTANCE_FAMILIES)->name);
+            is_done[p] =
+                is_done[p] || instance_rows_write(&rows, &cursors[p], &writer, p ? piece : 3 * piece + 1);
+            buf_add_slice(&pages[p], buf_slice(&parts[p]));
+            parts[p].len = 0;
+            fixture_report(f, 1000, "mt5-1", "cpu_usage=9 state=stopped");
+        }
+        for (int p = 0; p < 2; p++) {
+            assert_string_equal(buf_text(&pages[p]), buf_text(&whole));
+            buf_clear(&pages[p]);
+            buf_clear(&parts[p]);
+        }
+        instance_rows_clear(&rows);
+        fixture_report(f, 1000, "mt5-1", "cpu_usage=9 state=running");
+        page_of(&f->fleet, 0, 1000, 1000, &whole);
+    }
+    buf_clear(&whole);
+}
+
 /* An instance that goes and comes again while the fleet is copied would be there twice. */
 static void test_instance_rows_show_an_instance_that_came_again_once(void **state)
 {
@@ -291,6 +338,7 @@ int main(void)
         TEST(test_instance_rows_leave_out_what_is_old),
         TEST(test_instance_rows_of_an_empty_fleet_write_nothing),
         TEST(test_instance_rows_in_pieces),
+        TEST(test_instance_rows_for_several_pages),
         TEST(test_instance_rows_show_an_instance_that_came_again_once),
         TEST(test_instance_rows_never_show_an_instance_twice),
         TEST(test_instance_rows_are_a_copy),
