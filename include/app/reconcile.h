@@ -24,14 +24,18 @@ const char *repair_kind_name(enum repair_kind kind);
 
 /* What is written again in parts, batch by batch. */
 enum write_back_part {
-    WRITE_BACK_ALL,       /* of every instance, what any key holds */
-    WRITE_BACK_WATCH,     /* mt5stated:watch */
-    WRITE_BACK_ALERTS,    /* mt5stated:alerts */
-    WRITE_BACK_NOTICES,   /* mt5stated:notices */
-    WRITE_BACK_THROTTLED, /* instance:index:throttled */
-    WRITE_BACK_TRADES,    /* trade:*, of those that are held */
+    WRITE_BACK_SIGNALS,    /* mt5stated:journal, after mt5stated:totals */
+    WRITE_BACK_ALL,        /* of every instance, what any key holds */
+    WRITE_BACK_WATCH,      /* mt5stated:watch */
+    WRITE_BACK_ALERTS,     /* mt5stated:alerts */
+    WRITE_BACK_NOTICES,    /* mt5stated:notices */
+    WRITE_BACK_THROTTLED,  /* instance:index:throttled */
+    WRITE_BACK_SEQ,        /* mt5stated:seq */
+    WRITE_BACK_INDEX,      /* instance:state:*, instance:index:load */
+    WRITE_BACK_TRADES,     /* trade:*, of those that are held */
+    WRITE_BACK_TRADE_SETS, /* trade:state:*, of the same */
 };
-#define WRITE_BACK_PARTS 6
+#define WRITE_BACK_PARTS 10
 
 struct write_back {
     bool is_on;

@@ -149,9 +149,13 @@ void ledger_load_result(struct ledger *ledger, struct stream_id entry, struct sl
  * difference is booked as lost (or as received) and returned: 0 as a rule. */
 uint64_t ledger_load_finish(struct ledger *ledger, int64_t now_ms);
 
-/* Tells the sink everything that is stored about signals, totals and journal, anew (after a wipe). The window
- * of an ended id counts anew for the next start. As large as what is remembered: a line for each id. */
+/* Begins to tell the sink everything that is stored about signals anew (after a wipe): the totals at once,
+ * the journal with the second, a line for each id. The window of an ended id counts anew for the next start.
+ */
 void ledger_write_back(struct ledger *ledger, struct sink *sink);
+/* Goes on with at most MOST ids; false once all have been told. Anything may happen to signals between two
+ * calls. Nothing to do where it has not begun. */
+bool ledger_write_back_on(struct ledger *ledger, uint32_t most, struct sink *sink);
 
 /* Whether the sink was last told VALUE for a total, and of how many totals it was told: to hold against what
  * the store has. */

@@ -8,40 +8,20 @@
 
 /* What one batch takes of a key, beside what is read meanwhile. */
 #define PART_MAX 250
+/* Ids of signals in one step. */
+#define SIGNALS_STEP 20
 
 static struct cause own_cause(const struct reconcile *r)
 {
     return (struct cause){CAUSE_RECONCILE, {(uint64_t)daemon_now_ms(r->d), r->passes}};
 }
 
-/* The ids that belong into KEY, where that is the set of a trade state: of the trades in memory. */
-static void write_back_trade_set(const struct trade_book *book, struct slice key, struct sink *sink)
+static void write_index(const struct instance *instance, struct sink *sink)
 {
-    for (int s = 0; s < TRADE_STATES; s++) {
-        const char *name = trade_state_name((enum trade_state)s);
-        struct key set = key_index(INDEX_TRADE_STATE, name);
-        if (!slice_equal(key, key_slice(&set)))
-            continue;
-        for (uint32_t i = 0; i < book->slot_count; i++)
-            if (book->slots[i].used && book->slots[i].state == (enum trade_state)s)
-                sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, ident_slice(&book->slots[i].id), NULL,
-                                      name);
-    }
-}
-
-/* Every member of a set by state, or of the load index, where KEY is one. */
-static void write_back_index(struct daemon *d, struct slice key, struct sink *sink)
-{
-    bool load = slice_is(key, KEY_LOAD);
-    for (struct instance *i = fleet_next(&d->fleet, 0); i;
-         i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1)) {
-        const char *state = instance_state_name(i->state);
-        struct key index = key_index(INDEX_INSTANCE_STATE, state);
-        if (load && !isnan(i->load_score))
-            sink->ops->load_set(sink->ctx, ident_slice(&i->id), i->load_score);
-        else if (slice_equal(key, key_slice(&index)))
-            sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, ident_slice(&i->id), NULL, state);
-    }
+    struct slice id = ident_slice(&instance->id);
+    sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, id, NULL, instance_state_name(instance->state));
+    if (!isnan(instance->load_score))
+        sink->ops->load_set(sink->ctx, id, instance->load_score);
 }
 
 static void write_alerts(const struct instance *instance, struct sink *sink)
@@ -64,20 +44,28 @@ static bool write_instance(struct fleet *fleet, enum write_back_part part, struc
         write_alerts(instance, sink);
     else if (part == WRITE_BACK_THROTTLED && watched && watched->record.is_throttled)
         sink->ops->throttled_set(sink->ctx, id, true);
+    else if (part == WRITE_BACK_SEQ && instance->seq)
+        sink->ops->seq_set(sink->ctx, id, instance->seq);
+    else if (part == WRITE_BACK_INDEX)
+        write_index(instance, sink);
     else
         return false;
     return true;
 }
 
-/* The next trade that is held, from place *NEXT on. */
-static bool write_trade(struct reconcile *r, struct sink *sink, uint32_t *next)
+/* The next trade that is held, from place *NEXT on: all of it, or where it is in the sets. */
+static bool write_trade(struct reconcile *r, enum write_back_part part, struct sink *sink, uint32_t *next)
 {
     struct trade_book *book = &r->d->trades;
     while (*next < book->slot_count) {
         struct trade *trade = &book->slots[(*next)++];
         if (!trade->used)
             continue;
-        trade_book_write_back(book, trade, daemon_now_ms(r->d), sink);
+        if (part == WRITE_BACK_TRADES)
+            trade_book_write_back(book, trade, daemon_now_ms(r->d), sink);
+        else
+            sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, ident_slice(&trade->id), NULL,
+                                  trade_state_name(trade->state));
         return true;
     }
     return false;
@@ -93,8 +81,10 @@ static bool write_next(struct reconcile *r, enum write_back_part part)
     struct instance *instance;
     const struct notice *notice;
     sink->ops->begin(sink->ctx, &cause);
-    if (part == WRITE_BACK_TRADES)
-        return write_trade(r, sink, next);
+    if (part == WRITE_BACK_SIGNALS)
+        return ledger_write_back_on(r->d->ledger, SIGNALS_STEP, sink);
+    if (part == WRITE_BACK_TRADES || part == WRITE_BACK_TRADE_SETS)
+        return write_trade(r, part, sink, next);
     if (part == WRITE_BACK_NOTICES) {
         notice = notices_next(&fleet->watch->notices, *next);
         if (!notice)
@@ -111,7 +101,7 @@ static bool write_next(struct reconcile *r, enum write_back_part part)
     return false;
 }
 
-/* What is written always leaves something to be stored, and comes back here when it is. */
+/* What is written leaves something to be stored unless it was the end, and comes back here when it is. */
 void reconcile_write_back_on(struct reconcile *r)
 {
     struct commit *commit = &r->d->commit;
@@ -142,30 +132,36 @@ static void write_breaker(const struct breaker *breaker, struct sink *sink)
             sink->ops->breaker_set(sink->ctx, &breaker->groups[i]);
 }
 
-/* False where KEY is none of those of the watch. */
-static bool write_back_watch_key(struct reconcile *r, struct slice key, struct sink *sink)
+/* The part that holds what KEY does; WRITE_BACK_PARTS for none. Those of the sets hold what all of them do.
+ */
+static enum write_back_part find_part(struct slice key)
 {
     static const struct {
         const char *key;
         enum write_back_part part;
-    } parts[] = {{KEY_WATCH, WRITE_BACK_WATCH},
+    } parts[] = {{KEY_TOTALS, WRITE_BACK_SIGNALS},
+                 {KEY_JOURNAL, WRITE_BACK_SIGNALS},
+                 {KEY_SEQ, WRITE_BACK_SEQ},
+                 {KEY_LOAD, WRITE_BACK_INDEX},
+                 {KEY_TRADE_EXPIRY, WRITE_BACK_TRADES},
+                 {KEY_WATCH, WRITE_BACK_WATCH},
                  {KEY_ALERTS, WRITE_BACK_ALERTS},
                  {KEY_NOTICES, WRITE_BACK_NOTICES},
                  {KEY_THROTTLED, WRITE_BACK_THROTTLED}};
-    if (slice_is(key, KEY_BREAKER)) {
-        write_breaker(&r->d->fleet.watch->breaker, sink);
-        return true;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (slice_is(key, parts[i].key))
+            return parts[i].part;
+    for (int s = 0; s < INSTANCE_STATES; s++) {
+        struct key set = key_index(INDEX_INSTANCE_STATE, instance_state_name((enum instance_state)s));
+        if (slice_equal(key, key_slice(&set)))
+            return WRITE_BACK_INDEX;
     }
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        if (!slice_is(key, parts[i].key))
-            continue;
-        if (parts[i].part == WRITE_BACK_WATCH)
-            write_used_numbers(r->d->fleet.watch, sink);
-        start(r, parts[i].part);
-        reconcile_write_back_on(r);
-        return true;
+    for (int s = 0; s < TRADE_STATES; s++) {
+        struct key set = key_index(INDEX_TRADE_STATE, trade_state_name((enum trade_state)s));
+        if (slice_equal(key, key_slice(&set)))
+            return WRITE_BACK_TRADE_SETS;
     }
-    return false;
+    return WRITE_BACK_PARTS;
 }
 
 void reconcile_write_back_key(struct reconcile *r, struct slice key)
@@ -173,23 +169,19 @@ void reconcile_write_back_key(struct reconcile *r, struct slice key)
     struct daemon *d = r->d;
     struct sink *sink = commit_sink(&d->commit);
     struct cause cause = own_cause(r);
+    enum write_back_part part = find_part(key);
     if (!lead_is_active(&d->lead))
         return;
     sink->ops->begin(sink->ctx, &cause);
-    if (slice_is(key, KEY_TOTALS) || slice_is(key, KEY_JOURNAL)) {
+    if (part == WRITE_BACK_SIGNALS)
         ledger_write_back(d->ledger, sink);
-    } else if (slice_is(key, KEY_SEQ)) {
-        for (struct instance *i = fleet_next(&d->fleet, 0); i;
-             i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1))
-            if (i->seq)
-                sink->ops->seq_set(sink->ctx, ident_slice(&i->id), i->seq);
-    } else if (slice_is(key, KEY_TRADE_EXPIRY)) {
-        start(r, WRITE_BACK_TRADES);
-        reconcile_write_back_on(r);
-    } else if (!write_back_watch_key(r, key, sink)) {
-        write_back_index(d, key, sink);
-        write_back_trade_set(&d->trades, key, sink);
-    }
+    else if (part == WRITE_BACK_WATCH)
+        write_used_numbers(d->fleet.watch, sink);
+    else if (slice_is(key, KEY_BREAKER))
+        write_breaker(&d->fleet.watch->breaker, sink);
+    if (part < WRITE_BACK_PARTS)
+        start(r, part);
+    reconcile_write_back_on(r);
     commit_kick(&d->commit);
 }
 
@@ -204,6 +196,7 @@ void reconcile_write_back(struct reconcile *r)
     write_breaker(&d->fleet.watch->breaker, sink);
     for (int k = 0; k < STREAM_KINDS; k++)
         d->ingest.streams[k].stored = (struct stream_id){0, 1}; /* so that every position is written */
+    start(r, WRITE_BACK_SIGNALS);
     start(r, WRITE_BACK_ALL);
     start(r, WRITE_BACK_NOTICES);
     start(r, WRITE_BACK_TRADES);
@@ -212,6 +205,6 @@ void reconcile_write_back(struct reconcile *r)
 
 bool reconcile_is_writing_back(const struct reconcile *r)
 {
-    return r->write_back[WRITE_BACK_ALL].is_on || r->write_back[WRITE_BACK_NOTICES].is_on ||
-           r->write_back[WRITE_BACK_TRADES].is_on;
+    return r->write_back[WRITE_BACK_SIGNALS].is_on || r->write_back[WRITE_BACK_ALL].is_on ||
+           r->write_back[WRITE_BACK_NOTICES].is_on || r->write_back[WRITE_BACK_TRADES].is_on;
 }

@@ -168,28 +168,6 @@ bool id_log_oldest(const struct id_log *log, struct id_record *ret_record)
     return true;
 }
 
-/* True where the map holds the record at INDEX, which is not the case for one that is forgotten. */
-static bool is_found(const struct id_log *log, uint32_t index, uint64_t *ret_hash)
-{
-    struct slice id = id_of(log, index);
-
-    *ret_hash = map_hash(&log->map, id);
-    return map_find_hashed(&log->map, id, *ret_hash) == index;
-}
-
-/* Calls STEP for each record, oldest first. */
-static void walk(const struct id_log *log, void (*step)(const struct id_log *log, uint32_t index, void *ctx),
-                 void *ctx)
-{
-    for (uint32_t i = 0; i < log->block_count; i++) {
-        const struct id_block *block = block_at(log, log->first_block + i);
-        uint32_t at = i == 0 ? log->oldest_at : 0;
-
-        for (; at < block->used; at += record_bytes(log, block->bytes[at]))
-            step(log, make_index(log->first_block + i, at), ctx);
-    }
-}
-
 static void drop_first_block(struct id_log *log)
 {
     free(log->spare);
@@ -211,24 +189,58 @@ void id_log_pop(struct id_log *log)
         drop_first_block(log);
 }
 
-struct each {
-    void (*fn)(void *ctx, const struct id_record *record);
-    void *ctx;
-};
-
-static void tell_record(const struct id_log *log, uint32_t index, void *ctx)
+struct id_log_place id_log_first(const struct id_log *log)
 {
-    const struct each *each = ctx;
-    struct id_record record = id_log_get(log, index);
-    uint64_t hash;
-
-    if (is_found(log, index, &hash))
-        each->fn(each->ctx, &record);
+    return (struct id_log_place){log->count > 0, log->first_block, log->oldest_at};
 }
 
-void id_log_each(const struct id_log *log, void (*fn)(void *ctx, const struct id_record *record), void *ctx)
+/* True where the map holds the record at INDEX, which is not the case for one that is forgotten. */
+static bool is_found(const struct id_log *log, uint32_t index)
 {
-    struct each each = {fn, ctx};
+    struct slice id = id_of(log, index);
 
-    walk(log, tell_record, &each);
+    return map_find_hashed(&log->map, id, map_hash(&log->map, id)) == index;
+}
+
+/* What was to come next may have left since. */
+static void catch_up(const struct id_log *log, struct id_log_place *place)
+{
+    int32_t ahead = (int32_t)(place->block - log->first_block);
+
+    if (ahead < 0 || (ahead == 0 && place->at < log->oldest_at))
+        *place = id_log_first(log);
+}
+
+/* Moves PLACE on to a record, or ends the walk. */
+static bool find_record(const struct id_log *log, struct id_log_place *place)
+{
+    while (place->block - log->first_block < log->block_count) {
+        if (place->at < block_at(log, place->block)->used)
+            return true;
+        place->block++;
+        place->at = 0;
+    }
+    place->is_on = false;
+    return false;
+}
+
+uint32_t id_log_each(const struct id_log *log, struct id_log_place *place, uint32_t most,
+                     void (*fn)(void *ctx, const struct id_record *record), void *ctx)
+{
+    uint32_t count = 0;
+
+    if (!place->is_on)
+        return 0;
+    catch_up(log, place);
+    while (count < most && find_record(log, place)) {
+        uint32_t index = make_index(place->block, place->at);
+        struct id_record record = id_log_get(log, index);
+
+        place->at += record_bytes(log, record.id.len);
+        if (is_found(log, index)) {
+            fn(ctx, &record);
+            count++;
+        }
+    }
+    return count;
 }

@@ -51,5 +51,15 @@ bool id_log_oldest(const struct id_log *log, struct id_record *ret_record);
 /* Removes the oldest record; there is one. */
 void id_log_pop(struct id_log *log);
 
-/* Calls FN for each record that is not forgotten, oldest first. FN must not change the log. */
-void id_log_each(const struct id_log *log, void (*fn)(void *ctx, const struct id_record *record), void *ctx);
+/* How far a walk has come; is_on is false where there is none, or no more. */
+struct id_log_place {
+    bool is_on;
+    uint32_t block, at;
+};
+
+/* Where a walk begins: with the oldest record. */
+struct id_log_place id_log_first(const struct id_log *log);
+/* Calls FN for the next MOST records from *PLACE on that are not forgotten, oldest first, and returns for how
+ * many. FN must not change the log; between two calls it may change. */
+uint32_t id_log_each(const struct id_log *log, struct id_log_place *place, uint32_t most,
+                     void (*fn)(void *ctx, const struct id_record *record), void *ctx);

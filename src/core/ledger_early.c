@@ -17,7 +17,7 @@ static struct slice key_of(const void *owner, uint32_t index)
 
 void early_init(struct early_results *early, struct hash_key key)
 {
-    *early = (struct early_results){.free_head = NONE, .oldest = NONE, .newest = NONE};
+    *early = (struct early_results){.free_head = NONE, .oldest = NONE, .newest = NONE, .write_back = NONE};
     map_init(&early->map, key, key_of, early);
 }
 
@@ -67,6 +67,8 @@ static void unlink_item(struct early_results *early, uint32_t index)
 {
     const struct early_result *item = &early->items[index];
 
+    if (index == early->write_back)
+        early->write_back = item->next;
     if (item->prev == NONE)
         early->oldest = item->next;
     else
@@ -161,11 +163,12 @@ void early_mark_due(struct ledger *l, int64_t now_ms)
         l->early.items[i].was_due = due_ms(l, &l->early.items[i]) < now_ms;
 }
 
-void early_write_back(const struct ledger *l, struct sink *sink)
+void early_write_back(struct ledger *l, uint32_t *left, struct sink *sink)
 {
-    for (uint32_t i = l->early.oldest; i != NONE; i = l->early.items[i].next) {
-        const struct early_result *item = &l->early.items[i];
+    for (; *left > 0 && l->early.write_back != NONE; --*left) {
+        const struct early_result *item = &l->early.items[l->early.write_back];
 
+        l->early.write_back = item->next;
         sink->ops->journal_early(sink->ctx, ident_slice(&item->signal_id),
                                  slice_text(result_status_name((enum result_status)item->status)),
                                  item->result);

@@ -110,7 +110,7 @@ static void tell_ended(void *ctx, const struct id_record *record)
     sink->ops->journal_ended(sink->ctx, record->id, (enum signal_outcome)record->tag);
 }
 
-void ended_write_back(const struct ledger *l, struct sink *sink)
+void ended_write_back(struct ledger *l, uint32_t *left, struct sink *sink)
 {
-    id_log_each(&l->ended, tell_ended, sink);
+    *left -= id_log_each(&l->ended, &l->ended_write_back, *left, tell_ended, sink);
 }

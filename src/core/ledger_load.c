@@ -108,22 +108,3 @@ uint64_t ledger_load_finish(struct ledger *l, int64_t now_ms)
     early_mark_due(l, now_ms);
     return counts_finish_loading(l);
 }
-
-void ledger_write_back(struct ledger *l, struct sink *sink)
-{
-    const struct signal_link *next;
-
-    counts_write_back(l, sink);
-    ended_write_back(l, sink);
-    for (uint32_t i = l->open.lists[LIST_ALL].first; i != NONE; i = next->next) {
-        signal_journal(l, i, sink);
-        next = &l->open.items[i].link[0];
-    }
-    early_write_back(l, sink);
-    left_write_back(l, sink);
-    l->has_found = false;
-    l->has_journaled = true;
-    l->retelling_ms = l->retold_ms = 0; /* what was told anew may be gone */
-    l->ahead_told_ms = l->ahead_retelling_ms = 0;
-    l->results_are_cut = true; /* the stream may hold older ones again */
-}

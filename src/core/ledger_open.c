@@ -18,7 +18,7 @@ static struct slice key_of(const void *owner, uint32_t index)
 static void empty_lists(struct open_signals *open)
 {
     open->item_count = open->count = 0;
-    open->free_head = open->retell = open->retell_ahead = NONE;
+    open->free_head = open->retell = open->retell_ahead = open->write_back = NONE;
     for (size_t i = 0; i < SIGNAL_LISTS; i++)
         open->lists[i] = (struct signal_list){NONE, NONE};
     open->duplicate_items = open->duplicate_count = 0;
@@ -198,6 +198,8 @@ void open_remove(struct open_signals *open, uint32_t index)
 
     if (index == open->retell)
         open->retell = signal->link[0].next;
+    if (index == open->write_back)
+        open->write_back = signal->link[0].next;
     if (index == open->retell_ahead)
         open->retell_ahead = signal->link[0].prev;
     (void)map_remove(&open->map, index);

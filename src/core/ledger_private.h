@@ -64,6 +64,7 @@ struct open_signals {
     uint32_t long_items, long_cap, long_free;
     uint32_t retell;       /* the next to be told the journal anew (ledger_journal.c); NONE: nobody */
     uint32_t retell_ahead; /* likewise, of those whose IDs were ahead of the clock */
+    uint32_t write_back;   /* likewise, by ledger_write_back.c */
     bool is_sorted;        /* false while loading: what is found is appended, and sorted once at the end */
 };
 
@@ -90,6 +91,7 @@ struct early_results {
     struct early_result *items;
     uint32_t item_count, cap, free_head;
     uint32_t count, oldest, newest;
+    uint32_t write_back; /* the next to be told anew (ledger_write_back.c); NONE: nobody */
     struct map map;
 };
 
@@ -121,8 +123,9 @@ struct ledger {
     struct open_signals open;
     struct addressee_names addressees;
     struct early_results early;
-    struct id_log ended;   /* tag: the outcome; payload: the time, in 6 bytes */
-    struct id_log results; /* payload: the entry's ID */
+    struct id_log ended;                  /* tag: the outcome; payload: the time, in 6 bytes */
+    struct id_log results;                /* payload: the entry's ID */
+    struct id_log_place ended_write_back; /* of ended: the next to be told anew (ledger_write_back.c) */
     uint64_t ended_evicted;
 
     struct labels actions;
@@ -244,8 +247,8 @@ void ended_expire(struct ledger *l);
 int64_t ended_deadline(const struct ledger *l);
 /* INT64_MAX where nothing is remembered. */
 int64_t ended_oldest_ms(const struct ledger *l);
-/* Tells the sink's journal each id. */
-void ended_write_back(const struct ledger *l, struct sink *sink);
+/* Tells the sink's journal up to *LEFT ids, which becomes less by as many. */
+void ended_write_back(struct ledger *l, uint32_t *left, struct sink *sink);
 
 /* ledger_early.c: the results that came before their signal. */
 void early_init(struct early_results *early, struct hash_key key);
@@ -263,7 +266,8 @@ void early_expire(struct ledger *l, int64_t now_ms);
 int64_t early_deadline(const struct ledger *l);
 /* What is due at NOW_MS, after loading, is not counted again. */
 void early_mark_due(struct ledger *l, int64_t now_ms);
-void early_write_back(const struct ledger *l, struct sink *sink);
+/* As ended_write_back. */
+void early_write_back(struct ledger *l, uint32_t *left, struct sink *sink);
 
 /* ledger_kept.c: the results that are kept. */
 void kept_init(struct ledger *l);

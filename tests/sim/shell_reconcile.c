@@ -6,8 +6,9 @@
 #include <math.h>
 #include <stdio.h>
 
-#define GATHER_MS  50
-#define BLOCKED_MS 1000
+#define GATHER_MS    50
+#define BLOCKED_MS   1000
+#define SIGNALS_STEP 3
 
 void id_list_add(struct id_list *list, struct slice id)
 {
@@ -211,14 +212,18 @@ static void reconcile_look(struct shell *sh, struct slice id)
     look_on(sh);
 }
 
-/* As many instances, then trades, as fit into the batch that is being filled. */
+/* As many signals, instances, then trades, as fit into the batch that is being filled. Of the signals they
+ * are few at a time, so that much happens in between. */
 static void write_back_some(struct shell *sh)
 {
     const struct fleet *fleet = &sh->fleet;
     struct sink *sink = commit_sink(sh);
     struct cause cause = {CAUSE_RECONCILE, {(uint64_t)shell_now_ms(sh), sh->passes}};
     struct instance *i = fleet_next(fleet, sh->restore_next);
+    bool has_signals;
 
+    sink->ops->begin(sink->ctx, &cause);
+    has_signals = ledger_write_back_on(sh->ledger, SIGNALS_STEP, sink);
     while (i && !commit_is_full(sh)) {
         sink->ops->begin(sink->ctx, &cause);
         fleet_write_back(&sh->fleet, i, sink);
@@ -232,7 +237,7 @@ static void write_back_some(struct shell *sh)
         if (trade->used)
             trade_book_write_back(&sh->trades, trade, shell_now_ms(sh), sink);
     }
-    sh->is_writing_back = i || sh->restore_trade < sh->trades.slot_count;
+    sh->is_writing_back = has_signals || i || sh->restore_trade < sh->trades.slot_count;
 }
 
 void reconcile_on_settled(struct shell *sh)
@@ -476,6 +481,9 @@ void reconcile_write_back_key(struct shell *sh, struct slice key)
     sink->ops->begin(sink->ctx, &cause);
     if (slice_is(key, KEY_TOTALS) || slice_is(key, KEY_JOURNAL)) {
         ledger_write_back(sh->ledger, sink);
+        if (!sh->is_writing_back)
+            sh->restore_next = sh->restore_trade = UINT32_MAX;
+        write_back_some(sh);
     } else if (slice_is(key, KEY_SEQ)) {
         for (struct instance *i = fleet_next(fleet, 0); i;
              i = fleet_next(fleet, fleet_index_of(fleet, i) + 1)) {

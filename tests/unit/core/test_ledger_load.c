@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -42,6 +43,18 @@ static void load_early(struct ledger_fixture *f, const char *signal_id, enum res
                        const char *result)
 {
     ledger_load_early(f->ledger, slice_text(signal_id), status, entry_id(result));
+}
+
+static void write_back_rest(struct ledger_fixture *f)
+{
+    while (ledger_write_back_on(f->ledger, 1, &f->sink.sink))
+        ;
+}
+
+static void write_back(struct ledger_fixture *f)
+{
+    ledger_write_back(f->ledger, &f->sink.sink);
+    write_back_rest(f);
 }
 
 static void test_ledger_load_finish_of_nothing_yields_nothing(void **state)
@@ -171,7 +184,7 @@ static void test_ledger_load_tells_addressees_that_are_read_behind_the_journal(v
     load_instance(f, "mt5-2");
     (void)ledger_load_finish(f->ledger, 1700);
     recording_sink_reset(&f->sink);
-    ledger_write_back(f->ledger, &f->sink.sink);
+    write_back(f);
     assert_recorded_only(&f->sink, "journal received",
                          "journal received s2 1000-1 buy mt5-3\n"
                          "journal received s3 1000-2 buy mt5-2\n"
@@ -371,15 +384,63 @@ static void test_ledger_write_back_tells_all_that_a_start_needs(void **state)
     feed_result(f, "1500-2", "r3", "s4", "executed");
     flush(f, "1002-0", 1500);
     recording_sink_reset(&f->sink);
-    ledger_write_back(f->ledger, &f->sink.sink);
+    write_back(f);
     assert_recorded(&f->sink, "total received buy 2\ntotal failed buy 1\ntotal received sell 1\n"
                               "total result accepted 1\ntotal result executed 1\ntotal result failed 1\n"
-                              "journal ended s2 failed\n"
                               "journal received s1 1000-0 buy mt5-1\njournal accepted s1 1500\n"
                               "journal received s3 1002-0 sell\n"
-                              "journal early s4 executed 1500-2\n");
+                              "journal early s4 executed 1500-2\n"
+                              "journal ended s2 failed\n");
     flush(f, "1002-0", 1500);
     assert_recorded_only(&f->sink, "total", "");
+}
+
+/* What ends, is opened anew or finds its signal between two parts is told by that, and not once more. */
+static void test_ledger_write_back_goes_on_while_signals_change(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    for (int i = 0; i < 6; i++) {
+        char entry[32], id[32];
+
+        (void)snprintf(entry, sizeof(entry), "1000-%d", i);
+        (void)snprintf(id, sizeof(id), "s%d", i);
+        feed_signal(f, entry, id, "buy", NULL);
+    }
+    feed_result(f, "1500-0", "r0", "s0", "executed");
+    feed_result(f, "1500-1", "r1", "e1", "executed");
+    feed_result(f, "1500-2", "r2", "e2", "executed");
+    flush(f, "1000-5", 1500);
+    ledger_write_back(f->ledger, &f->sink.sink);
+    recording_sink_reset(&f->sink);
+    assert_true(ledger_write_back_on(f->ledger, 1, &f->sink.sink));
+    assert_recorded_only(&f->sink, "journal", "journal received s1 1000-1 buy\n");
+    feed_result(f, "1600-0", "r3", "s1", "executed");
+    feed_result(f, "1600-1", "r4", "s2", "executed"); /* the next in turn */
+    feed_signal(f, "1601-0", "e1", "buy", NULL);      /* its result, likewise */
+    recording_sink_reset(&f->sink);
+    write_back_rest(f);
+    assert_recorded_only(&f->sink, "journal",
+                         "journal received s3 1000-3 buy\njournal received s4 1000-4 buy\n"
+                         "journal received s5 1000-5 buy\njournal early e2 executed 1500-2\n"
+                         "journal ended s0 processed\njournal ended s1 processed\n"
+                         "journal ended s2 processed\njournal ended e1 processed\n");
+    recording_sink_reset(&f->sink);
+    assert_false(ledger_write_back_on(f->ledger, 100, &f->sink.sink));
+    assert_recorded(&f->sink, "");
+}
+
+static void test_ledger_write_back_ends_with_a_reset(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    feed_signal(f, "1000-0", "s1", "buy", NULL);
+    feed_signal(f, "1000-1", "s2", "buy", NULL);
+    feed_result(f, "1500-0", "r1", "s1", "executed");
+    feed_result(f, "1500-1", "r2", "s3", "executed");
+    ledger_write_back(f->ledger, &f->sink.sink);
+    ledger_reset(f->ledger);
+    assert_false(ledger_write_back_on(f->ledger, 1, &f->sink.sink));
 }
 
 /* What comes back with an older stream is not kept a second time. */
@@ -391,7 +452,7 @@ static void test_ledger_write_back_trims_results_before_the_oldest_kept(void **s
     feed_result(f, "1501-0", "r2", "s2", "executed");
     flush(f, "0-0", 1600);
     recording_sink_reset(&f->sink);
-    ledger_write_back(f->ledger, &f->sink.sink);
+    write_back(f);
     flush(f, "0-0", 1700);
     assert_recorded_only(&f->sink, "trim results", "trim results 1500-0\n");
 }
@@ -419,6 +480,8 @@ int main(void)
         TEST(test_ledger_load_early_does_not_count_twice_what_was_due),
         TEST(test_ledger_load_result_knows_its_id_again),
         TEST(test_ledger_write_back_tells_all_that_a_start_needs),
+        TEST(test_ledger_write_back_goes_on_while_signals_change),
+        TEST(test_ledger_write_back_ends_with_a_reset),
         TEST(test_ledger_write_back_trims_results_before_the_oldest_kept),
     };
 
