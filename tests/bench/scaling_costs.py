@@ -1,0 +1,61 @@
+"""The one table of what the estimate of docs/SCALING.md rests on: each value with what it is. All of them were measured by
+`scripts/bench scaling --measure`, which prints them beside those that it finds: Redis 7.0.15 with its append-only file written
+each second, on a unix socket."""
+
+from dataclasses import make_dataclass
+
+ROWS = (
+    # µs of the thread of Redis
+    ("loop_us", 5.8, "a round of its loop"),
+    ("call_us", 3.8, "a call: to read it, to answer it"),
+    ("xadd_signal_us", 2.4, "XADD of a signal, in a pipeline"),
+    ("xreadgroup_call_us", 4.3, "XREADGROUP, beyond a call"),
+    ("xreadgroup_us", 2.4, "XREADGROUP, an entry"),
+    ("waiting_us", 0.1, "each executor that waits, at an XADD"),
+    ("xadd_result_us", 2.4, "XADD of a result"),
+    ("xack_us", 0.35, "XACK, an entry"),
+    ("claim_us", 1.9, "SET NX EX, with which an executor claims a signal"),
+    ("xadd_report_us", 4.4, "XADD of a report"),
+    ("xadd_trade_us", 2.5, "XADD of a trade update"),
+    ("xread_call_us", 2.8, "the daemon's XREAD, beyond a call"),
+    ("xread_us", 0.5, "XREAD, an entry"),
+    ("commit_us", 56.0, "the script call that stores a batch, beyond a call"),
+    ("commit_signal_us", 0.4, "in it a signal with its result, in order"),
+    ("commit_shuffled_us", 1.35, "the same, results shuffled within 1,000"),
+    ("commit_report_us", 5.1, "in it a report that changes one field"),
+    ("commit_change_us", 22.1, "in it a change of state with its event, besides"),
+    ("trade_us", 11.8, "a trade update, read and stored"),
+    # µs of the daemon
+    ("daemon_read_us", 10.0, "daemon: an answer to XREAD"),
+    ("daemon_batch_us", 10.0, "daemon: a batch"),
+    ("daemon_signal_us", 1.5, "daemon: a signal with its result"),
+    ("daemon_report_us", 2.7, "daemon: a report"),
+    ("daemon_change_us", 7.8, "daemon: a change of state, besides"),
+    ("daemon_trade_us", 4.1, "daemon: a trade update"),
+    ("scrape_series_us", 0.037, "daemon: a series of a scrape (docs/PERFORMANCE.md)"),
+    # the machine
+    ("wake_us", 10.0, "from an answer until whoever waits for it runs"),
+    # bytes written to the append-only file
+    ("aof_signal_bytes", 195.0, "AOF: XADD of a signal"),
+    ("aof_taken_bytes", 183.0, "AOF: XREADGROUP, an entry: it is written as XCLAIM"),
+    ("aof_acked_bytes", 13.0, "AOF: XACK, an entry"),
+    ("aof_result_bytes", 214.0, "AOF: XADD of a result"),
+    ("aof_claim_bytes", 106.0, "AOF: a claim"),
+    ("aof_signal_daemon_bytes", 69.0, "AOF: of the daemon, a signal with its result in a large batch"),
+    ("aof_report_bytes", 450.0, "AOF: XADD of a report"),
+    ("aof_report_daemon_bytes", 73.0, "AOF: of the daemon, a report"),
+    ("aof_change_bytes", 670.0, "AOF: of the daemon, a change of state"),
+    ("aof_trade_bytes", 217.0, "AOF: XADD of a trade update"),
+    ("aof_trade_daemon_bytes", 305.0, "AOF: of the daemon, a trade update"),
+    # bytes in the memory of Redis
+    ("memory_signal_bytes", 56.0, "memory: a signal in its stream"),
+    ("memory_taken_bytes", 85.0, "memory: a signal that an executor has taken and not acknowledged"),
+    ("memory_result_bytes", 68.0, "memory: a result in its stream"),
+    ("memory_report_bytes", 82.0, "memory: a report in its stream"),
+    ("memory_trade_bytes", 61.0, "memory: a trade update in its stream"),
+    ("memory_claim_bytes", 165.0, "memory: a claim"),
+    ("memory_journal_bytes", 79.0, "memory: a signal in the journal, for signals.dedup_ms"),
+    ("memory_instance_bytes", 4000.0, "memory: an instance"),
+)
+
+Costs = make_dataclass("Costs", [(name, float, value) for name, value, _ in ROWS], frozen=True)
