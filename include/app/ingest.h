@@ -1,6 +1,10 @@
 /* Taking in: keeps one read of the streams under way, hands each entry to the core, and judges what time
  * has done once it is known what was waiting.
  *
+ * While there is more than one read brings, the next one is asked for before what the last has brought is
+ * taken in, so that Redis and this process work at the same time. A read belongs to the positions that it was
+ * asked behind: where something else has moved one of them since, nothing of it is taken in.
+ *
  * A position is what has been taken in; it goes out with the batch that holds the effects. A horizon is the
  * Redis time up to which a stream is known to have been read to its end: nothing is judged late beyond it. */
 #pragma once
@@ -47,9 +51,7 @@ struct ingest {
     struct redis_stream *reader;
     struct redis_stream_names names[STREAM_KINDS];
     struct ingest_stream streams[STREAM_KINDS];
-    uint32_t asked_mask;
-    bool is_skipping; /* nothing more of the read under way is taken in */
-    int64_t asked_ms; /* Redis time when the read under way was sent */
+    bool is_skipping; /* nothing more of this read is taken in */
     int64_t quick_ms; /* monotonic: the last read that did not wait */
     struct loop_timer *retry;
     bool probing;

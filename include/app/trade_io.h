@@ -43,6 +43,8 @@ void trade_io_take(struct trade_io *io, const struct entry *entry);
 void trade_io_go_on(struct trade_io *io);
 /* Reading should wait. */
 bool trade_io_is_full(const struct trade_io *io);
+/* It need not when COUNT updates more have been taken. */
+bool trade_io_has_room(const struct trade_io *io, uint32_t count);
 /* An update's batch is stored. All in monotonic microseconds. */
 void trade_io_stored(struct trade_io *io, struct slice trade_id, int64_t read_us, int64_t sent_us,
                      int64_t stored_us);

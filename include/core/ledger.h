@@ -83,6 +83,8 @@ void ledger_on_rejected(struct ledger *ledger, enum stream_kind stream, struct s
 /* As many open signals, with the duplicates that wait with them, as max_tracked: read no further signals.
  * While results wait for their signal it is twice as many. */
 bool ledger_is_full(const struct ledger *ledger);
+/* It will not be full when COUNT signals more have been taken in, whatever they are. */
+bool ledger_has_room(const struct ledger *ledger, uint32_t count);
 
 /* The next moment at which ledger_expire or ledger_collect_late has something to do, which may have passed
  * while a horizon lags, and is not before the end of a hold; INT64_MAX for never. */

@@ -19,6 +19,7 @@
 
 static void on_up(void *ctx);
 static void on_down(void *ctx, const char *reason, bool was_up);
+static void on_begin(void *ctx, const struct redis_read_result *result);
 static void on_entry(void *ctx, const struct entry *entry);
 static void on_done(void *ctx, const struct redis_read_result *result);
 static void on_retry(void *ctx);
@@ -36,7 +37,7 @@ void ingest_init(struct ingest *in, struct daemon *d)
         (struct redis_stream_names){d->names.stream[STREAM_TRADES], trade_entry_names, TRADE_FIELDS};
     struct redis_link_options options;
     daemon_link_options(d, "mt5stated-read", &options);
-    struct redis_stream_events events = {on_up, on_down, on_entry, on_done};
+    struct redis_stream_events events = {on_up, on_down, on_begin, on_entry, on_done};
     in->reader = redis_stream_new(d->loop, &options, in->names, &events, in);
     in->retry = loop_timer_new(d->loop, on_retry, in);
     for (int k = 0; k < STREAM_KINDS; k++)
@@ -370,31 +371,70 @@ static int64_t block_ms(struct ingest *in)
     return 0;
 }
 
+/* May a read be sent now? */
+static bool may_read(const struct ingest *in)
+{
+    const struct daemon *d = in->d;
+    return lead_is_active(&d->lead) && !d->stopping && !commit_is_full(&d->commit) &&
+           redis_link_is_up(redis_stream_link(in->reader));
+}
+
+static void send_read(struct ingest *in, struct redis_read *read)
+{
+    read->count = in->d->config->streams.batch;
+    read->asked_ms = daemon_now_ms(in->d);
+    if (redis_stream_read(in->reader, read))
+        loop_timer_set(in->retry, RETRY_MS);
+}
+
 void ingest_go_on(struct ingest *in)
 {
     struct daemon *d = in->d;
-    if (!lead_is_active(&d->lead) || d->stopping || redis_stream_is_reading(in->reader) ||
-        commit_is_full(&d->commit) || !redis_link_is_up(redis_stream_link(in->reader)))
+    struct redis_read read = {0};
+    if (redis_stream_is_reading(in->reader) || !may_read(in))
         return;
-    uint32_t mask = 0;
-    struct stream_id after[STREAM_KINDS];
     for (int k = 0; k < STREAM_KINDS; k++) {
         struct ingest_stream *s = &in->streams[k];
-        after[k] = s->read;
+        read.after[k] = s->read;
         bool wait = s->wrong_type || (k == STREAM_SIGNALS && ledger_is_full(d->ledger)) ||
                     (k == STREAM_TRADES && trade_io_is_full(&d->trade_io));
         if (!wait)
-            mask |= 1U << k;
+            read.mask |= 1U << k;
     }
-    if (!mask) {
+    if (!read.mask) {
         loop_timer_set(in->retry, RETRY_MS);
         return;
     }
+    read.block_ms = block_ms(in);
+    send_read(in, &read);
+}
+
+/* Asks for what is behind RESULT, of which nothing has been taken in: where the same streams will be read
+ * then, whatever it is. */
+static void read_ahead(struct ingest *in, const struct redis_read_result *result)
+{
+    const struct daemon *d = in->d;
+    struct redis_read read = {.mask = result->read.mask};
+    if (!redis_read_is_full(result) || !may_read(in) ||
+        !ledger_has_room(d->ledger, result->entries[STREAM_SIGNALS]) ||
+        !trade_io_has_room(&d->trade_io, result->entries[STREAM_TRADES]))
+        return;
+    for (int k = 0; k < STREAM_KINDS; k++)
+        if (!(read.mask & 1U << k) != in->streams[k].wrong_type)
+            return;
+    memcpy(read.after, result->last, sizeof read.after);
+    send_read(in, &read);
+}
+
+static void on_begin(void *ctx, const struct redis_read_result *result)
+{
+    struct ingest *in = ctx;
     in->is_skipping = false;
-    in->asked_mask = mask;
-    in->asked_ms = daemon_now_ms(d);
-    if (redis_stream_read(in->reader, mask, after, d->config->streams.batch, block_ms(in)))
-        loop_timer_set(in->retry, RETRY_MS);
+    for (int k = 0; k < STREAM_KINDS; k++)
+        if (result->read.mask & 1U << k && stream_id_compare(result->read.after[k], in->streams[k].read) != 0)
+            in->is_skipping = true;
+    if (result->is_whole && !in->is_skipping)
+        read_ahead(in, result);
 }
 
 static void on_read_error(struct ingest *in, const struct redis_read_result *result)
@@ -430,9 +470,9 @@ static void on_done(void *ctx, const struct redis_read_result *result)
     }
     for (int k = 0; k < STREAM_KINDS; k++) {
         struct ingest_stream *s = &in->streams[k];
-        s->at_end = (in->asked_mask & 1U << k) && result->entries[k] < (uint64_t)in->d->config->streams.batch;
+        s->at_end = (result->read.mask & 1U << k) && result->entries[k] < (uint64_t)result->read.count;
         if (s->at_end)
-            s->horizon_ms = in->asked_ms;
+            s->horizon_ms = result->read.asked_ms;
     }
     trade_io_go_on(&in->d->trade_io);
     ingest_judge(in);

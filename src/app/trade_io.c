@@ -99,6 +99,11 @@ bool trade_io_is_full(const struct trade_io *io)
     return io->count >= WAITING_MAX;
 }
 
+bool trade_io_has_room(const struct trade_io *io, uint32_t count)
+{
+    return io->count + count < WAITING_MAX;
+}
+
 static void grow(struct trade_io *io)
 {
     uint32_t cap = io->cap ? io->cap * 2 : 64;

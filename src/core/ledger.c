@@ -113,14 +113,24 @@ void ledger_hold(struct ledger *l, int64_t until_ms)
         l->hold_ms = until_ms;
 }
 
+static uint64_t count_held(const struct ledger *l)
+{
+    return (uint64_t)l->open.count + l->open.duplicate_count;
+}
+
 bool ledger_is_full(const struct ledger *l)
 {
-    uint64_t held = (uint64_t)l->open.count + l->open.duplicate_count;
+    uint64_t held = count_held(l);
 
     /* A result that waits is for a signal that has not been read: that one must be, or it would be given up.
      */
     return held >= l->options.max_tracked &&
            (l->early.count == 0 || held >= 2 * (uint64_t)l->options.max_tracked);
+}
+
+bool ledger_has_room(const struct ledger *l, uint32_t count)
+{
+    return count_held(l) + count < l->options.max_tracked;
 }
 
 bool ledger_is_open(const struct ledger *l, struct slice signal_id)

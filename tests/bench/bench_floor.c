@@ -143,6 +143,28 @@ static void store_report(struct floor *f, struct sink *sink, const struct entry 
     sink->ops->record_set(sink->ctx, RECORD_METRICS, id, metrics, ARRAY_LEN(metrics));
 }
 
+static void ask(struct floor *f, const struct stream_id after[STREAM_KINDS], int64_t block_ms)
+{
+    struct redis_read read = {
+        .mask = 1U << STREAM_SIGNALS | 1U << STREAM_RESULTS, .count = 1000, .block_ms = block_ms};
+    if (f->mode == FLOOR_LIVE)
+        read.mask |= 1U << STREAM_REPORTS;
+    memcpy(read.after, after, sizeof read.after);
+    (void)redis_stream_read(f->reader, &read);
+}
+
+static bool may_read(const struct floor *f)
+{
+    return batch_bytes(f->filling) < (160U << 10);
+}
+
+static void on_begin(void *ctx, const struct redis_read_result *result)
+{
+    struct floor *f = ctx;
+    if (result->is_whole && redis_read_is_full(result) && may_read(f))
+        ask(f, result->last, 0);
+}
+
 static void on_entry(void *ctx, const struct entry *entry)
 {
     struct floor *f = ctx;
@@ -175,13 +197,9 @@ static void on_done(void *ctx, const struct redis_read_result *result)
 
 static void go_on(struct floor *f)
 {
-    uint32_t mask = 1U << STREAM_SIGNALS | 1U << STREAM_RESULTS;
-    if (f->mode == FLOOR_LIVE)
-        mask |= 1U << STREAM_REPORTS;
     send_batch(f);
-    if (f->results < f->wanted && !redis_stream_is_reading(f->reader) &&
-        batch_bytes(f->filling) < (160U << 10))
-        (void)redis_stream_read(f->reader, mask, f->read, 1000, f->mode == FLOOR_READ ? 0 : 1000);
+    if (f->results < f->wanted && !redis_stream_is_reading(f->reader) && may_read(f))
+        ask(f, f->read, f->mode == FLOOR_READ ? 0 : 1000);
 }
 
 static void on_up(void *ctx)
@@ -267,7 +285,7 @@ int main(int argc, char **argv)
     f.kept = calloc(KEPT, sizeof *f.kept);
     f.open = calloc(OPEN, sizeof *f.open);
     struct redis_link_events link_events = {.up = on_link_up, .down = on_down};
-    struct redis_stream_events stream_events = {on_up, on_down, on_entry, on_done};
+    struct redis_stream_events stream_events = {on_up, on_down, on_begin, on_entry, on_done};
     f.link = redis_link_new(f.loop, &options, &link_events, &f);
     f.reader = redis_stream_new(f.loop, &options, names, &stream_events, &f);
     redis_link_start(f.link);

@@ -361,7 +361,7 @@ void shell_kill(struct shell *sh)
     sim_note(sh->sim, "%s dies", sh->name);
     drop_calls(sh);
     sh->is_running = sh->is_up = false;
-    sh->reading.is_going = false;
+    sh->reading.is_going = sh->ahead.is_going = false;
 }
 
 void shell_stop(struct shell *sh)

@@ -83,7 +83,7 @@ struct shell_stream {
 };
 
 struct reading {
-    bool is_going, is_executed, is_skipping;
+    bool is_going, is_executed, is_refused, is_begun, is_skipping;
     uint32_t mask;
     struct stream_id after[STREAM_KINDS];
     int64_t asked_ms, until_ms;
@@ -148,8 +148,8 @@ struct shell {
 
     /* ingest */
     struct shell_stream streams[STREAM_KINDS];
-    struct reading reading;
-    int64_t read_retry_ms;
+    struct reading reading, ahead; /* ahead: asked for while the other is taken in */
+    int64_t read_retry_ms, read_stuck_until_ms;
     bool is_probing;
     struct stream_id late[PROBE_MAX];
     size_t late_count;
@@ -189,6 +189,8 @@ void shell_stop(struct shell *sh);
  * not. */
 void shell_lose_link(struct shell *sh);
 void shell_lose_reading(struct shell *sh);
+/* Nothing moves on the link for reading for so long, or until it is lost. */
+void shell_stall_reading(struct shell *sh, int64_t ms);
 /* The store carries out the next command that was sent; the daemon takes the next answer; timers. False where
  * there is nothing to do. */
 bool shell_execute(struct shell *sh);

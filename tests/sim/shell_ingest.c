@@ -40,12 +40,30 @@ bool entry_decode(enum stream_kind kind, const struct store_entry *stored, struc
     return true;
 }
 
+static void forget_reading(struct reading *reading)
+{
+    for (uint32_t i = reading->next; i < reading->count; i++)
+        entry_drop(reading->entries[i]);
+    reading->count = reading->next = 0;
+    reading->is_going = reading->is_executed = false;
+}
+
+void shell_stall_reading(struct shell *sh, int64_t ms)
+{
+    sim_note(sh->sim, "nothing moves on %s's link for reading for %" PRId64 " ms", sh->name, ms);
+    sh->read_stuck_until_ms = sh->store->now_ms + ms;
+}
+
+static bool is_stuck(const struct shell *sh)
+{
+    return !sh->is_running || sh->store->now_ms < sh->read_stuck_until_ms;
+}
+
 static void drop_reading(struct shell *sh)
 {
-    for (uint32_t i = sh->reading.next; i < sh->reading.count; i++)
-        entry_drop(sh->reading.entries[i]);
-    sh->reading.count = sh->reading.next = 0;
-    sh->reading.is_going = sh->reading.is_executed = false;
+    forget_reading(&sh->reading);
+    forget_reading(&sh->ahead);
+    sh->read_stuck_until_ms = 0;
 }
 
 void shell_lose_reading(struct shell *sh)
@@ -82,6 +100,8 @@ void ingest_clear(struct shell *sh)
     drop_reading(sh);
     free(sh->reading.entries);
     free(sh->reading.kinds);
+    free(sh->ahead.entries);
+    free(sh->ahead.kinds);
     for (int k = 0; k < STREAM_KINDS; k++)
         free(sh->streams[k].marks);
 }
@@ -285,26 +305,63 @@ static int64_t block_ms(const struct shell *sh)
     return left >= GRAIN_MS ? left : GRAIN_MS;
 }
 
+static bool may_read(const struct shell *sh)
+{
+    return lead_is_active(sh) && !sh->is_stopping && !commit_is_full(sh) && !sh->read_retry_ms;
+}
+
+static void send_read(struct shell *sh, struct reading *reading, uint32_t mask, int64_t wait_ms)
+{
+    memset(reading->counts, 0, sizeof(reading->counts));
+    reading->mask = mask;
+    reading->is_going = true;
+    reading->is_executed = reading->is_refused = reading->is_begun = reading->is_skipping = false;
+    reading->asked_ms = shell_now_ms(sh);
+    reading->until_ms = sh->store->now_ms + wait_ms;
+}
+
 void ingest_go_on(struct shell *sh)
 {
-    struct reading *reading = &sh->reading;
     uint32_t mask = 0;
 
-    if (!lead_is_active(sh) || sh->is_stopping || reading->is_going || commit_is_full(sh) ||
-        sh->read_retry_ms)
+    if (sh->reading.is_going || !may_read(sh))
         return;
     for (int k = 0; k < STREAM_KINDS; k++) {
-        reading->after[k] = sh->streams[k].read;
+        sh->reading.after[k] = sh->streams[k].read;
         if (!(k == STREAM_SIGNALS && ledger_is_full(sh->ledger)) &&
             !(k == STREAM_TRADES && trade_io_is_full(sh)))
             mask |= 1U << k;
-        reading->counts[k] = 0;
     }
-    reading->mask = mask;
-    reading->is_going = true;
-    reading->is_executed = reading->is_skipping = false;
-    reading->asked_ms = shell_now_ms(sh);
-    reading->until_ms = sh->store->now_ms + block_ms(sh);
+    send_read(sh, &sh->reading, mask, block_ms(sh));
+}
+
+static void read_ahead(struct shell *sh)
+{
+    const struct reading *reading = &sh->reading;
+    bool is_full = false;
+
+    for (int k = 0; k < STREAM_KINDS; k++)
+        is_full = is_full || reading->counts[k] >= sh->sim->settings.read_count;
+    if (!is_full || !may_read(sh) || !ledger_has_room(sh->ledger, reading->counts[STREAM_SIGNALS]) ||
+        !trade_io_has_room(sh, reading->counts[STREAM_TRADES]) || reading->mask != (1U << STREAM_KINDS) - 1)
+        return;
+    memcpy(sh->ahead.after, reading->after, sizeof(reading->after));
+    for (uint32_t i = 0; i < reading->count; i++)
+        sh->ahead.after[reading->kinds[i]] = reading->entries[i]->id;
+    send_read(sh, &sh->ahead, reading->mask, 0);
+}
+
+static void on_begin(struct shell *sh)
+{
+    struct reading *reading = &sh->reading;
+
+    reading->is_begun = true;
+    for (int k = 0; k < STREAM_KINDS; k++) {
+        if (reading->mask & 1U << k && stream_id_compare(reading->after[k], sh->streams[k].read) != 0)
+            reading->is_skipping = true;
+    }
+    if (!reading->is_skipping)
+        read_ahead(sh);
 }
 
 static void add_reading(struct reading *reading, enum stream_kind kind, struct store_entry *entry)
@@ -328,12 +385,13 @@ static void on_read_error(struct shell *sh)
 
 bool shell_execute_read(struct shell *sh)
 {
-    struct reading *reading = &sh->reading;
+    struct reading *reading = sh->ahead.is_going ? &sh->ahead : &sh->reading;
 
-    if (!sh->is_running || !reading->is_going || reading->is_executed)
+    if (is_stuck(sh) || !reading->is_going || reading->is_executed)
         return false;
-    if (shell_is_refused(sh, CALL_KINDS, false)) {
-        on_read_error(sh);
+    reading->is_refused = shell_is_refused(sh, CALL_KINDS, false);
+    if (reading->is_refused) {
+        reading->is_executed = true;
         return true;
     }
     for (int k = 0; k < STREAM_KINDS; k++) {
@@ -351,20 +409,20 @@ bool shell_execute_read(struct shell *sh)
     return reading->is_executed;
 }
 
-static void on_read(struct shell *sh)
+static void on_read(struct shell *sh, const struct reading *reading)
 {
     if (!lead_is_active(sh))
         return;
-    if (sh->reading.is_skipping) {
+    if (reading->is_skipping) {
         ingest_go_on(sh);
         return;
     }
     for (int k = 0; k < STREAM_KINDS; k++) {
         struct shell_stream *s = &sh->streams[k];
 
-        s->at_end = (sh->reading.mask & 1U << k) && sh->reading.counts[k] < sh->sim->settings.read_count;
+        s->at_end = (reading->mask & 1U << k) && reading->counts[k] < sh->sim->settings.read_count;
         if (s->at_end)
-            s->horizon_ms = sh->reading.asked_ms;
+            s->horizon_ms = reading->asked_ms;
     }
     trade_io_go_on(sh);
     ingest_judge(sh);
@@ -372,12 +430,31 @@ static void on_read(struct shell *sh)
     ingest_go_on(sh);
 }
 
+/* The next one, if it was asked for, is the one that is under way now. */
+static void end_reading(struct shell *sh)
+{
+    struct reading ended = sh->reading;
+
+    ended.count = ended.next = 0;
+    ended.is_going = ended.is_executed = false;
+    sh->reading = sh->ahead;
+    sh->ahead = ended;
+    on_read(sh, &ended);
+}
+
+/* A reply comes as a whole but for a large one: here any of them may be taken in bit by bit. */
 bool shell_deliver_read(struct shell *sh, uint32_t most)
 {
     struct reading *reading = &sh->reading;
 
-    if (!sh->is_running || !reading->is_going || !reading->is_executed)
+    if (is_stuck(sh) || !reading->is_going || !reading->is_executed)
         return false;
+    if (reading->is_refused) {
+        on_read_error(sh);
+        return true;
+    }
+    if (!reading->is_begun)
+        on_begin(sh);
     for (; most > 0 && reading->next < reading->count; most--) {
         uint32_t i = reading->next++;
         struct store_entry *entry = reading->entries[i];
@@ -385,11 +462,8 @@ bool shell_deliver_read(struct shell *sh, uint32_t most)
         on_entry(sh, reading->kinds[i], entry);
         entry_drop(entry);
     }
-    if (reading->next < reading->count)
-        return true;
-    reading->count = reading->next = 0;
-    reading->is_going = reading->is_executed = false;
-    on_read(sh);
+    if (reading->next == reading->count)
+        end_reading(sh);
     return true;
 }
 

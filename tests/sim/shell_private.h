@@ -49,6 +49,7 @@ bool entry_decode(enum stream_kind kind, const struct store_entry *stored, struc
 void trade_io_take(struct shell *sh, struct store_entry *entry);
 void trade_io_go_on(struct shell *sh);
 bool trade_io_is_full(const struct shell *sh);
+bool trade_io_has_room(const struct shell *sh, uint32_t count);
 void trade_io_reset(struct shell *sh);
 void trade_on_looked_up(struct shell *sh, const struct call *call, bool lost);
 void trade_look_up(const struct store *store, struct call *call);

@@ -16,6 +16,11 @@ bool trade_io_is_full(const struct shell *sh)
     return sh->item_count >= WAITING_MAX;
 }
 
+bool trade_io_has_room(const struct shell *sh, uint32_t count)
+{
+    return sh->item_count + count < WAITING_MAX;
+}
+
 void trade_io_reset(struct shell *sh)
 {
     for (uint32_t i = 0; i < sh->item_count; i++)

@@ -221,9 +221,24 @@ static bool is_behind(const struct run *run)
     return !run->shells[0].has_state || applied < run->shells[0].applied;
 }
 
+static void act(struct run *run)
+{
+    uint32_t agent = world_act(&run->world);
+    char id[32];
+
+    if (agent == UINT32_MAX)
+        return;
+    world_format_agent(id, agent);
+    for (int i = 0; i < SHELLS; i++) {
+        if (rng_chance(&run->sim.rng, 70))
+            shell_notify(&run->shells[i], slice_text(id));
+    }
+}
+
 static void lose_data(struct run *run, bool wiped)
 {
     struct sim *sim = &run->sim;
+    bool is_unnoticed = false;
 
     if (!wiped && (!run->has_snapshot || !is_behind(run)))
         return;
@@ -235,6 +250,10 @@ static void lose_data(struct run *run, bool wiped)
         if (run->shells[i].is_up && (!wiped || rng_chance(&sim->rng, 70))) {
             carry_out_some(run, &run->shells[i]);
             shell_lose_link(&run->shells[i]);
+        } else if (rng_chance(&sim->rng, 50)) {
+            run->shells[i].read_retry_ms = sim->now_ms + 1;
+            run->shells[i].lease_at_ms = sim->now_ms + rng_between(&sim->rng, 1, 80);
+            is_unnoticed = true;
         }
     }
     sim_note(sim, "the store %s", wiped ? "is wiped" : "is rolled back");
@@ -245,9 +264,11 @@ static void lose_data(struct run *run, bool wiped)
         store_copy(&run->store, &run->snapshot);
     run->has_snapshot = false;
     pass_time(run, 1); /* no ID comes twice */
+    checks_lose_data(&run->checks, &run->shells[0]);
+    for (int some = is_unnoticed ? 40 : 0; some > 0; some--)
+        act(run);
     if (rng_chance(&sim->rng, 50))
         run->quiet_until_ms = sim->now_ms + rng_between(&sim->rng, 100, 2000);
-    checks_lose_data(&run->checks, &run->shells[0]);
 }
 
 /* Others trim or delete a stream that the daemon reads, or destroy the group in it. What was read is taken
@@ -301,7 +322,9 @@ static void go_wrong(struct run *run)
             lose_link(run, sh);
         break;
     case 1:
-        if (s->loses_links && sh->is_running)
+        if (s->loses_links && sh->is_running && rng_chance(rng, 50))
+            shell_stall_reading(sh, rng_between(rng, 1, 2000));
+        else if (s->loses_links && sh->is_running)
             shell_lose_reading(sh);
         break;
     case 2:
@@ -333,20 +356,6 @@ static void go_wrong(struct run *run)
         if (s->has_second)
             cut_off_active(run);
         break;
-    }
-}
-
-static void act(struct run *run)
-{
-    uint32_t agent = world_act(&run->world);
-    char id[32];
-
-    if (agent == UINT32_MAX)
-        return;
-    world_format_agent(id, agent);
-    for (int i = 0; i < SHELLS; i++) {
-        if (rng_chance(&run->sim.rng, 70))
-            shell_notify(&run->shells[i], slice_text(id));
     }
 }
 
@@ -401,6 +410,8 @@ static void take_step(struct run *run)
     /* Where data was lost the links are not well either. */
     if (run->shells[0].phase == PHASE_ROLLBACK && sim->settings.loses_links && rng_chance(rng, 5))
         lose_link(run, &run->shells[0]);
+    else if (run->shells[0].phase == PHASE_ROLLBACK && sim->settings.loses_links && rng_chance(rng, 10))
+        shell_stall_reading(&run->shells[0], rng_between(rng, 1, 500));
     for (int i = 0; i < SHELLS; i++)
         checks_look_at_daemon(&run->checks, &run->shells[i]);
 }
@@ -420,6 +431,7 @@ static void settle(struct run *run)
         shell_kill(&run->shells[1]);
     if (!sh->is_running || sh->is_stopping)
         start_again(run, sh);
+    shell_stall_reading(sh, 0);
     while (run->sim.now_ms < until_ms && !run->sim.failed) {
         run->sim.step++;
         shell_tick(sh);
