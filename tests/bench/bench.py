@@ -64,16 +64,14 @@ class Bench:
         self.daemon, self.floor, self.peers = arguments.daemon, arguments.floor, arguments.peers
         self.latency = self.floor.with_name("bench_latency")
         self.sizes = QUICK if arguments.quick else Sizes()
+        self.is_quick = arguments.quick
         self.rounds = 1 if arguments.quick else arguments.rounds
         self.folder = pathlib.Path(folder) / "stage"
         self.folder.mkdir()
         self.stock = Stock(folder)
 
-    def told_runs(self):
-        return f"{self.rounds} runs each, in turn" if self.rounds > 1 else "one run each"
-
-    def told_rounds(self):
-        return f"The fastest of {self.told_runs()}."
+    def told_rounds(self, which="fastest"):
+        return f"The {which} of {self.rounds} runs each, in turn." if self.rounds > 1 else "One run each."
 
 
 def write_to_document(table):
@@ -102,14 +100,15 @@ def read_arguments():
 def main():
     sys.stdout.reconfigure(line_buffering=True)
     arguments = read_arguments()
+    chosen = {name: measure for name, measure in SUBJECTS.items() if re.search(arguments.only, name)}
+    if not chosen:
+        sys.exit(f"bench: there is no such subject, but {' '.join(SUBJECTS)}")
     missed = []
     if arguments.realtime:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))     # and so is whatever is started from here
     with tempfile.TemporaryDirectory(prefix="mt5stated-bench-") as folder:
         bench = Bench(arguments, folder)
-        for name, measure in SUBJECTS.items():
-            if not re.search(arguments.only, name):
-                continue
+        for name, measure in chosen.items():
             table = measure(bench)
             print(table.markdown() + "\n")
             missed += [f"{name}: {what}" for what in table.missed()]

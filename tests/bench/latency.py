@@ -61,7 +61,7 @@ def bench_latency(bench):
         ratios = [a / b for a, b in zip(ours, floor)]
         table.add(text, *(number(round(value)) for value in (*floor, *ours)), *(number(ratio) for ratio in ratios),
                   value=max(ratios[0] / 1.2, ratios[1] / 1.5), goal=Goal("at most 1.2 and 1.5 times", most=1))
-    table.notes.append(f"The least of {bench.told_runs()}. {bench.sizes.watched:,} each a run, by the clock, whether or not "
+    table.notes.append(f"{bench.told_rounds('least')} {bench.sizes.watched:,} each a run, by the clock, whether or not "
                        "those before are done. Whoever looks is told by Redis (client tracking), so nobody polls. It counts from "
                        "Redis' own TIME behind the XADD.")
     return table
@@ -130,6 +130,6 @@ def bench_beside(bench):
         first = first or p99
         table.add(way, number(round(p50)), number(round(p99)), number(p99 / first), value=p99 / first,
                   goal=at_most(2) if way.startswith("mt5stated") else None)
-    table.notes.append(f"The least of {bench.told_runs()}. {sum(len(run) for run in found['mt5stated, in a drain']):,} orders "
+    table.notes.append(f"{bench.told_rounds('least')} {sum(len(run) for run in found['mt5stated, in a drain']):,} orders "
                        "beside the daemon.")
     return table
