@@ -36,11 +36,12 @@ class Sizes:
     scraped: int = 10000            # instances
     scrapes: int = 20
     idle_s: int = 60
+    remembered: int = 10000         # instances with a full history
     most_instances: int = 100000
     most_open: int = 1000000
 
 
-QUICK = Sizes(signals=50000, peer_signals=10000, report_turns=40, watched=1000, scraped=1000, scrapes=5, idle_s=10,
+QUICK = Sizes(signals=50000, peer_signals=10000, report_turns=40, watched=1000, scraped=1000, scrapes=5, idle_s=10, remembered=1000,
               most_instances=10000, most_open=100000)
 
 # Each returns its Table.
