@@ -32,38 +32,43 @@ def is_taken_in(server, stream):
 
 def bench_memory(bench):
     sizes = bench.sizes
-    few, many = sizes.remembered // 10, sizes.remembered
+    few, many, half = sizes.remembered // 10, sizes.remembered, sizes.signals // 2
     given_back_s = 1 if bench.is_quick else 65       # what is free goes back to the system once a minute
     with Redis(bench.folder) as server, Daemon(bench.daemon, server, *PATIENT) as daemon:
         wait_until(server.is_taken, "the daemon")
         daemon.get("/metrics")
         empty = settled(daemon)
 
-        def feed(stream, commands):
+        def feed(stream, commands, seconds=1):
             server.feed(commands)
             wait_until(lambda: is_taken_in(server, stream), f"all of {stream}", seconds=600)
-            return settled(daemon)
+            return settled(daemon, seconds)
 
-        at_few = feed("instance_reports", reports(few, 0))
+        def have_histories(instances, seconds=1):
+            for turn in range(10, 10 * TRANSITIONS, 10):
+                server.feed(reports(instances, turn))
+            return feed("instance_reports", reports(instances, 10 * TRANSITIONS), seconds)
+
+        server.feed(reports(few, 0))
+        few_full = have_histories(few, given_back_s)
         at_many = feed("instance_reports", reports(many - few, 0, first=few))
-        for turn in range(10, 10 * TRANSITIONS, 10):
-            server.feed(reports(many, turn))
-        at_full = feed("instance_reports", reports(many, 10 * TRANSITIONS))
-        first = feed("trade_signals", signals(sizes.signals // 2))
-        second = feed("trade_signals", signals(sizes.signals // 2, first=sizes.signals // 2))
+        at_full = have_histories(many)
+        first = feed("trade_signals", signals(half))
+        second = feed("trade_signals", signals(half, first=half))
         whole = settled(daemon, given_back_s)
-    return memory_table(sizes, empty, (at_many - at_few) / (many - few), (at_full - at_many) / many,
-                        (second - first) / (sizes.signals // 2), whole,
-                        EMPTY + many * PER_INSTANCE + sizes.signals // 2 * 2 * PER_SIGNAL)
-
-
-def memory_table(sizes, empty, instance, full, signal, whole, whole_goal):
     table = Table("memory", "Resident memory of the daemon")
-    table.add("empty", f"{empty / 1e6:.1f} MB", value=empty, goal=bound(EMPTY, "10 MB"))
-    table.add("an instance", f"{number(instance)} bytes", value=instance, goal=bound(PER_INSTANCE, "2 KB"))
-    table.add(f"an instance after {TRANSITIONS} transitions", f"{number(instance + full)} bytes", value=instance + full,
-              goal=bound(PER_INSTANCE, "2 KB"))
-    table.add("an open signal", f"{number(signal)} bytes", value=signal, goal=bound(PER_SIGNAL, "128 bytes"))
-    table.add(f"all of it: {sizes.remembered:,} instances, {sizes.signals // 2 * 2:,} open signals", f"{whole / 1e6:.1f} MB",
-              value=whole, goal=bound(whole_goal, f"{whole_goal / 1e6:.1f} MB"))
+    table.add("empty", megabytes(empty), value=empty, goal=bound(EMPTY, "10 MB"))
+    for text, value, most, told in (
+            ("an instance", (at_many - few_full) / (many - few), PER_INSTANCE, "2 KB"),
+            (f"an instance after {TRANSITIONS} transitions", (at_full - few_full) / (many - few), PER_INSTANCE, "2 KB"),
+            ("an open signal", (second - first) / half, PER_SIGNAL, "128 bytes")):
+        table.add(text, f"{number(round(value))} bytes", value=value, goal=bound(most, told))
+    for instances, open_signals, value in ((few, 0, few_full), (many, 2 * half, whole)):
+        most = EMPTY + instances * PER_INSTANCE + open_signals * PER_SIGNAL
+        table.add(f"all of it: {instances:,} such instances, {open_signals:,} open signals", megabytes(value), value=value,
+                  goal=bound(most, megabytes(most)))
     return table
+
+
+def megabytes(value):
+    return f"{value / 1e6:.1f} MB"
