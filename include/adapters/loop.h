@@ -43,6 +43,11 @@ void loop_timer_free(struct loop_timer *timer);
 /* Fires once DELAY_MS from now, never earlier (0 or less: as soon as the loop goes on); replaces what was set
  * before. */
 void loop_timer_set(struct loop_timer *timer, int64_t delay_ms);
+/* Fires about DELAY_MS from now, where the monotonic clock shows a multiple of GRAIN_MS (above 0): up to
+ * GRAIN_MS earlier, or, for a shorter delay, later than asked. Timers of one grain share their wake-ups.
+ * Returns when, in us. */
+#define LOOP_GRAIN_MS 250 /* of what looks around all the time */
+int64_t loop_timer_set_aligned(struct loop_timer *timer, int64_t delay_ms, int64_t grain_ms);
 void loop_timer_stop(struct loop_timer *timer);
 bool loop_timer_is_set(const struct loop_timer *timer);
 

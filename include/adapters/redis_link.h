@@ -110,6 +110,9 @@ void redis_link_flush(struct redis_link *link);
  * as redis_link_command. */
 int redis_link_subscribe(struct redis_link *link, const struct slice *argv, size_t argc);
 
+/* Gives back the buffers that hold nothing; they are taken again as they are needed. Not from a callback. */
+void redis_link_give_back(struct redis_link *link);
+
 /* Counters since redis_link_new. */
 struct redis_link_stats {
     uint64_t connects;         /* times the link came up */

@@ -47,6 +47,8 @@ void commit_init(struct commit *c, struct daemon *d);
 void commit_clear(struct commit *c);
 /* After a reload. */
 void commit_configure(struct commit *c);
+/* Gives back the memory of batches that are empty. */
+void commit_give_back(struct commit *c);
 /* Forgets both batches; the next one follows APPLIED. */
 void commit_reset(struct commit *c, uint64_t applied);
 

@@ -107,6 +107,8 @@ struct batch *batch_new(const struct batch_options *options);
 void batch_free(struct batch *batch);
 /* Empties it for batch NUMBER. Big memory is given back. */
 void batch_reset(struct batch *batch, uint64_t number);
+/* Gives all of its memory back where it is empty; it takes some again as it is filled. */
+void batch_give_back(struct batch *batch);
 /* New options, from a reload: the text of the old ones may be gone. */
 void batch_configure(struct batch *batch, const struct batch_options *options);
 

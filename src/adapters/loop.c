@@ -1,8 +1,8 @@
 /* The event base, clocks, timers and signals.
  *
- * libevent's clock is coarse (4 ms), so a timer may come early where something else wakes the loop. Ours
- * compare with the exact clock and wait for the rest: whoever asks loop_now_ms in a timer finds the time to
- * have passed. Its cache of the time is off: with it, all timers are late by what the callbacks of a turn
+ * Whoever asks loop_now_ms in a timer finds the time to have passed. libevent is asked for its exact clock:
+ * with the coarse one (4 ms) a timer comes early and has to wait for the rest, in sleeps of 1 ms that wake us
+ * for nothing. Its cache of the time is off: with it, all timers are late by what the callbacks of a turn
  * took. */
 #include "loop_internal.h"
 
@@ -61,7 +61,7 @@ struct loop *loop_new(void)
         return NULL;
     }
     (void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV |
-                                            EVENT_BASE_FLAG_NO_CACHE_TIME);
+                                            EVENT_BASE_FLAG_NO_CACHE_TIME | EVENT_BASE_FLAG_PRECISE_TIMER);
 
     struct event_base *base = event_base_new_with_config(config);
 
@@ -181,6 +181,16 @@ void loop_timer_set(struct loop_timer *timer, int64_t delay_ms)
 
     timer->due_us = loop_now_us() + delay_us;
     add_event_us(timer->event, delay_us);
+}
+
+int64_t loop_timer_set_aligned(struct loop_timer *timer, int64_t delay_ms, int64_t grain_ms)
+{
+    int64_t now_us = loop_now_us(), grain_us = grain_ms * 1000;
+    int64_t due_us = (now_us + delay_ms * 1000) / grain_us * grain_us;
+
+    timer->due_us = due_us > now_us ? due_us : due_us + grain_us;
+    add_event_us(timer->event, timer->due_us - now_us);
+    return timer->due_us;
 }
 
 void loop_timer_stop(struct loop_timer *timer)

@@ -323,6 +323,11 @@ void redis_link_set_backoff(struct redis_link *link, int min_ms, int max_ms)
     link->options.reconnect_max_ms = max_ms;
 }
 
+void redis_link_give_back(struct redis_link *link)
+{
+    redis_wire_give_back(&link->wire);
+}
+
 void redis_link_get_stats(const struct redis_link *link, struct redis_link_stats *ret_stats)
 {
     *ret_stats = link->stats;

@@ -25,7 +25,6 @@ void redis_wire_init(struct redis_wire *wire, struct event_base *base, redis_wir
         .on_reply = on_reply,
         .ctx = ctx,
         .socket = REDIS_SOCKET_NONE,
-        .input = mem_new(INPUT_BYTES, 1),
     };
 }
 
@@ -54,7 +53,7 @@ static struct redisReader *new_reader(const struct redis_wire *wire)
 
     if (!reader)
         mem_fail();
-    reader->maxbuf = 0; /* its buffer is given back by give_back_memory */
+    reader->maxbuf = 0; /* its buffer is given back by give_back_reader */
     reader->privdata = wire->privdata;
     return reader;
 }
@@ -115,12 +114,22 @@ void redis_wire_set_functions(struct redis_wire *wire, const struct redisReplyOb
     replace_reader(wire);
 }
 
-static void give_back_memory(struct redis_wire *wire)
+static void give_back_reader(struct redis_wire *wire, size_t keep)
 {
     const redisReader *reader = wire->reader;
 
-    if (reader->ridx == -1 && reader->pos == reader->len && sdsalloc(reader->buf) > KEEP_BYTES)
+    if (reader->ridx == -1 && reader->pos == reader->len && sdsalloc(reader->buf) > keep)
         replace_reader(wire);
+}
+
+void redis_wire_give_back(struct redis_wire *wire)
+{
+    free(wire->input);
+    wire->input = NULL;
+    if (wire->out.len == 0)
+        buf_clear(&wire->out);
+    if (wire->reader)
+        give_back_reader(wire, 0);
 }
 
 static enum redis_wire_result take_replies(struct redis_wire *wire)
@@ -179,12 +188,14 @@ static enum redis_wire_result feed_input(struct redis_wire *wire, const char *da
         data += skipped ? skipped : part;
         len -= skipped ? skipped : part;
     }
-    give_back_memory(wire);
+    give_back_reader(wire, KEEP_BYTES);
     return REDIS_WIRE_FINE;
 }
 
 enum redis_wire_result redis_wire_receive(struct redis_wire *wire)
 {
+    if (!wire->input)
+        wire->input = mem_resize(NULL, INPUT_BYTES, 1);
     for (;;) {
         ssize_t n = redis_socket_receive(&wire->socket, wire->input, INPUT_BYTES);
 

@@ -30,7 +30,7 @@ struct redis_wire {
     struct redisReader *reader;
     const struct redisReplyObjectFunctions *functions; /* NULL: hiredis' own */
     void *privdata;
-    char *input;
+    char *input;        /* what one read may bring; NULL: nothing has been read of late */
     size_t reply_bytes; /* kept of the reply that is not complete yet */
     struct redis_clip clip;
     struct buf out;
@@ -63,4 +63,6 @@ enum redis_wire_result {
 enum redis_wire_result redis_wire_receive(struct redis_wire *wire);
 /* Sends what it can, and waits to send the rest. False where the socket is broken; see error. */
 bool redis_wire_flush(struct redis_wire *wire);
+/* Gives back the buffers that hold nothing. Not from a callback. */
+void redis_wire_give_back(struct redis_wire *wire);
 size_t redis_wire_unsent(const struct redis_wire *wire);

@@ -16,6 +16,8 @@
  * up for others. */
 #define FULL_BYTES ((size_t)160 << 10)
 #define RETRY_MS   200
+/* Of the text of a batch, which the link has copied. */
+#define RENDERED_KEEP_BYTES ((size_t)256 << 10)
 
 static const double roundtrip_bounds[] = {.0001, .00025, .0005, .001, .0025, .005, .01,
                                           .025,  .05,    .1,    .25,  .5,    1,    2.5};
@@ -58,6 +60,14 @@ void commit_configure(struct commit *c)
     struct batch_options options = options_of(c->d);
     batch_configure(c->filling, &options);
     batch_configure(c->sent, &options);
+}
+
+void commit_give_back(struct commit *c)
+{
+    batch_give_back(c->filling);
+    if (!c->has_sent)
+        batch_give_back(c->sent);
+    buf_clear(&c->rendered);
 }
 
 void commit_reset(struct commit *c, uint64_t applied)
@@ -346,13 +356,13 @@ static void send_batch(struct commit *c)
 {
     if (!c->has_sent || c->in_flight || !lead_may_write(&c->d->lead))
         return;
-    buf_reset(&c->rendered, (size_t)1 << 20);
     batch_render(c->sent, lead_token(&c->d->lead), lead_epoch(&c->d->lead), c->whole_script, &c->rendered);
     c->sent_us = loop_now_us();
     if (redis_link_send(c->d->link, buf_slice(&c->rendered), 1, 0, on_answer, c) == 0)
         c->in_flight = true;
     else
         loop_timer_set(c->retry, RETRY_MS);
+    buf_reset(&c->rendered, RENDERED_KEEP_BYTES);
 }
 
 static void on_retry(void *ctx)

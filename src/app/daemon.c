@@ -19,7 +19,7 @@
 /* How long a clean stop may take in all (SPEC §1.1: 5 s), how often the loop's delay is measured, and how
  * often memory that nobody uses is given back. */
 #define STOP_MS  4000
-#define DELAY_MS 100
+#define DELAY_MS LOOP_GRAIN_MS
 #define TIDY_MS  60000
 
 #define LINK_INFLIGHT_MAX ((size_t)1 << 20)
@@ -148,6 +148,10 @@ static void tell_windows(struct daemon *d)
 static void on_tidy(void *ctx)
 {
     struct daemon *d = ctx;
+    struct redis_link *links[] = {d->link, redis_stream_link(d->ingest.reader), d->follow.link};
+    commit_give_back(&d->commit);
+    for (size_t i = 0; i < ARRAY_LEN(links); i++)
+        redis_link_give_back(links[i]);
     memory_give_back();
     loop_timer_set(d->tidy_timer, TIDY_MS);
 }
@@ -159,8 +163,7 @@ static void on_delay(void *ctx)
     int64_t now_us = loop_now_us();
     int64_t late_us = now_us - d->delay_due_us;
     histogram_observe(&d->loop_delay, late_us > 0 ? (double)late_us / 1e6 : 0);
-    d->delay_due_us = now_us + DELAY_MS * 1000;
-    loop_timer_set(d->delay_timer, DELAY_MS);
+    d->delay_due_us = loop_timer_set_aligned(d->delay_timer, DELAY_MS, DELAY_MS);
     history_tick(&d->history, d);
     tell_windows(d);
     lead_tell_readiness(&d->lead);
@@ -437,8 +440,7 @@ int daemon_run(struct daemon *d)
     ingest_start(&d->ingest);
     follow_start(&d->follow);
     systemd_start(d->systemd);
-    d->delay_due_us = loop_now_us() + DELAY_MS * 1000;
-    loop_timer_set(d->delay_timer, DELAY_MS);
+    d->delay_due_us = loop_timer_set_aligned(d->delay_timer, DELAY_MS, DELAY_MS);
     loop_timer_set(d->tidy_timer, TIDY_MS);
     int r = loop_run(d->loop);
     if (r) {

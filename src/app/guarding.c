@@ -5,17 +5,18 @@
 #include "app/daemon.h"
 
 #define LOOK_LEAST_MS 5
-#define LOOK_MOST_MS  100
 
 static void on_timer(void *ctx);
 
 static void on_look(void *ctx)
 {
     struct guarding *g = ctx;
-    int64_t ms = g->guard.options.stall_ms / 4;
+    int64_t ms = g->guard.options.stall_ms / 8;
     guarding_look(g);
-    ms = ms < LOOK_MOST_MS ? ms : LOOK_MOST_MS;
-    loop_timer_set(g->look_timer, ms > LOOK_LEAST_MS ? ms : LOOK_LEAST_MS);
+    if (ms >= LOOP_GRAIN_MS)
+        (void)loop_timer_set_aligned(g->look_timer, LOOP_GRAIN_MS, LOOP_GRAIN_MS);
+    else
+        loop_timer_set(g->look_timer, ms > LOOK_LEAST_MS ? ms : LOOK_LEAST_MS);
 }
 
 void guarding_init(struct guarding *g, struct daemon *d)

@@ -41,6 +41,15 @@ static void ask_in(struct lead *lead, int64_t delay_ms)
     loop_timer_set(lead->timer, delay_ms);
 }
 
+/* A little early is fine. */
+static void renew_in(struct lead *lead, int64_t delay_ms)
+{
+    if (delay_ms >= 2 * LOOP_GRAIN_MS)
+        (void)loop_timer_set_aligned(lead->timer, delay_ms, LOOP_GRAIN_MS);
+    else
+        loop_timer_set(lead->timer, delay_ms);
+}
+
 static void enter(struct lead *lead, enum lead_phase phase)
 {
     static const char *const names[] = {"connecting", "standby", "loading", "rollback", "active"};
@@ -321,7 +330,7 @@ static void on_lease(void *ctx, void *object)
         return;
     }
     lead->lease_until_ms = lead->asked_ms + lease_ms(lead);
-    ask_in(lead, next_ask_ms(lead));
+    renew_in(lead, next_ask_ms(lead));
     on_held(lead, &answer);
 }
 

@@ -205,7 +205,11 @@ static void ask(struct poll *p)
 static void on_timer(void *ctx)
 {
     struct poll *p = ctx;
-    loop_timer_set(p->timer, p->d->config->redis.info_interval_ms);
+    int64_t interval_ms = p->d->config->redis.info_interval_ms;
+    if (interval_ms % LOOP_GRAIN_MS == 0)
+        (void)loop_timer_set_aligned(p->timer, interval_ms, LOOP_GRAIN_MS);
+    else
+        loop_timer_set(p->timer, interval_ms);
     if (redis_link_is_up(p->d->link) && !p->asking)
         ask(p);
 }

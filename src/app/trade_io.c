@@ -50,12 +50,16 @@ void trade_io_init(struct trade_io *io, struct daemon *d)
     trade_io_configure(io);
 }
 
+/* While there are no trades it looks for some once a second. */
 static void arm_probe(struct trade_io *io)
 {
-    if (io->d->config->trades.probe_per_sec > 0)
-        loop_timer_set(io->probe_timer, 1000 / io->d->config->trades.probe_per_sec + 1);
-    else
+    int64_t per_sec = io->d->config->trades.probe_per_sec;
+    if (per_sec <= 0)
         loop_timer_stop(io->probe_timer);
+    else if (io->stats.count == 0)
+        (void)loop_timer_set_aligned(io->probe_timer, 1000, LOOP_GRAIN_MS);
+    else
+        loop_timer_set(io->probe_timer, 1000 / per_sec + 1);
 }
 
 void trade_io_configure(struct trade_io *io)

@@ -63,19 +63,21 @@ void batch_close_group(struct batch *b)
     g->notices = b->notice_count - g->first_notice;
 }
 
+static void start(struct batch *b, const struct batch_options *options)
+{
+    *b = (struct batch){.options = *options, .sink = {&batch_sink_ops, b}};
+    map_init(&b->key_map, hash_key_random(), key_of, b);
+}
+
 struct batch *batch_new(const struct batch_options *options)
 {
     struct batch *b = mem_new(1, sizeof *b);
-    b->options = *options;
-    b->sink = (struct sink){&batch_sink_ops, b};
-    map_init(&b->key_map, hash_key_random(), key_of, b);
+    start(b, options);
     return b;
 }
 
-void batch_free(struct batch *b)
+static void free_content(struct batch *b)
 {
-    if (!b)
-        return;
     struct buf *const bufs[] = {&b->key_text,   &b->body,    &b->rejects, &b->tail,
                                 &b->field_text, &b->journal, &b->totals,  &b->meta};
     for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
@@ -88,7 +90,25 @@ void batch_free(struct batch *b)
     free(b->commands);
     free(b->notices);
     free(b->fields);
+}
+
+void batch_free(struct batch *b)
+{
+    if (!b)
+        return;
+    free_content(b);
     free(b);
+}
+
+void batch_give_back(struct batch *b)
+{
+    if (!batch_is_empty(b) || b->group_count)
+        return;
+    struct batch_options options = b->options;
+    uint64_t number = b->number;
+    free_content(b);
+    start(b, &options);
+    b->number = number;
 }
 
 void batch_reset(struct batch *b, uint64_t number)

@@ -81,6 +81,31 @@ static void test_timer_fires_never_early(void **state)
     }
 }
 
+static void test_timers_that_are_aligned_share_their_moment(void **state)
+{
+    struct loop *loop = loop_new();
+    struct probe p = {.loop = loop};
+    int64_t begin_us = loop_now_us();
+
+    UNUSED(state);
+    p.timer = loop_timer_new(loop, note_call, &p);
+    for (int64_t delay_ms = 0; delay_ms < 100; delay_ms++) {
+        int64_t due_us = loop_timer_set_aligned(p.timer, delay_ms, 20);
+
+        assert_int_equal(due_us % 20000, 0);
+        assert_true(due_us > begin_us && due_us > begin_us + (delay_ms - 20) * 1000);
+        assert_true(due_us <= loop_now_us() + (delay_ms < 20 ? 20 : delay_ms) * 1000);
+    }
+
+    int64_t due_us = loop_timer_set_aligned(p.timer, 20, 20);
+
+    assert_int_equal(loop_run(loop), 0);
+    assert_int_equal(p.calls, 1);
+    assert_true(p.at_us >= due_us);
+    loop_timer_free(p.timer);
+    loop_free(loop);
+}
+
 static void test_timer_of_a_busy_loop_fires_never_early(void **state)
 {
     struct probe p = {.loop = loop_new()};
@@ -336,6 +361,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_timer_fires_never_early),
+        cmocka_unit_test(test_timers_that_are_aligned_share_their_moment),
         cmocka_unit_test(test_timer_of_a_busy_loop_fires_never_early),
         cmocka_unit_test(test_timer_is_not_late_by_the_work_of_others),
         cmocka_unit_test(test_timer_set_replaces_earlier_delay),

@@ -230,6 +230,36 @@ static void test_memory_is_given_back_after_large_traffic(void **state)
     free(value);
 }
 
+/* At any moment: with a command that waits to be sent, with half a reply, with nothing. */
+static void test_give_back_takes_no_part_of_what_is_under_way(void **state)
+{
+    size_t len = 3000000;
+    char *value = calloc(1, len);
+    struct slice argv[] = {SLICE("SET"), SLICE("big"), {value, len}};
+    struct fixture f;
+
+    UNUSED(state);
+    assert_non_null(value);
+    fixture_init(&f);
+    f.options.max_bytes = 10000000;
+    fixture_connect(&f, NULL);
+    redis_link_give_back(f.link);
+    assert_int_equal(redis_link_command(f.link, argv, 3, 0, fixture_on_answer, &f), 0);
+    redis_link_give_back(f.link);
+    WAIT(&f, f.answers == 1);
+    assert_int_equal(fixture_send(&f, "GET big", 0), 0);
+    for (int64_t end_ms = loop_now_ms() + WAIT_MS; f.answers == 1; fixture_turn(&f)) {
+        assert_true(loop_now_ms() < end_ms);
+        redis_link_give_back(f.link);
+    }
+    redis_link_give_back(f.link);
+    assert_null(f.link->wire.input);
+    assert_int_equal(f.link->wire.out.cap, 0);
+    assert_string_equal(fixture_ask(&f, "STRLEN big"), "3000000");
+    fixture_clear(&f);
+    free(value);
+}
+
 /* Reply functions that make no objects but count. */
 struct counted {
     int made, freed;
@@ -937,6 +967,7 @@ int main(void)
         cmocka_unit_test(test_send_gives_each_answer_to_the_same_receiver),
         cmocka_unit_test(test_large_values_pass_both_ways),
         cmocka_unit_test(test_memory_is_given_back_after_large_traffic),
+        cmocka_unit_test(test_give_back_takes_no_part_of_what_is_under_way),
         cmocka_unit_test(test_reply_functions_are_used_from_up_on),
         cmocka_unit_test(test_handshake_selects_the_database_and_sets_the_name),
         cmocka_unit_test(test_handshake_without_name_still_proves_the_server),

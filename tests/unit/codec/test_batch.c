@@ -640,6 +640,50 @@ static void test_batch_reset_gives_big_memory_back(void **state)
     batch_free(batch);
 }
 
+static void test_batch_give_back_takes_nothing_but_memory(void **state)
+{
+    struct batch *batch = batch_text_new();
+    struct batch_words before, after;
+
+    UNUSED(state);
+    fill_all_parts(batch);
+    batch_give_back(batch);
+    batch_seal(batch);
+    batch_words_init(&before, batch, false);
+    batch_give_back(batch);
+    batch_words_init(&after, batch, false);
+    assert_true(slice_equal(buf_slice(&before.bytes), buf_slice(&after.bytes)));
+    batch_words_clear(&before);
+    batch_words_clear(&after);
+
+    batch_reset(batch, 77);
+    assert_true(batch->key_cap > 0);
+    batch_give_back(batch);
+    assert_int_equal(batch->key_cap, 0);
+    assert_int_equal(batch->key_text.cap, 0);
+    assert_int_equal(batch->number, 77);
+    set_one(batch_sink(batch), RECORD_INSTANCE, "i1", "state", "running");
+    batch_seal(batch);
+    batch_text_assert(batch, "HSET instance:i1 state running\n");
+    batch_free(batch);
+}
+
+/* What has begun and has had no effect yet may go on. */
+static void test_batch_give_back_leaves_a_group_that_is_open(void **state)
+{
+    struct batch *batch = batch_text_new();
+    struct sink *sink = batch_sink(batch);
+
+    UNUSED(state);
+    sink->ops->begin(sink->ctx, &report_cause);
+    batch_give_back(batch);
+    set_one(sink, RECORD_INSTANCE, "i1", "state", "running");
+    assert_int_equal(batch->group_count, 1);
+    batch_seal(batch);
+    assert_int_equal(batch_cut(batch, false, s("i1"), s("no")), 1);
+    batch_free(batch);
+}
+
 static void test_batch_is_empty_of_nothing_but_nothing(void **state)
 {
     struct stream_id id = {1, 0};
@@ -719,6 +763,8 @@ int main(void)
         cmocka_unit_test(test_batch_ignore_key_asks_for_no_type),
         cmocka_unit_test(test_batch_reset_forgets_everything),
         cmocka_unit_test(test_batch_reset_gives_big_memory_back),
+        cmocka_unit_test(test_batch_give_back_takes_nothing_but_memory),
+        cmocka_unit_test(test_batch_give_back_leaves_a_group_that_is_open),
         cmocka_unit_test(test_batch_is_empty_of_nothing_but_nothing),
         cmocka_unit_test(test_batch_configure_takes_new_names),
     };
