@@ -21,6 +21,9 @@ void guarding_clear(struct guarding *g);
 void guarding_configure(struct guarding *g);
 /* To be called before anything is judged, and now and then. */
 void guarding_look(struct guarding *g);
+/* The same for whoever looks all the time, and has just asked what the monotonic time is: within the
+ * millisecond of the last look there is nothing to be seen. */
+void guarding_look_at(struct guarding *g, int64_t mono_ms);
 /* Redis was away, or did not answer for so long that agents could not report. */
 void guarding_redis_was_away(struct guarding *g);
 /* An answer took ROUNDTRIP_MS. */

@@ -15,3 +15,5 @@ struct redis_clock {
 int64_t redis_clock_sample(struct redis_clock *clock, int64_t server_us, int64_t sent_ms, int64_t got_ms);
 /* Now, on the server's clock; our own wall clock before the first sample. */
 int64_t redis_clock_now_ms(const struct redis_clock *clock);
+/* The same for whoever has just asked what the monotonic time is. */
+int64_t redis_clock_at_ms(const struct redis_clock *clock, int64_t mono_ms);

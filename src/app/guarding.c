@@ -114,6 +114,12 @@ void guarding_look(struct guarding *g)
     }
 }
 
+void guarding_look_at(struct guarding *g, int64_t mono_ms)
+{
+    if (mono_ms != g->guard.tick_ms)
+        guarding_look(g);
+}
+
 void guarding_redis_was_away(struct guarding *g)
 {
     trip(g, GUARD_REDIS_AWAY, 0);

@@ -175,19 +175,18 @@ void ingest_reject(struct ingest *in, const struct entry *entry, const char *fie
 }
 
 /* The time of an entry, never ahead of ours. */
-static int64_t entry_ms(const struct ingest *in, const struct entry *entry)
+static int64_t entry_ms(const struct entry *entry, int64_t now_ms)
 {
-    int64_t now_ms = daemon_now_ms(in->d);
     return entry->id.ms < (uint64_t)now_ms ? (int64_t)entry->id.ms : now_ms;
 }
 
-static void take_report(struct ingest *in, const struct entry *entry)
+static void take_report(struct ingest *in, const struct entry *entry, int64_t now_ms)
 {
     struct report_scratch scratch;
     struct report report;
     struct slice field;
     struct errmsg why;
-    int64_t at_ms = entry_ms(in, entry);
+    int64_t at_ms = entry_ms(entry, now_ms);
     if (!report_parse(entry, &scratch, &report, &field, &why)) {
         ingest_reject(in, entry, field.data, slice_text(why.text));
         fleet_on_heartbeat(&in->d->fleet, report_find_instance_id(entry), at_ms);
@@ -208,7 +207,7 @@ static void take_report(struct ingest *in, const struct entry *entry)
         trade_book_tie_instance(&in->d->trades, fleet_find(&in->d->fleet, report.instance_id));
 }
 
-static void take_signal(struct ingest *in, const struct entry *entry)
+static void take_signal(struct ingest *in, const struct entry *entry, int64_t now_ms)
 {
     struct signal_entry signal;
     struct signal_entry_scratch scratch;
@@ -221,11 +220,11 @@ static void take_signal(struct ingest *in, const struct entry *entry)
     struct cause cause = cause_of(entry);
     struct sink *sink = commit_sink(&in->d->commit);
     sink->ops->begin(sink->ctx, &cause);
-    ledger_set_time(in->d->ledger, daemon_now_ms(in->d));
+    ledger_set_time(in->d->ledger, now_ms);
     ledger_on_signal(in->d->ledger, &signal, sink);
 }
 
-static void take_result(struct ingest *in, const struct entry *entry)
+static void take_result(struct ingest *in, const struct entry *entry, int64_t now_ms)
 {
     struct result_entry result;
     struct slice field;
@@ -237,7 +236,7 @@ static void take_result(struct ingest *in, const struct entry *entry)
     struct cause cause = cause_of(entry);
     struct sink *sink = commit_sink(&in->d->commit);
     sink->ops->begin(sink->ctx, &cause);
-    ledger_on_result(in->d->ledger, &result, daemon_now_ms(in->d), sink);
+    ledger_on_result(in->d->ledger, &result, now_ms, sink);
 }
 
 static void on_entry(void *ctx, const struct entry *entry)
@@ -254,18 +253,19 @@ static void on_entry(void *ctx, const struct entry *entry)
         return;
     s->read = entry->id;
     s->entries++;
-    guarding_look(&in->d->guarding); /* this may be the first thing after a stall */
+    int64_t mono_ms = loop_now_ms(), now_ms = redis_clock_at_ms(&in->d->clock, mono_ms);
+    guarding_look_at(&in->d->guarding, mono_ms); /* this may be the first thing after a stall */
     if (tap_is_open(&in->d->tap))
         tap_on_entry(&in->d->tap, entry);
     switch (entry->stream) {
     case STREAM_REPORTS:
-        take_report(in, entry);
+        take_report(in, entry, now_ms);
         break;
     case STREAM_SIGNALS:
-        take_signal(in, entry);
+        take_signal(in, entry, now_ms);
         break;
     case STREAM_RESULTS:
-        take_result(in, entry);
+        take_result(in, entry, now_ms);
         break;
     case STREAM_TRADES:
         trade_io_take(&in->d->trade_io, entry); /* handled once it has been looked up */

@@ -15,7 +15,12 @@ int64_t redis_clock_sample(struct redis_clock *clock, int64_t server_us, int64_t
     return clock->offset_ms - was_ms;
 }
 
+int64_t redis_clock_at_ms(const struct redis_clock *clock, int64_t mono_ms)
+{
+    return clock->set ? mono_ms + clock->offset_ms : loop_wall_ms();
+}
+
 int64_t redis_clock_now_ms(const struct redis_clock *clock)
 {
-    return clock->set ? loop_now_ms() + clock->offset_ms : loop_wall_ms();
+    return redis_clock_at_ms(clock, clock->set ? loop_now_ms() : 0);
 }

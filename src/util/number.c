@@ -10,6 +10,8 @@
 #include <stdlib.h>
 
 #define DECIMAL_TEXT_MAX 64
+#define SAFE_DIGITS      19                 /* as many fit a uint64_t */
+#define EXACT_DIGITS     15                 /* as many make less than that */
 #define EXACT_INTEGERS   9007199254740992.0 /* 2^53 */
 #define MANTISSA_BITS    53
 #define FIXED_MIN        1e-6 /* below it, 17 digits after the zeros do not fit 128 bits */
@@ -99,11 +101,45 @@ static bool is_decimal(const char *text)
     return *at == '\0';
 }
 
+/* Most numbers are a few digits with a point: both of a fraction are exact doubles then, and its division is
+ * rounded correctly, so it gives what strtod would. False where TEXT is no such number, which says nothing
+ * yet. */
+static bool parse_short_decimal(struct slice text, double *ret_value)
+{
+    bool is_negative = text.len > 0 && text.data[0] == '-', has_point = false;
+    uint64_t digits = 0;
+    size_t count = 0, decimals = 0;
+
+    if (text.len > EXACT_DIGITS)
+        return false;
+    for (size_t i = is_negative; i < text.len; i++) {
+        unsigned digit = (unsigned)((unsigned char)text.data[i] - '0');
+
+        if (digit <= 9) {
+            digits = digits * 10 + digit;
+            count++;
+            decimals += has_point;
+        } else if (text.data[i] == '.' && !has_point) {
+            has_point = true;
+        } else {
+            return false;
+        }
+    }
+    if (count == 0)
+        return false;
+    *ret_value = (double)digits / (double)powers_of_10[decimals];
+    if (is_negative)
+        *ret_value = -*ret_value;
+    return true;
+}
+
 bool number_parse_decimal(struct slice text, double *ret_value)
 {
     char copy[DECIMAL_TEXT_MAX + 1];
     double value;
 
+    if (parse_short_decimal(text, ret_value))
+        return true;
     /* A NUL inside would end the copy before its time. */
     if (text.len == 0 || text.len > DECIMAL_TEXT_MAX || memchr(text.data, '\0', text.len))
         return false;
@@ -127,10 +163,12 @@ bool number_parse_u64(struct slice text, uint64_t max, uint64_t *ret_value)
     for (size_t i = 0; i < text.len; i++) {
         unsigned digit = (unsigned)((unsigned char)text.data[i] - '0');
 
-        if (digit > 9 || digit > max || value > (max - digit) / 10)
+        if (digit > 9 || (i >= SAFE_DIGITS && value > (UINT64_MAX - digit) / 10))
             return false;
         value = value * 10 + digit;
     }
+    if (value > max)
+        return false;
     *ret_value = value;
     return true;
 }

@@ -133,6 +133,35 @@ static void test_number_parse_decimal_of_other_text(void **state)
     assert_false(number_parse_decimal(slice_text(NULL), &(double){0}));
 }
 
+/* Numbers of up to 18 bytes, with a point at any place: the C library is right about all of them. */
+static void test_number_parse_decimal_is_exact(void **state)
+{
+    uint64_t random = 1;
+
+    UNUSED(state);
+    for (int i = 0; i < 200000; i++) {
+        char text[24];
+        double value;
+        size_t len = 0, digits, point;
+
+        random = random * 6364136223846793005U + 1442695040888963407U;
+        digits = 1 + (random >> 40) % 17;
+        point = (random >> 50) % (digits + 2);
+        if (random >> 63)
+            text[len++] = '-';
+        for (size_t d = 0; d < digits; d++) {
+            if (d == point)
+                text[len++] = '.';
+            random = random * 6364136223846793005U + 1442695040888963407U;
+            text[len++] = (char)('0' + (random >> 33) % 10);
+        }
+        text[len] = '\0';
+        assert_true(number_parse_decimal(slice_of(text, len), &value));
+        if (value != strtod(text, NULL) || signbit(value) != signbit(strtod(text, NULL)))
+            fail_msg("%s is read as %.17g", text, value);
+    }
+}
+
 static void test_number_parse_decimal_stays_within_slice(void **state)
 {
     double value;
@@ -389,6 +418,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_number_parse_decimal_of_numbers),
         cmocka_unit_test(test_number_parse_decimal_of_other_text),
+        cmocka_unit_test(test_number_parse_decimal_is_exact),
         cmocka_unit_test(test_number_parse_decimal_stays_within_slice),
         cmocka_unit_test(test_number_parse_u64_by_row),
         cmocka_unit_test(test_number_format_integers),
