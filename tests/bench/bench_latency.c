@@ -176,7 +176,8 @@ static void start_report(struct watcher *w)
     uint64_t i = w->started;
     unsigned instance = (unsigned)(i % INSTANCES);
     if (w->pending[instance])
-        fail("a report took longer than a turn of all instances");
+        fail("the report before last of mt5-%08u has no effect yet; of %llu reports %llu have", instance,
+             (unsigned long long)w->started, (unsigned long long)w->ended);
     redisAppendCommand(w->link, "HGET instance:mt5-%08u state", instance); /* so that its change is told */
     redisAppendCommand(
         w->link, "XADD instance_reports * instance_id mt5-%08u state %s cpu_usage %llu memory_usage %llu",
@@ -316,15 +317,13 @@ static void run(struct watcher *w, const struct subject *subject)
         int64_t at_ns = now_ns(), due_ns = began_ns + (int64_t)w->started * w->every_ns;
         if (at_ns > end_ns)
             fail("%llu of %llu were seen", (unsigned long long)w->ended, (unsigned long long)w->count);
-        if (w->started < w->count && at_ns >= due_ns) {
-            subject->start(w);
-            continue;
-        }
-        int64_t wait_ns = w->started < w->count ? due_ns - at_ns : 100000000;
+        int64_t wait_ns = w->started == w->count ? 100000000 : due_ns > at_ns ? due_ns - at_ns : 0;
         struct timespec wait = {wait_ns / 1000000000, wait_ns % 1000000000};
         struct pollfd told = {.fd = w->told->fd, .events = POLLIN};
         if (ppoll(&told, 1, &wait, NULL) > 0)
             take_what_is_told(w, subject);
+        else if (w->started < w->count && now_ns() >= due_ns)
+            subject->start(w);
     }
 }
 
