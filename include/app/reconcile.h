@@ -46,7 +46,7 @@ struct reconcile {
     struct daemon *d;
     struct loop_timer *timer;
     int64_t interval_ms; /* that the timer was set to */
-    struct loop_timer *soon;
+    struct loop_timer *soon, *walk;
     bool is_wanted;        /* a pass ahead of the interval */
     int64_t began_ms;      /* monotonic: the last pass */
     struct id_queue queue; /* to be looked at */
@@ -57,7 +57,8 @@ struct reconcile {
     uint64_t generation;
     struct write_back write_back[WRITE_BACK_PARTS];
     bool walking;     /* a full pass gathers ids */
-    uint32_t pending; /* answers that gathering waits for */
+    uint32_t pending; /* answers that gathering waits for, and the walk through the fleet */
+    uint32_t walked;  /* slots of the fleet */
     char cursor[32];
     uint64_t repairs[REPAIR_KINDS];
     uint64_t passes;

@@ -63,6 +63,7 @@ struct fleet {
     uint32_t slot_count, slot_cap, free_head; /* free slots are chained through next */
     uint32_t count;
     uint32_t head[INSTANCE_STATES], tail[INSTANCE_STATES], by_state[INSTANCE_STATES];
+    uint32_t placed[INSTANCE_STATES]; /* where the last one was put into its list, or next to it */
     struct map map;
     struct fleet_stats stats;
     int64_t excused_ms;     /* of the last fleet_excuse_silence */

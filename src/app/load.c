@@ -61,7 +61,8 @@ static void forget_ids(struct load *load)
     free(load->ids->kept);
     load->ids->kept = NULL;
     load->ids->kept_count = load->ids->kept_cap = 0;
-    load->ids->looked = load->ids->ended_left = load->ids->looks = 0;
+    load->ids->looked = load->ids->ended_left = load->ids->looks = load->ids->open_asked =
+        load->ids->walk_count = 0;
     load_watch_clear(load->ids);
 }
 
@@ -254,18 +255,15 @@ static void read_sets(struct load *load)
 {
     for (int s = 0; s < INSTANCE_STATES; s++) {
         struct key key = key_index(INDEX_INSTANCE_STATE, instance_state_name((enum instance_state)s));
-        struct slice words[] = {slice_text("SMEMBERS"), key_slice(&key)};
-        load_send(load, words, 2, on_members, false, key_slice(&key));
+        load_walk(load, "SSCAN", key_slice(&key), on_members, false);
     }
     for (int s = 0; s < TRADE_STATES; s++) {
         if (!trade_state_is_open((enum trade_state)s))
             continue;
         struct key key = key_index(INDEX_TRADE_STATE, trade_state_name((enum trade_state)s));
-        struct slice words[] = {slice_text("SMEMBERS"), key_slice(&key)};
-        load_send(load, words, 2, on_members, true, key_slice(&key));
+        load_walk(load, "SSCAN", key_slice(&key), on_members, true);
     }
-    struct slice seqs[] = {slice_text("HGETALL"), slice_text(KEY_SEQ)};
-    load_send(load, seqs, 2, on_seqs, 0, seqs[1]);
+    load_walk(load, "HSCAN", slice_text(KEY_SEQ), on_seqs, 0);
     (void)snprintf(load->cursor, sizeof load->cursor, "0");
     load->scans = 0;
 }
@@ -408,8 +406,8 @@ static const struct load_lane all_lanes[] = {
     {0, LOAD_SHARED, read_shared},       {0, LOAD_SHARED, load_watch},    {0, LOAD_INSTANCES, read_sets},
     {1, LOAD_SHARED, make_groups},       {2, LOAD_JOURNAL, load_journal}, {2, LOAD_INSTANCES, look},
     {2, LOAD_INSTANCES, scan},           {2, LOAD_RESULTS, load_results}, {2, LOAD_EVENTS, load_events},
-    {2, LOAD_TRADES, load_ended_ids},    {3, LOAD_SIGNALS, load_signals}, {3, LOAD_TRADES, load_open_trades},
-    {4, LOAD_TRADES, load_ended_trades}, {5, LOAD_SHARED, finish},        {0},
+    {2, LOAD_TRADES, load_ended_ids},    {3, LOAD_SIGNALS, load_signals}, {4, LOAD_TRADES, load_open_trades},
+    {5, LOAD_TRADES, load_ended_trades}, {6, LOAD_SHARED, finish},        {0},
 };
 static const struct load_lane rescan_lanes[] = {
     {0, LOAD_SHARED, make_groups},

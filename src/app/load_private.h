@@ -3,6 +3,7 @@
 
 #include "app/follow.h"
 #include "app/load.h"
+#include "codec/keys.h"
 #include "util/buf.h"
 #include "util/map.h"
 #include <hiredis/hiredis.h>
@@ -28,11 +29,23 @@ struct load_stored {
     uint32_t next;                             /* of the same instance */
 };
 
+/* A key that is gone through page by page. */
+struct load_walk {
+    const char *command;
+    struct key key;
+    void (*take)(struct load *load, const redisReply *members, int arg);
+    int arg;
+};
+#define LOAD_WALKS_MAX 16
+
 struct load_ids {
+    struct load_walk walks[LOAD_WALKS_MAX];
+    uint32_t walk_count;
     struct id_queue instances, trades;
     struct id_queue ended;       /* trades, newest first */
     uint32_t looked, ended_left; /* of instances; of ended */
     uint32_t looks;              /* at instances, under way */
+    uint32_t open_asked;         /* of trades */
     struct load_kept *kept;
     uint32_t kept_count, kept_cap;
     struct load_stored *stored;
@@ -45,6 +58,11 @@ struct load_ids {
  * type it is moved aside if it is named in DISPLACEABLE, and FN is not called. */
 void load_send(struct load *load, const struct slice *words, size_t count,
                void (*fn)(struct load *, const redisReply *, int), int arg, struct slice displaceable);
+
+/* load_walk.c: goes through KEY by COMMAND (SSCAN, HSCAN); TAKE gets each page, of a hash with a value behind
+ * each field. A member may come twice. Once for each key of a load. */
+void load_walk(struct load *load, const char *command, struct slice key,
+               void (*take)(struct load *load, const redisReply *members, int arg), int arg);
 
 static inline struct slice load_text(const redisReply *reply)
 {

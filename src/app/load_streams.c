@@ -16,9 +16,9 @@
 #define TRIMMED_WORDS 9 /* of the command, in front of the names */
 /* A page of the journal, which is most of what is read: as many entries as make JOURNAL_BYTES by those
  * before, for an entry is as large as its batch was. It takes some milliseconds to be taken in. */
-#define JOURNAL_PAGE     100
+#define JOURNAL_PAGE     4
 #define JOURNAL_PAGE_MAX 10000
-#define JOURNAL_BYTES    ((size_t)512 << 10)
+#define JOURNAL_BYTES    ((size_t)256 << 10)
 #define JOURNAL_GROWTH   4 /* of a page against the one before, at most */
 
 static const struct stream_id first_id = {0, 0};

@@ -9,7 +9,7 @@
 #include "util/number.h"
 #include "util/time_text.h"
 
-/* Ended trades that are asked for at once. */
+/* Trades that are asked for at once. */
 #define SLICE_MAX 2000
 
 static void take(struct load *load, const redisReply *reply, struct slice id, bool open)
@@ -23,11 +23,6 @@ static void take(struct load *load, const redisReply *reply, struct slice id, bo
     (void)time_text_parse(load_text(reply->element[2]), &updated_ms); /* now, where it is missing */
     trade_book_load(&load->d->trades, id, ident_is_valid(instance, IDENT_MAX) ? instance : slice_of("", 0),
                     state, updated_ms);
-}
-
-static void on_open(struct load *load, const redisReply *reply, int i)
-{
-    take(load, reply, ident_slice(&load->ids->trades.ids[i]), true);
 }
 
 static void on_ended(struct load *load, const redisReply *reply, int i)
@@ -47,11 +42,19 @@ static bool ask(struct load *load, const struct id_queue *queue, uint32_t i,
     return generation == load->generation;
 }
 
+static void on_open(struct load *load, const redisReply *reply, int i)
+{
+    take(load, reply, ident_slice(&load->ids->trades.ids[i]), true);
+}
+
 void load_open_trades(struct load *load)
 {
-    for (uint32_t i = 0; i < load->ids->trades.count; i++)
-        if (!ask(load, &load->ids->trades, i, on_open))
+    struct load_ids *ids = load->ids;
+    for (int n = 0; n < SLICE_MAX && ids->open_asked < ids->trades.count; n++)
+        if (!ask(load, &ids->trades, ids->open_asked++, on_open))
             return;
+    if (ids->open_asked < ids->trades.count)
+        load->step--; /* comes back here once these have been answered */
 }
 
 static void on_ended_ids(struct load *load, const redisReply *reply, int arg)

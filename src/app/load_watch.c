@@ -30,14 +30,31 @@ void load_watch_clear(struct load_ids *ids)
     buf_clear(&ids->text);
 }
 
-/* Keeps a field for its instance. The map finds the first of them; the others hang on it. */
+static struct slice text_of(const struct load_ids *ids, size_t at, size_t len)
+{
+    return slice_of(ids->text.data + at, len);
+}
+
+static bool is_kept(const struct load_ids *ids, uint32_t first, bool is_alert, struct slice field)
+{
+    for (uint32_t i = first; i != MAP_NONE; i = ids->stored[i].next)
+        if (ids->stored[i].is_alert == is_alert &&
+            slice_equal(text_of(ids, ids->stored[i].field, ids->stored[i].field_len), field))
+            return true;
+    return false;
+}
+
+/* Keeps a field for its instance, once. The map finds the first of them; the others hang on it. */
 static void keep(struct load_ids *ids, struct slice id, bool is_alert, struct slice field, struct slice value)
 {
+    uint32_t first = map_find(&ids->stored_map, id);
+    if (is_kept(ids, first, is_alert, field))
+        return;
     if (ids->stored_count == ids->stored_cap) {
         ids->stored_cap = ids->stored_cap ? ids->stored_cap * 2 : 64;
         ids->stored = mem_resize(ids->stored, ids->stored_cap, sizeof *ids->stored);
     }
-    uint32_t index = ids->stored_count++, first = map_find(&ids->stored_map, id);
+    uint32_t index = ids->stored_count++;
     struct load_stored *stored = &ids->stored[index];
     *stored = (struct load_stored){.is_alert = is_alert, .next = MAP_NONE};
     ident_set(&stored->id, id);
@@ -128,17 +145,11 @@ void load_watch(struct load *load)
     } hashes[] = {
         {KEY_WATCH, on_watch}, {KEY_ALERTS, on_alerts}, {KEY_NOTICES, on_notices}, {KEY_BREAKER, on_breaker}};
     for (size_t i = 0; i < ARRAY_LEN(hashes); i++) {
-        struct slice words[] = {slice_text("HGETALL"), slice_text(hashes[i].key)};
         uint64_t generation = load->generation;
-        load_send(load, words, 2, hashes[i].fn, 0, words[1]);
+        load_walk(load, "HSCAN", slice_text(hashes[i].key), hashes[i].fn, 0);
         if (generation != load->generation)
             return;
     }
-}
-
-static struct slice text_of(const struct load_ids *ids, size_t at, size_t len)
-{
-    return slice_of(ids->text.data + at, len);
 }
 
 static void take(struct load *load, struct instance *instance, struct load_stored *stored)

@@ -19,13 +19,17 @@
 #define QUEUE_MAX 1000000
 /* As many that were looked at are kept in the queue at least before they leave it. */
 #define DONE_KEPT 1000
-/* Keys that one SCAN looks at. */
-#define SCAN_COUNT "500"
+/* Keys that one SCAN looks at, members that one SSCAN or ZSCAN does. */
+#define SCAN_COUNT    "500"
+#define MEMBERS_COUNT "1000"
+/* Instances of the fleet that one turn of the loop adds to a pass. */
+#define WALK_MAX 1000
 /* From the beginning of a pass to that of one that is wanted ahead of the interval. */
 #define APART_MS 1000
 
 static void on_timer(void *ctx);
 static void on_soon(void *ctx);
+static void on_walk(void *ctx);
 static void look_on(struct reconcile *r);
 static void scan_on(struct reconcile *r);
 
@@ -41,6 +45,7 @@ void reconcile_init(struct reconcile *r, struct daemon *d)
     *r = (struct reconcile){.d = d};
     r->timer = loop_timer_new(d->loop, on_timer, r);
     r->soon = loop_timer_new(d->loop, on_soon, r);
+    r->walk = loop_timer_new(d->loop, on_walk, r);
     id_queue_init(&r->queue);
 }
 
@@ -48,6 +53,7 @@ void reconcile_clear(struct reconcile *r)
 {
     loop_timer_free(r->timer);
     loop_timer_free(r->soon);
+    loop_timer_free(r->walk);
     id_queue_clear(&r->queue);
 }
 
@@ -61,6 +67,7 @@ void reconcile_reset(struct reconcile *r)
         r->write_back[p].is_on = false;
     loop_timer_stop(r->timer);
     loop_timer_stop(r->soon);
+    loop_timer_stop(r->walk);
 }
 
 void reconcile_count(struct reconcile *r, enum repair_kind kind)
@@ -93,6 +100,7 @@ void reconcile_pause(struct reconcile *r)
     r->generation++;
     r->looking = r->walking = false;
     r->pending = 0;
+    loop_timer_stop(r->walk);
     commit_hold(&r->d->commit, false);
 }
 
@@ -405,21 +413,39 @@ static void finish_gathering(struct reconcile *r)
     }
 }
 
+static void gather_page(struct reconcile *r, struct key key, const char *state, struct slice cursor);
+
+/* Those that are known are looked at once in a pass, for on_walk. */
+static void look_at_unknown(struct reconcile *r, struct slice id)
+{
+    if (!fleet_find(&r->d->fleet, id))
+        reconcile_look(r, id);
+}
+
+/* Of the load index comes a score behind each member. */
+static void take_members(struct reconcile *r, const redisReply *members, const char *state)
+{
+    for (size_t i = 0; i < members->elements; i += state ? 1 : 2) {
+        struct slice id = slice_of(members->element[i]->str, members->element[i]->len);
+        if (ident_is_valid(id, IDENT_MAX))
+            look_at_unknown(r, id);
+        else
+            remove_stray(r, id, state);
+    }
+}
+
 static void on_members(void *ctx, void *object)
 {
     struct gather *g = ctx;
     struct reconcile *r = g->r;
     const redisReply *reply = object;
-    refusal_tell(r->d, g->state ? "SMEMBERS" : "ZRANGE", reply);
+    refusal_tell(r->d, g->state ? "SSCAN" : "ZSCAN", reply);
     if (g->generation == r->generation) {
-        if (reply && reply->type == REDIS_REPLY_ARRAY) {
-            for (size_t i = 0; i < reply->elements; i++) {
-                struct slice id = slice_of(reply->element[i]->str, reply->element[i]->len);
-                if (ident_is_valid(id, IDENT_MAX))
-                    reconcile_look(r, id);
-                else
-                    remove_stray(r, id, g->state);
-            }
+        if (reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
+            struct slice cursor = slice_of(reply->element[0]->str, reply->element[0]->len);
+            if (!slice_is(cursor, "0"))
+                gather_page(r, g->key, g->state, cursor);
+            take_members(r, reply->element[1], g->state);
         } else if (reply && redis_error_classify(slice_of(reply->str, reply->len)) == REDIS_ERROR_WRONGTYPE) {
             displace(r->d, key_slice(&g->key), slice_text("another"), NULL, NULL);
         }
@@ -428,16 +454,21 @@ static void on_members(void *ctx, void *object)
     free(g);
 }
 
-static void gather(struct reconcile *r, struct key key, const char *state)
+static void gather_page(struct reconcile *r, struct key key, const char *state, struct slice cursor)
 {
     struct gather *g = mem_new(1, sizeof *g);
     *g = (struct gather){r, r->generation, state, key};
-    struct slice set[] = {slice_text("SMEMBERS"), key_slice(&g->key)};
-    struct slice sorted[] = {slice_text("ZRANGE"), key_slice(&g->key), slice_text("0"), slice_text("-1")};
-    if (redis_link_command(r->d->link, state ? set : sorted, state ? 2 : 4, 0, on_members, g))
+    struct slice words[] = {slice_text(state ? "SSCAN" : "ZSCAN"), key_slice(&g->key), cursor,
+                            slice_text("COUNT"), slice_text(MEMBERS_COUNT)};
+    if (redis_link_command(r->d->link, words, ARRAY_LEN(words), 0, on_members, g))
         free(g);
     else
         r->pending++;
+}
+
+static void gather(struct reconcile *r, struct key key, const char *state)
+{
+    gather_page(r, key, state, slice_text("0"));
 }
 
 static void on_scanned(void *ctx, void *object)
@@ -460,7 +491,7 @@ static void on_scanned(void *ctx, void *object)
         enum record_kind kind;
         struct slice id;
         if (key_parse_record(slice_of(key->str, key->len), &kind, &id) && kind == RECORD_INSTANCE)
-            reconcile_look(r, id);
+            look_at_unknown(r, id);
     }
     if (strcmp(r->cursor, "0") != 0)
         scan_on(r);
@@ -481,16 +512,30 @@ static void scan_on(struct reconcile *r)
         r->pending++;
 }
 
+/* The instances that are known, some in each turn of the loop. */
+static void on_walk(void *ctx)
+{
+    struct reconcile *r = ctx;
+    const struct fleet *fleet = &r->d->fleet;
+    struct instance *instance = NULL;
+    for (int n = 0; n < WALK_MAX && (instance = fleet_next(fleet, r->walked)); n++) {
+        r->walked = fleet_index_of(fleet, instance) + 1;
+        reconcile_look(r, ident_slice(&instance->id));
+    }
+    if (instance)
+        loop_timer_set(r->walk, 0);
+    else
+        finish_gathering(r);
+}
+
 static void begin_pass(struct reconcile *r)
 {
     r->walking = true;
     r->is_wanted = false;
     r->began_ms = loop_now_ms();
-    r->pending = 1;
+    r->pending = 1; /* the walk */
+    r->walked = 0;
     follow_expect_nothing(&r->d->follow);
-    const struct fleet *fleet = &r->d->fleet;
-    for (struct instance *i = fleet_next(fleet, 0); i; i = fleet_next(fleet, fleet_index_of(fleet, i) + 1))
-        reconcile_look(r, ident_slice(&i->id));
     for (int s = 0; s < INSTANCE_STATES; s++) {
         const char *name = instance_state_name((enum instance_state)s);
         gather(r, key_index(INDEX_INSTANCE_STATE, name), name);
@@ -501,7 +546,7 @@ static void begin_pass(struct reconcile *r)
     (void)snprintf(r->cursor, sizeof r->cursor, "0");
     scan_on(r);
     trade_sweep_start(&r->d->trade_io);
-    finish_gathering(r);
+    on_walk(r);
 }
 
 /* What is mended while nothing can be stored would only pile up. */

@@ -23,7 +23,7 @@ static struct slice key_of(const void *owner, uint32_t index)
 static void lists_init(struct fleet *fleet)
 {
     for (int i = 0; i < INSTANCE_STATES; i++) {
-        fleet->head[i] = fleet->tail[i] = MAP_NONE;
+        fleet->head[i] = fleet->tail[i] = fleet->placed[i] = MAP_NONE;
         fleet->by_state[i] = 0;
     }
 }
@@ -86,17 +86,32 @@ static int64_t order_of(const struct instance *instance)
     return instance->state == STATE_RUNNING ? instance->silent_from_ms : instance->seen_ms;
 }
 
-/* Behind the last one that is not later: at the tail, or next to it, for what comes in order. */
+/* The last one that is not later. That is the tail for what comes in order; what comes out of a backlog, with
+ * many behind it whose silence was excused, is in order all the same: its place is next to the one before. */
+static uint32_t find_place(const struct fleet *fleet, const struct instance *instance)
+{
+    uint32_t after = fleet->tail[instance->state];
+    int64_t order = order_of(instance);
+
+    if (instance->state == STATE_CRASHED || after == MAP_NONE || order_of(&fleet->slots[after]) <= order)
+        return after;
+    if (fleet->placed[instance->state] != MAP_NONE)
+        after = fleet->placed[instance->state];
+    while (after != MAP_NONE && order_of(&fleet->slots[after]) > order)
+        after = fleet->slots[after].prev;
+    for (uint32_t next = after == MAP_NONE ? fleet->head[instance->state] : fleet->slots[after].next;
+         next != MAP_NONE && order_of(&fleet->slots[next]) <= order; next = fleet->slots[next].next)
+        after = next;
+    return after;
+}
+
 static void list_insert(struct fleet *fleet, struct instance *instance)
 {
     uint32_t index = fleet_index_of(fleet, instance);
-    uint32_t after = fleet->tail[instance->state];
+    uint32_t after = find_place(fleet, instance);
     uint32_t *before;
 
-    if (instance->state != STATE_CRASHED) {
-        while (after != MAP_NONE && order_of(&fleet->slots[after]) > order_of(instance))
-            after = fleet->slots[after].prev;
-    }
+    fleet->placed[instance->state] = index;
     before = after == MAP_NONE ? &fleet->head[instance->state] : &fleet->slots[after].next;
     instance->prev = after;
     instance->next = *before;
@@ -110,6 +125,8 @@ static void list_insert(struct fleet *fleet, struct instance *instance)
 
 static void list_remove(struct fleet *fleet, struct instance *instance)
 {
+    if (fleet->placed[instance->state] == fleet_index_of(fleet, instance))
+        fleet->placed[instance->state] = instance->prev;
     if (instance->prev == MAP_NONE)
         fleet->head[instance->state] = instance->next;
     else

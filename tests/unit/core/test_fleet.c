@@ -1,5 +1,6 @@
 /* The container: slots, look-up, lists by state, and what leaves it. */
 #include "fleet_fixture.h"
+#include "util/macros.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -70,6 +71,40 @@ static void test_fleet_find_among_many(void **state)
     }
     assert_null(fleet_find(&f->fleet, slice_text("mt5-500")));
     assert_lists_sound(&f->fleet);
+}
+
+static void assert_running_by_silence(const struct fleet *fleet)
+{
+    for (uint32_t i = fleet->head[STATE_RUNNING]; i != MAP_NONE; i = fleet->slots[i].next) {
+        uint32_t next = fleet->slots[i].next;
+
+        assert_true(next == MAP_NONE || fleet->slots[i].silent_from_ms <= fleet->slots[next].silent_from_ms);
+    }
+}
+
+/* Each comes before those whose silence was excused, and goes or comes again in between. */
+static void test_fleet_lists_are_in_order_with_a_backlog_behind_the_excused(void **state)
+{
+    static const int at_ms[] = {6000, 6001, 6001, 5000, 6500, 12000, 6400, 5500, 10000, 6002, 9999, 4000};
+    struct fleet_fixture *f = *state;
+    char id[16];
+
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(id, sizeof(id), "old-%d", i);
+        (void)fixture_register(f, 1000 + i, id, "running");
+    }
+    fleet_excuse_silence(&f->fleet, 10000);
+    for (size_t i = 0; i < ARRAY_LEN(at_ms); i++) {
+        (void)snprintf(id, sizeof(id), "new-%zu", i);
+        (void)fixture_register(f, at_ms[i], id, "running");
+        assert_running_by_silence(&f->fleet);
+        if (i % 4 == 3) /* the one that was placed last, and one of the others */
+            fleet_forget(&f->fleet, fleet_find(&f->fleet, slice_text(id)));
+        if (i == 2 || i == 6)
+            fleet_forget(&f->fleet, fleet_find(&f->fleet, slice_text(i == 2 ? "new-0" : "new-5")));
+        assert_running_by_silence(&f->fleet);
+    }
+    assert_int_equal(f->fleet.by_state[STATE_RUNNING], 20 + 12 - 3 - 2);
 }
 
 static void test_fleet_next_steps_over_what_is_gone(void **state)
@@ -259,6 +294,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_fleet_find_among_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fleet_lists_are_in_order_with_a_backlog_behind_the_excused,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_fleet_next_steps_over_what_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slot_of_a_forgotten_instance_is_used_again_and_told_apart, setup,
                                         teardown),
