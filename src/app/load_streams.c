@@ -15,9 +15,11 @@
 #define TRIMMED_PAGE  "200"
 #define TRIMMED_WORDS 9 /* of the command, in front of the names */
 /* A page of the journal, which is most of what is read: as many entries as make JOURNAL_BYTES by those
- * before, for an entry is as large as its batch was. It takes some milliseconds to be taken in. */
+ * before. That takes a few milliseconds to be taken in. Small batches make small entries and a backlog makes
+ * entries of 16 KB (codec/batch_private.h), so where one begins a page has up to JOURNAL_PAGE_MAX of these.
+ */
 #define JOURNAL_PAGE     4
-#define JOURNAL_PAGE_MAX 10000
+#define JOURNAL_PAGE_MAX 400
 #define JOURNAL_BYTES    ((size_t)256 << 10)
 #define JOURNAL_GROWTH   4 /* of a page against the one before, at most */
 

@@ -13,8 +13,8 @@
 /* Words that one command takes at most: the script hands them over on Lua's stack. */
 #define BATCH_WORDS_MAX 1000
 
-/* The most of the journal that goes into one entry; more comes only with a write-back. */
-#define JOURNAL_BYTES ((size_t)256 << 10)
+/* The most of the journal that goes into one entry: a start reads them in pages of a number. */
+#define JOURNAL_BYTES ((size_t)16 << 10)
 
 #define GROW(array, count, cap)                                                                              \
     do {                                                                                                     \

@@ -412,7 +412,7 @@ static void test_batch_seal_makes_one_entry_of_the_journal(void **state)
 /* A start reads an entry by itself: no line may begin in one and end in the next. */
 static void test_batch_seal_cuts_the_journal_between_lines(void **state)
 {
-    enum { LINES = 30000, ENTRY_MAX = 256 << 10 };
+    enum { LINES = 2000, ENTRY_MAX = 16 << 10 };
     struct batch *batch = batch_text_new();
     struct sink *sink = batch_sink(batch);
     struct batch_words w;
