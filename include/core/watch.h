@@ -133,7 +133,8 @@ struct watch {
     uint32_t scanned; /* instances that were looked at for targets in this call of watch_on_timer */
     struct target_list targets[TARGET_BROKERS];
     uint32_t steps;     /* of all instances, for their why */
-    uint64_t why_bytes; /* what these need */
+    uint64_t why_bytes; /* what these need, but for the words that they share */
+    struct why_words words;
     /* Told once per instance and rule that lacks a limit; may be NULL. */
     void (*on_unevaluable)(void *ctx, const struct instance *instance, const struct rule *rule);
     /* Told when a command that is asked for begins to be held back, or is for another reason; may be NULL.

@@ -39,16 +39,29 @@ struct why_step {
     struct slice alert, command_id, reason; /* empty where they do not apply */
 };
 
+/* Texts that many steps have, each held once for all instances: names of rules, what was decided, reasons. As
+ * many as there is room for, as they come; none leaves. Zeroed is empty. */
+struct why_word;
+#define WHY_WORDS 255
+struct why_words {
+    struct why_word *items;
+    uint32_t count;
+};
+
+void why_words_clear(struct why_words *words);
+
 /* Zeroed is empty. */
 #define WHY_STEPS 64
 struct why {
-    unsigned char *records; /* the steps, packed, oldest first */
+    struct why_words *words; /* borrowed; NULL: all texts lie in the records */
+    unsigned char *records;  /* the steps, packed, oldest first */
     uint32_t len;
     uint32_t bytes;  /* that all of it needs, but for this struct */
     int64_t base_ms; /* what the times of the records are counted from */
     uint32_t count;
 };
 
+/* Empties it; it goes on with the same words. */
 void why_clear(struct why *why);
 /* Adds a copy of STEP; the oldest of 64 leaves. */
 void why_add(struct why *why, const struct why_step *step);

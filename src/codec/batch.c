@@ -117,6 +117,11 @@ void batch_reset(struct batch *b, uint64_t number)
                                 &b->field_text, &b->journal, &b->totals,  &b->meta};
     for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
         buf_reset(bufs[i], BATCH_KEEP_BYTES);
+    if (b->field_cap > BATCH_KEEP_FIELDS) {
+        free(b->fields);
+        b->fields = NULL;
+        b->field_cap = 0;
+    }
     map_reset(&b->key_map);
     b->key_count = b->group_count = b->use_count = 0;
     b->field_count = b->event_count = b->command_count = b->notice_count = 0;

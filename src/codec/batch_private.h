@@ -10,6 +10,8 @@
 #define BATCH_FIRST_KEY 3
 /* Memory kept by a buffer that is empty. */
 #define BATCH_KEEP_BYTES ((size_t)1 << 18)
+/* Likewise of the fields of events, in number: more come with hundreds of events only. */
+#define BATCH_KEEP_FIELDS 4096
 /* Words that one command takes at most: the script hands them over on Lua's stack. */
 #define BATCH_WORDS_MAX 1000
 

@@ -39,6 +39,7 @@ void watch_free(struct watch *watch)
     breaker_clear(&watch->breaker);
     notices_clear(&watch->notices);
     heap_clear(&watch->due);
+    why_words_clear(&watch->words);
     free(watch);
 }
 
@@ -63,6 +64,7 @@ struct watched *watched_get(struct fleet *fleet, struct instance *instance)
     watched->named_ms = watched->maintenance_over_ms = INT64_MIN;
     watched->record.recovery.cooldown_until_ms = 0;
     watched->record.commands = fleet->watch->used_numbers;
+    watched->why.words = &fleet->watch->words;
     instance->watched = watched;
     return watched;
 }

@@ -112,18 +112,80 @@ static void test_what_was_added_is_there(void **state)
          .reason = SLICE("with a \0 in it")},
         {.kind = WHY_ALERT, .at_ms = 1699999999999, .cause = {CAUSE_ADOPTED, {1699999999999, 0}}},
     };
-    struct why why = {0};
+    struct why_words words = {0};
 
     (void)state;
-    for (size_t i = 0; i < 3 * WHY_STEPS; i++) {
-        why_add(&why, &steps[i % ARRAY_LEN(steps)]);
-        for (uint32_t k = 0; k < why.count; k++) {
-            struct why_step step = get(&why, k);
+    for (int round = 0; round < 2; round++) {
+        struct why why = {.words = round == 0 ? NULL : &words};
 
-            assert_step(&step, &steps[(i + 1 - why.count + k) % ARRAY_LEN(steps)]);
+        for (size_t i = 0; i < 3 * WHY_STEPS; i++) {
+            why_add(&why, &steps[i % ARRAY_LEN(steps)]);
+            for (uint32_t k = 0; k < why.count; k++) {
+                struct why_step step = get(&why, k);
+
+                assert_step(&step, &steps[(i + 1 - why.count + k) % ARRAY_LEN(steps)]);
+            }
         }
+        why_clear(&why);
     }
+    assert_int_equal(words.count, 4); /* ok, a, c, and the one with a NUL */
+    why_words_clear(&words);
+}
+
+/* The number in letters, so that it may be a word. */
+static struct slice spell(char out[8], unsigned number)
+{
+    size_t len = 0;
+
+    do
+        out[len++] = (char)('a' + number % 26);
+    while ((number /= 26) > 0);
+    return slice_of(out, len);
+}
+
+static void test_words_are_shared_and_bounded(void **state)
+{
+    struct why_words words = {0};
+    struct why first = {.words = &words}, second = {.words = &words};
+    char text[8];
+
+    (void)state;
+    for (unsigned i = 0; i < 2000; i++) {
+        why_add(&first, &(struct why_step){.status = "firing", .reason = spell(text, i)});
+        why_add(&second, &(struct why_step){.status = "firing", .reason = spell(text, i / 2)});
+        assert_true(slice_equal(get(&first, first.count - 1).reason, spell(text, i)));
+        assert_true(slice_equal(get(&second, second.count - 1).reason, spell(text, i / 2)));
+    }
+    assert_int_equal(words.count, WHY_WORDS);
+    for (unsigned i = 0; i < WHY_STEPS; i++) {
+        assert_string_equal(get(&first, i).status, "firing");
+        assert_true(slice_equal(get(&first, i).reason, spell(text, 2000 - WHY_STEPS + i)));
+    }
+    why_clear(&first);
+    why_clear(&second);
+    why_words_clear(&words);
+}
+
+/* What is said once takes no place of a word. */
+static void test_numbers_and_long_texts_are_no_words(void **state)
+{
+    struct why_words words = {0};
+    struct why why = {.words = &words};
+    char text[100];
+
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    why_add(&why, &(struct why_step){.status = "a1",
+                                     .alert = slice_of(text, 63),
+                                     .command_id = SLICE("mt"),
+                                     .reason = slice_of(text, sizeof(text))});
+    assert_int_equal(words.count, 0);
+    why_add(&why, &(struct why_step){.alert = slice_of(text, 62)});
+    assert_int_equal(words.count, 1);
+    assert_int_equal(get(&why, 0).reason.len, sizeof(text));
+    assert_int_equal(get(&why, 1).alert.len, 62);
     why_clear(&why);
+    why_words_clear(&words);
 }
 
 static void test_memory_of_long_reasons_is_given_back(void **state)
@@ -317,6 +379,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_newest_64_steps_are_kept),
         cmocka_unit_test(test_what_was_added_is_there),
+        cmocka_unit_test(test_words_are_shared_and_bounded),
+        cmocka_unit_test(test_numbers_and_long_texts_are_no_words),
         cmocka_unit_test(test_memory_of_long_reasons_is_given_back),
         cmocka_unit_test(test_names),
         cmocka_unit_test_setup_teardown(test_chain_from_sample_to_answer, setup, teardown),
