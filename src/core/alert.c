@@ -40,7 +40,7 @@ static struct alert *alert_add(struct fleet *fleet, struct instance *instance)
     struct watched *watched = watched_get(fleet, instance);
 
     if (watched->alert_count == watched->alert_cap) {
-        watched->alert_cap = watched->alert_cap ? watched->alert_cap * 2 : 2;
+        watched->alert_cap = watched->alert_cap ? watched->alert_cap * 2 : 1;
         watched->alerts = mem_resize(watched->alerts, watched->alert_cap, sizeof(*watched->alerts));
     }
     return &watched->alerts[watched->alert_count++];
