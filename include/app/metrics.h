@@ -28,8 +28,9 @@ struct metrics_kind {
 
 struct metrics {
     struct daemon *d;
-    TAILQ_HEAD(, metrics_client) clients;  /* all */
-    TAILQ_HEAD(, metrics_client) rendered; /* those with something to render and room for it, in turn */
+    TAILQ_HEAD(, metrics_client) clients; /* all */
+    /* Those with something to render and room for it, in turn. */
+    TAILQ_HEAD(metrics_rendered, metrics_client) rendered;
     TAILQ_HEAD(metrics_copies, metrics_copy) copies; /* of the instances, oldest first */
     uint32_t client_count, copy_count;
     struct loop_timer *timer; /* until the next slice */

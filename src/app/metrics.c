@@ -272,15 +272,19 @@ static void client_run(struct metrics_client *client, int64_t until_us)
         client_go_on(client);
 }
 
+/* Each client has one turn at most: who wants more comes behind those who have had none. */
 static void on_slice(void *ctx)
 {
     struct metrics *metrics = ctx;
     int64_t until_us = loop_now_us() + SLICE_US;
-    struct metrics_client *client;
+    const struct metrics_client *last = TAILQ_LAST(&metrics->rendered, metrics_rendered);
+    struct metrics_client *client = TAILQ_FIRST(&metrics->rendered), *next;
 
-    while ((client = TAILQ_FIRST(&metrics->rendered)) && loop_now_us() < until_us)
+    for (; client && loop_now_us() < until_us; client = next) {
+        next = client == last ? NULL : TAILQ_NEXT(client, rendered_link);
         client_run(client, until_us);
-    if (client)
+    }
+    if (!TAILQ_EMPTY(&metrics->rendered))
         loop_timer_set(metrics->timer, 0);
 }
 

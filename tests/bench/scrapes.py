@@ -1,6 +1,6 @@
 """Measures what large answers cost the daemon: nanoseconds a series, and the longest turn of the loop, for scrapes with and
-without gzip and for the lists of the API, idle and while signals are drained; and the drain with a scrape each second
-against that without. Prints; asserts nothing.
+without gzip and for the lists of the API; and the drain in seconds with a scrape against that in the seconds without.
+Prints; asserts nothing.
 
 Turns are measured inside the daemon (turns.c, preloaded). What counts is their CPU time: how long a turn takes by the clock
 is the machine's doing as well.
@@ -25,6 +25,7 @@ from bench import Daemon, Redis, cpu_seconds, reports, resident_bytes, results, 
 
 TURNS = struct.Struct("QQQQQ")
 BUFFER_BYTES = 1 << 20
+WINDOW_S = 1
 SETTINGS = ("signals.ttl_ms=600000", "instances.heartbeat_timeout_ms=0")
 
 
@@ -35,7 +36,7 @@ class Turns:
         self._path, self._library = os.path.join(folder, "turns"), library
 
     def start(self, args, server, folder):
-        os.environ.update(MT5_TURNS=self._path, LD_PRELOAD=self._library) # redis-server's turns are none of ours
+        os.environ.update(MT5_TURNS=self._path, LD_PRELOAD=self._library)  # redis-server's turns are none of ours
         try:
             return Daemon(args.daemon, server, folder, *SETTINGS, f"http.listen=127.0.0.1:{args.port}")
         finally:
@@ -111,11 +112,6 @@ def measure(name, daemon, turns, port, path, times, source=None, headers="", per
           f"{longest_cpu_us / 1000:9.2f}{longest_us / 1000:9.2f}{over:6}", flush=True)
 
 
-def scrape_on(port, every_s, source, headers, stop):
-    while not stop.wait(every_s):
-        skip_answer(port, "/metrics", source, headers)
-
-
 class Store:
     """A redis-server that begins with a dump."""
 
@@ -144,47 +140,60 @@ def prepare(args, server, folder):
     """Instances that are known, and signals with their results that wait."""
     server.feed(signals(args.signals))
     server.feed(results(args.signals))
-    server.client.save() # where it was started
+    server.client.save()  # where it was started
     return os.path.join(folder, "dump.rdb")
 
 
-def drain(args, folder, dump, turns, every_s, source=None, headers=""):
-    """Rate, CPU µs a signal, seconds, turns; from when the daemon is ready to the last signal."""
+def scrape_on(port, source, headers, wanted):
+    while wanted.acquire():
+        skip_answer(port, "/metrics", source, headers)
+
+
+def watch_drain(args, store, wanted):
+    """Signals a second in windows of a second, until all are drained; a scrape is begun with every other window."""
+    done = lambda: int(store.client.hget("mt5stated:totals", "processed:buy") or 0)
+    rates, before, began = [], done(), time.monotonic()
+    while True:
+        if len(rates) % 2:
+            wanted.release()
+        time.sleep(WINDOW_S)
+        now, at = done(), time.monotonic()
+        if now == args.signals:
+            return rates
+        rates.append((now - before) / (at - began))
+        before, began = now, at
+
+
+def drain(args, folder, dump, turns, source=None, headers=""):
+    """The rates of watch_drain, and the daemon's turns. What the machine does to both kinds of windows is about the same."""
     store = Store(folder, dump)
     daemon = turns.start(args, store, folder)
-    done = lambda: int(store.client.hget("mt5stated:totals", "processed:buy") or 0)
-    wait_until(done, "the first signal")
-    stop = multiprocessing.Event()
-    scraper = multiprocessing.Process(target=scrape_on, args=(args.port, every_s, source, headers, stop), daemon=True)
-    if every_s:
+    wanted = multiprocessing.Semaphore(0)
+    scraper = multiprocessing.Process(target=scrape_on, args=(args.port, source, headers, wanted), daemon=True)
+    try:
+        wait_until(lambda: store.client.hexists("mt5stated:totals", "processed:buy"), "the first signal")
         scraper.start()
-    turns.reset()
-    first, began, before = done(), time.monotonic(), cpu_seconds(daemon.pid)
-    wait_until(lambda: done() == args.signals, "the drain")
-    seconds, cpu = time.monotonic() - began, cpu_seconds(daemon.pid) - before
-    figures = turns.read()
-    stop.set()
-    if every_s:
+        turns.reset()
+        rates = watch_drain(args, store, wanted)
+        return rates, turns.read()
+    finally:
+        scraper.terminate()
         scraper.join()
-    daemon.stop()
-    store.stop()
-    return (args.signals - first) / seconds, cpu / (args.signals - first) * 1e6, seconds, figures
+        daemon.stop()
+        store.stop()
 
 
 def bench_drain(args, folder, dump, turns, elsewhere):
-    kinds = {"without": {"every_s": 0}, "a scrape each second": {"every_s": 1}}
+    kinds = {"a scrape each second": {}}
     if elsewhere:
-        kinds["a scrape each second, gzip"] = {"every_s": 1, **elsewhere}
-    rows = {name: [] for name in kinds}
-    for _ in range(args.runs):
-        for name, kind in kinds.items():
-            rows[name].append(drain(args, folder, dump, turns, **kind))
-    for name, runs in rows.items():
-        ratios = [run[0] / without[0] for run, without in zip(runs, rows["without"])]
-        print(f"drain, {name:27}{statistics.median(r[0] for r in runs):9.0f}/s{statistics.median(r[1] for r in runs):7.2f} µs CPU"
-              f"{statistics.median(r[2] for r in runs):7.2f} s; ratios {' '.join(f'{r:.2f}' for r in ratios)}; turns/s"
-              f" {statistics.median(r[3][0] / r[2] for r in runs):.0f}, longest CPU ms {[r[3][3] / 1000 for r in runs]}, over 5 ms"
-              f" {[r[3][4] for r in runs]}", flush=True)
+        kinds["a scrape each second, gzip"] = elsewhere
+    for name, kind in kinds.items():
+        runs = [drain(args, folder, dump, turns, **kind) for _ in range(args.runs)]
+        ratios = [2 * rates[i] / (rates[i - 1] + rates[i + 1]) for rates, _ in runs for i in range(1, len(rates) - 1, 2)]
+        print(f"drain, {name:27}{statistics.median(r for rates, _ in runs for r in rates[::2]):9.0f}/s between; to the windows beside"
+              f" it, a window with a scrape: {statistics.median(ratios):.2f} ({' '.join(f'{r:.2f}' for r in sorted(ratios))});"
+              f" longest turn {max(f[3] for _, f in runs) / 1000:.1f} ms CPU, over 5 ms: {sum(f[4] for _, f in runs)} of"
+              f" {sum(f[0] for _, f in runs)}", flush=True)
 
 
 def bench_answers(args, daemon, turns, elsewhere):
@@ -228,12 +237,14 @@ def main():
         server = Redis(folder)
         try:
             daemon = turns.start(args, server, folder)
-            server.feed(reports(args.instances, 0))
-            wait_until(lambda: server.client.scard("instance:state:running") == args.instances, "the reports")
-            time.sleep(0.5) # what followed from them is stored
-            if not args.save:
-                bench_answers(args, daemon, turns, elsewhere)
-            daemon.stop()
+            try:
+                server.feed(reports(args.instances, 0))
+                wait_until(lambda: server.client.scard("instance:state:running") == args.instances, "the reports")
+                time.sleep(0.5)  # what followed from them is stored
+                if not args.save:
+                    bench_answers(args, daemon, turns, elsewhere)
+            finally:
+                daemon.stop()
             if args.signals:
                 dump = prepare(args, server, folder)
         finally:
