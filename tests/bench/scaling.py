@@ -17,7 +17,7 @@ from scaling_model import Load, simulate
 # Of the rate that a partition can take: the rest is for catching up after an outage and for a rewrite of the AOF. The CPU that is
 # used says less: small batches cost more for each signal, and shrink the more there is to do.
 TARGET = 0.6
-DEDUP_S = 300         # signals.dedup_ms
+DEDUP_S = 300         # signals.dedup_ms, and how long a claim is kept
 KEPT = 10000          # results.max_len, streams.reports_max_len, streams.trades_max_len
 SERIES_OF_INSTANCE = 25
 RATES = (20000, 50000, 100000)
@@ -134,6 +134,7 @@ def load_of(kind, signals_per_s, reports_per_s, args, instances):
 def memory_bytes(c, kind, signals_per_s, instances, args):
     open_signals = signals_per_s * args.execution_ms / 1000
     return (signals_per_s * DEDUP_S * c.memory_journal_bytes + open_signals * (c.memory_signal_bytes + c.memory_taken_bytes)
+            + (signals_per_s * DEDUP_S * c.memory_claim_bytes if kind.claims else 0)
             + instances * c.memory_instance_bytes + KEPT * (c.memory_result_bytes + c.memory_report_bytes)
             + (KEPT * c.memory_trade_bytes if kind.trades else 0))
 
@@ -206,10 +207,10 @@ def show_validated(c, args):
         runs = []
         for _ in range(args.tries):
             with tempfile.TemporaryDirectory(prefix="mt5stated-scaling-") as folder:
-                runs.append(live(pathlib.Path(folder), rate, args.seconds_live, aof=args.aof))
+                runs.append(live(args.feed, pathlib.Path(folder), rate, args.seconds_live, aof=args.aof))
         # The one that the rest of the machine has disturbed least.
         real = min(runs, key=lambda run: run.redis_wait_us + run.daemon_wait_us)
-        load = Load(rate, think_call_us=max(0.0, real.think_call_us), think_entry_us=max(0.0, real.think_entry_us),
+        load = Load(rate, think_call_us=real.think_call_us, think_entry_us=real.think_entry_us,
                     reports_per_s=1000, redis_wait_us=real.redis_wait_us, daemon_wait_us=real.daemon_wait_us,
                     client_wait_us=real.client_wait_us, is_watched=True)
         model = simulate(c, load, args.seconds, args.seed)
@@ -229,6 +230,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench scaling", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", action="store_true", help="measure the costs, show them beside those of the table")
     parser.add_argument("--validate", action="store_true", help="the real daemon at each of --rates, and the model")
+    parser.add_argument("--feed", default="build/release/tests/bench/bench_feed", help="the program that makes the load of --validate")
     parser.add_argument("--rates", type=int, nargs="+", default=RATES)
     parser.add_argument("--seconds-live", type=float, default=6, help="of each rate")
     parser.add_argument("--tries", type=int, default=1, help="of each rate; the one that had to wait least for a core counts")

@@ -1,30 +1,18 @@
-"""The real daemon on the real Redis at a given rate: what the model of scaling_model.py is held against.
-
-Four processes beside the two: a producer that writes what is due each millisecond in one call, an executor that reads, answers and
-acknowledges at once, agents that report one by one, and a watcher that waits for the journal's entries, whose coming is the moment
-at which the signals named there are gone."""
+"""The real daemon on the real Redis at a given rate: what the model of scaling_model.py is held against. The load comes from
+bench_feed.c, which says when each lot of results was sent and when the last of them was gone."""
 
 import bisect
-import itertools
-import multiprocessing
-import os
 import pathlib
-import re
+import subprocess
 import time
 from dataclasses import dataclass
 
-import scaling_wire as wire
-from scaling_wire import Connection, command
-
 from mt5.daemon import Daemon, default_config
 from mt5.redis_server import RedisServer
-from mt5.wait import let_pass, wait_until
+from mt5.wait import let_pass
 
-TICK_S = 0.001
-READ_COUNT = 1000
-SIGNAL_ID = re.compile(rb"signal-(\d+)")
-ENDED = re.compile(rb"E P signal-(\d+)\n")
-ENTRY_ID = re.compile(rb"\r\n(\d+-\d+)\r\n")
+WARM_S = 1
+INSTANCES = REPORTS_PER_S = 1000
 
 
 @dataclass
@@ -47,66 +35,6 @@ class Lived:
     taken_mean: float           # signals in an answer to it
 
 
-def produce(path, per_s, end):
-    connection = Connection(path)
-    connection.socket.setblocking(False)
-    number, began, carried, due, left = 0, time.monotonic(), 0.0, time.monotonic(), b""
-    while due < end:
-        due += TICK_S
-        carried += per_s * TICK_S
-        count, carried = int(carried), carried - int(carried)
-        left += wire.SIGNAL * count % tuple(range(number, number + count))
-        number += count
-        time.sleep(max(0, due - time.monotonic()))
-        try:
-            while True:
-                connection.socket.recv(1 << 20)
-        except BlockingIOError:
-            pass
-        try:
-            left = left[connection.socket.send(left):]
-        except BlockingIOError:
-            pass
-    return number / (end - began)
-
-
-def run_producer(path, per_s, end, out):
-    out.put(("produced", produce(path, per_s, end)))
-
-
-def run_agents(path, instances, per_s, end, out):
-    connection, sent, due = Connection(path), 0, time.monotonic()
-    while due < end and per_s:
-        due += 1 / per_s
-        time.sleep(max(0, due - time.monotonic()))
-        connection.call(wire.report(sent % instances, sent // instances), 2)
-        sent += 1
-    out.put(("reported", sent))
-
-
-def run_executor(path, end, out):
-    connection = Connection(path)
-    read = command("XREADGROUP", "GROUP", "executors", "one", "COUNT", READ_COUNT, "BLOCK", 100, "STREAMS", "trade_signals", ">")
-    sent, thoughts = [], []
-    while time.monotonic() < end + 0.5:
-        connection.send(read)
-        answer = take_answer(connection)
-        began = time.monotonic()
-        numbers = [int(text) for text in SIGNAL_ID.findall(answer)]
-        if not numbers:
-            continue
-        ids = ENTRY_ID.findall(answer)
-        data = (wire.RESULT * len(numbers) % tuple(itertools.chain(*zip(numbers, numbers)))
-                + command("XACK", "trade_signals", "executors", *ids))
-        now = time.monotonic()
-        thoughts.append((len(numbers), now - began))
-        sent.append((numbers[-1], len(numbers), now))
-        connection.call(data, 2 * len(numbers) + 1)
-    _, waited, turns = schedule(os.getpid())
-    out.put(("waited", waited / turns))
-    out.put(("executed", (sent, *line_through(thoughts))))
-
-
 def line_through(points):
     """The a and b of a + b * n that are nearest to [(n, value)]."""
     n = len(points)
@@ -114,35 +42,6 @@ def line_through(points):
     spread = sum((x - mean_x) ** 2 for x, _ in points)
     slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
     return mean_y - slope * mean_x, slope
-
-
-def take_answer(connection):
-    """The answer to XREADGROUP, whole: what it holds is counted in its head."""
-    answer = connection.socket.recv(1 << 20)
-    while True:
-        head = re.match(rb"\*1\r\n\*2\r\n\$\d+\r\n[^\r]*\r\n\*(\d+)\r\n", answer)
-        lines = 5 + int(head[1]) * wire.entry_lines(5) if head else 1
-        if answer.startswith(b"*-1") or (head and answer.count(b"\n") >= lines):
-            return answer
-        answer += connection.socket.recv(1 << 20)
-
-
-def run_watcher(path, end, out):
-    connection, last, seen = Connection(path), b"$", []
-    while time.monotonic() < end + 0.5:
-        connection.send(command("XREAD", "BLOCK", 100, "STREAMS", "mt5stated:journal", last))
-        answer = connection.socket.recv(1 << 20)
-        # *1 *2 name *entries, and of each: *2 id *2 `lines` text
-        while not answer.startswith(b"*-1"):
-            head = re.match(rb"\*1\r\n\*2\r\n\$\d+\r\n[^\r]*\r\n\*(\d+)\r\n", answer)
-            if head and answer.count(b"\r\n") >= 5 + 8 * int(head[1]) and answer.endswith(b"\n\r\n"):
-                break
-            answer += connection.socket.recv(1 << 20)
-        now, ids, ended = time.monotonic(), ENTRY_ID.findall(answer), ENDED.findall(answer)
-        last = ids[-1] if ids else last
-        if ended:
-            seen.append((int(ended[-1]), now))
-    out.put(("gone", seen))
 
 
 def percentile(weighted, share):
@@ -156,17 +55,17 @@ def percentile(weighted, share):
     return float("nan")
 
 
-def latencies(sent, gone, begin, end):
-    """µs from sending a result to the signal's end in Redis, of those sent in this time, and how many each stands for."""
+def latencies(sent, gone, begin_us, end_us):
+    """µs from sending results to the end of the last of them in Redis, of those sent in this time, and how many they were."""
     numbers, found = [number for number, _ in gone], []
-    for number, count, at in sent:
+    for number, count, at_us, _ in sent:
         place = bisect.bisect_left(numbers, number)
-        if begin <= at < end and place < len(gone):
-            found.append(((gone[place][1] - at) * 1e6, count))
+        if begin_us <= at_us < end_us and place < len(gone):
+            found.append((gone[place][1] - at_us, count))
     return found
 
 
-def live(folder, per_s, seconds=8, warm_s=2, instances=1000, reports_per_s=1000, aof=True):
+def live(feed, folder, per_s, seconds, aof=True):
     options = {"aof": True, "fsync": "everysec"} if aof else {}
     server = RedisServer(folder, shipped=False, users=["user default on nopass ~* &* +@all"], **options)
     admin = server.client()
@@ -176,43 +75,48 @@ def live(folder, per_s, seconds=8, warm_s=2, instances=1000, reports_per_s=1000,
         admin.config_set("auto-aof-rewrite-percentage", 0)
         admin.xgroup_create("trade_signals", "executors", 0, mkstream=True)
         daemon.start()
-        return run(server, admin, daemon, per_s, seconds, warm_s, instances, reports_per_s)
+        return run(feed, server, admin, daemon, per_s, seconds)
     finally:
         daemon.stop()
         admin.close()
         server.stop()
 
 
-def run(server, admin, daemon, per_s, seconds, warm_s, instances, reports_per_s):
-    out, path, began = multiprocessing.Queue(), server.socket, time.monotonic() + 0.5
-    end = began + warm_s + seconds
-    jobs = [(run_watcher, (path, end, out)), (run_executor, (path, end, out)),
-            (run_agents, (path, instances, reports_per_s, end, out)), (run_producer, (path, per_s, end, out))]
-    workers = [multiprocessing.Process(target=job, args=args) for job, args in jobs]
-    for worker in workers:
-        worker.start()
-    let_pass(began + warm_s - time.monotonic())
+def run(feed, server, admin, daemon, per_s, seconds):
+    said = folder_of(server) / "feed"
+    with said.open("w") as file:
+        process = subprocess.Popen([feed, server.socket, str(per_s), str(REPORTS_PER_S), str(INSTANCES), str(WARM_S + seconds + 0.3)],
+                                   stdout=file)
+    let_pass(WARM_S)
     before = state(server, admin, daemon)
-    let_pass(end - time.monotonic())
+    let_pass(seconds)
     after = state(server, admin, daemon)
-    found = dict(out.get(timeout=30) for _ in range(len(workers) + 1))
-    for worker in workers:
-        worker.join()
-    return tell(before, after, found)
+    assert process.wait(60) == 0, "bench_feed has failed"
+    found = {"sent": [], "gone": [], "waited": []}
+    for line in said.read_text().splitlines():
+        name, *values = line.split()
+        found[name].append(tuple(map(float, values)))
+    return tell(per_s, before, after, found)
 
 
-def tell(before, after, found):
-    sent, think_call_s, think_entry_s = found["executed"]
-    times = latencies(sent, found["gone"], before["at"], after["at"])
+def folder_of(server):
+    return pathlib.Path(server.socket).parent
+
+
+def tell(per_s, before, after, found):
+    begin_us, end_us = before["at"] * 1e6, after["at"] * 1e6
+    steady = [one for one in found["sent"] if begin_us <= one[2] < end_us]
+    times = latencies(found["sent"], found["gone"], begin_us, end_us)
     span = after["at"] - before["at"]
     change = {name: (after[name] - before[name]) / span for name in before}
-    steady = [count for _, count, at in sent if before["at"] <= at < after["at"]]
-    return Lived(per_s=found["produced"], ended_per_s=change["ended"], redis=change["redis"], daemon=change["daemon"],
+    think_call_us, think_entry_us = line_through([(count, thought) for _, count, _, thought in steady])
+    return Lived(per_s=per_s, ended_per_s=change["ended"], redis=change["redis"], daemon=change["daemon"],
                  batches_per_s=change["batches"], reads_per_s=change["reads"], p50_us=percentile(times, 0.5),
                  p99_us=percentile(times, 0.99), aof_bytes_per_s=change["aof"],
                  redis_wait_us=change["redis_waited"] / change["redis_turns"] * 1e6,
-                 daemon_wait_us=change["daemon_waited"] / change["daemon_turns"] * 1e6, client_wait_us=found["waited"] * 1e6,
-                 think_call_us=think_call_s * 1e6, think_entry_us=think_entry_s * 1e6, taken_mean=sum(steady) / max(1, len(steady)))
+                 daemon_wait_us=change["daemon_waited"] / change["daemon_turns"] * 1e6, client_wait_us=found["waited"][0][0],
+                 think_call_us=max(0.0, think_call_us), think_entry_us=max(0.0, think_entry_us),
+                 taken_mean=sum(one[1] for one in steady) / max(1, len(steady)))
 
 
 def schedule(pid):
