@@ -201,7 +201,7 @@ def show_measured(args):
 
 
 def show_validated(c, args):
-    from scaling_live import live
+    from scaling_live import TAKEN, live
     rows = []
     for rate in args.rates:
         runs = []
@@ -210,7 +210,7 @@ def show_validated(c, args):
                 runs.append(live(args.feed, pathlib.Path(folder), rate, args.seconds_live, aof=args.aof))
         # The one that the rest of the machine has disturbed least.
         real = min(runs, key=lambda run: run.redis_wait_us + run.daemon_wait_us)
-        load = Load(rate, think_call_us=real.think_call_us, think_entry_us=real.think_entry_us,
+        load = Load(rate, take=TAKEN, think_call_us=real.think_call_us, think_entry_us=real.think_entry_us,
                     reports_per_s=1000, redis_wait_us=real.redis_wait_us, daemon_wait_us=real.daemon_wait_us,
                     client_wait_us=real.client_wait_us, is_watched=True)
         model = simulate(c, load, args.seconds, args.seed)

@@ -12,6 +12,7 @@ from mt5.redis_server import RedisServer
 from mt5.wait import let_pass
 
 WARM_S = 1
+TAKEN = 250       # READ_COUNT of bench_feed.c
 INSTANCES = REPORTS_PER_S = 1000
 
 

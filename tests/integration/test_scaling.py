@@ -2,6 +2,8 @@
 
 import dataclasses
 import pathlib
+import re
+import subprocess
 import sys
 
 import pytest
@@ -65,3 +67,47 @@ def test_a_partition_is_full_where_its_core_is():
     assert run(0.8 * most).is_stable
     beyond = run(1.5 * most)
     assert not beyond.is_stable and beyond.redis > 0.99 and beyond.ended_per_s < 1.1 * most
+
+
+# ---- what is shown to be copied ----
+
+BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", (pathlib.Path(__file__).parents[2] / "docs" / "SCALING.md").read_text(), re.M | re.S)
+
+SERIES = """
+rule_files: [rules.yml]
+evaluation_interval: 10s
+tests:
+  - interval: 10s
+    input_series:
+      - {series: 'mt5stated_leader{job="mt5stated", partition="p1", instance="a"}', values: '1x30'}
+      - {series: 'mt5stated_leader{job="mt5stated", partition="p1", instance="b"}', values: '0x30'}
+      - {series: 'mt5stated_leader{job="mt5stated", partition="p2", instance="c"}', values: '1x10 stale'}
+      - {series: 'mt5stated_instances{job="mt5stated", partition="p1", instance="a", state="running"}', values: '3x30'}
+      - {series: 'mt5stated_instances{job="mt5stated", partition="p1", instance="b", state="running"}', values: '3x30'}
+      - {series: 'mt5stated_instances{job="mt5stated", partition="p2", instance="c", state="running"}', values: '4x30'}
+      - {series: 'mt5_instance_state{job="mt5stated", partition="p1", instance="a", instance_id="i1", state="crashed"}', values: '0 1x30'}
+      - {series: 'mt5_instance_state{job="mt5stated", partition="p2", instance="c", instance_id="i2", state="crashed"}', values: '0x15 1x15'}
+      - {series: 'mt5_instance_info{job="mt5stated", partition="p1", instance="a", instance_id="i1", broker_id="b1"}', values: '1x30'}
+      - {series: 'mt5_instance_info{job="mt5stated", partition="p2", instance="c", instance_id="i2", broker_id="b1"}', values: '1x30'}
+    alert_rule_test:
+      - {alertname: Mt5statedPartitionWithoutLeader, eval_time: 100s, exp_alerts: []}
+      - {alertname: Mt5statedPartitionWithoutLeader, eval_time: 250s, exp_alerts: [{}]}
+      - {alertname: Mt5statedBrokerDown, eval_time: 100s, exp_alerts: []}
+      - {alertname: Mt5statedBrokerDown, eval_time: 250s, exp_alerts: [{exp_labels: {broker_id: b1}}]}
+    promql_expr_test:
+      - {expr: 'fleet:mt5stated_instances:sum', eval_time: 50s, exp_samples: [{labels: 'fleet:mt5stated_instances:sum{state="running"}', value: 7}]}
+"""
+
+
+def promtool(folder, *args):
+    found = subprocess.run(["promtool", *args], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_the_rules_of_many_partitions_do_what_they_say(folder):
+    scrape, rules = BLOCKS
+    (folder / "prometheus.yml").write_text(scrape)
+    (folder / "rules.yml").write_text(rules.replace("< 20", "< 2"))
+    (folder / "test.yml").write_text(SERIES)
+    promtool(folder, "check", "config", "prometheus.yml")
+    promtool(folder, "test", "rules", "test.yml")
