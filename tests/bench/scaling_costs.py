@@ -32,6 +32,8 @@ ROWS = (
     ("daemon_report_us", 3.0, "daemon: a report"),
     ("daemon_change_us", 8.2, "daemon: a change of state, besides"),
     ("daemon_trade_us", 3.3, "daemon: a trade update"),
+    ("remember_us", 0.55, "daemon: a signal that has ended and is remembered, at a start"),
+    ("remember_bytes", 50.0, "memory of the daemon: a signal that has ended and is remembered"),
     ("scrape_series_us", 0.037, "daemon: a series of a scrape (docs/PERFORMANCE.md)"),
     # the machine
     ("wake_us", 8.8, "from an answer until whoever waits for it runs"),

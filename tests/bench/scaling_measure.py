@@ -15,6 +15,7 @@ from scaling_wire import Connection, command, entry_lines, thread_cpu_s
 
 from mt5.daemon import Daemon, default_config
 from mt5.redis_server import RedisServer
+from mt5.usage import rss_bytes
 from mt5.wait import wait_until
 
 # Few and many entries in a call; entries in all, so that each takes long enough to be seen.
@@ -221,9 +222,10 @@ class Drain:
         used = {"redis": bench.cpu_s() - redis, "daemon": thread_cpu_s(daemon.pid)}
         reads = bench.admin.info("commandstats")["cmdstat_xread"]["calls"]
         batches = int(bench.admin.hget("mt5stated:meta", "applied_seq")) - batches
+        resident = rss_bytes(daemon.pid)
         daemon.stop()
         start = start or {"redis": 0, "daemon": 0}
-        return {"redis": used["redis"], "daemon": used["daemon"], "redis_us": (used["redis"] - start["redis"]) / entries * 1e6,
+        return {**used, "resident": resident, "redis_us": (used["redis"] - start["redis"]) / entries * 1e6,
                 "daemon_us": (used["daemon"] - start["daemon"]) / entries * 1e6, "reads": reads / entries,
                 "batches": batches / entries, "aof_bytes": (bench.aof_bytes() - bytes_before) / entries}
 
@@ -336,8 +338,12 @@ def measure_daemon(bench, costs, signals=128 * 1200, instances=1000):
     few, many = READS
     small = show_drain(f"signal with result, batch {few}", drain_signals(bench, few, signals // 6))
     large = show_drain(f"signal with result, batch {many}", drain_signals(bench, many, signals))
+    again = Drain(bench, many).run(signals, lambda: True)     # a start that has all of them to remember
     found = {"memory_journal_bytes": bench.admin.memory_usage("mt5stated:journal", samples=0) / signals,
              "aof_signal_daemon_bytes": large["aof_bytes"]}
+    empty = drain_nothing(bench)
+    found["remember_us"] = (again["daemon"] - empty["daemon"]) / signals * 1e6
+    found["remember_bytes"] = (again["resident"] - empty["resident"]) / signals
     shuffled = show_drain(f"results shuffled within {many}", drain_signals(bench, many, signals // 2, many))
     traded = show_drain("trade update", drain_trades(bench, many, 128 * 200))
     plain = show_drain("report", drain_reports(bench, many, instances, 50, 0))
