@@ -40,8 +40,30 @@ struct redis_endpoint {
         *tls_key_file; /* "" for the system's CAs, no client certificate */
 };
 
+/* Longest name or address of a host, with its NUL. */
+#define REDIS_HOST_MAX 256
+
+/* Who knows where a server that moves is now (Sentinel). It is asked before each try, and told what came of
+ * it. Its functions must not free a link; redis_link_move and redis_link_look_again may be called inside. */
+struct redis_locator {
+    void *ctx;
+    /* LINK is made / freed: between the two it may be moved. */
+    void (*join)(void *ctx, struct redis_link *link);
+    void (*leave)(void *ctx, struct redis_link *link);
+    /* Where LINK is to connect now; the text is copied. False: that is not known yet, or others are to try
+     * first. The link then waits until redis_link_look_again, and asks by itself after reconnect_min_ms. */
+    bool (*find)(void *ctx, const struct redis_link *link, const char **ret_host, uint16_t *ret_port);
+    /* LINK is up, and what it has reached says that it is a master. */
+    void (*reached)(void *ctx, const struct redis_link *link);
+    /* LINK, or its try, has ended. NO_MASTER: what is there says that it is something else. */
+    void (*ended)(void *ctx, const struct redis_link *link, bool no_master);
+};
+
 struct redis_link_options {
     struct redis_endpoint endpoint;
+    /* NULL: the server is where `endpoint` says. Else host and port of that are not used, and a connection
+     * comes up only where ROLE says master. Borrowed for the life of the link. */
+    const struct redis_locator *locator;
     const char *client_name; /* for CLIENT SETNAME */
     int connect_timeout_ms;
     int command_timeout_ms;
@@ -90,7 +112,15 @@ void redis_link_drop(struct redis_link *link, const char *reason, bool reconnect
  * tries now. A link that was up before it ended keeps its distance. */
 void redis_link_hurry(struct redis_link *link);
 
+/* The server is elsewhere now: the connection ends (`down` follows from the loop, with REASON) and the next
+ * try begins at once. */
+void redis_link_move(struct redis_link *link, const char *reason);
+/* The locator may know more: a link that waits for it, and for nothing else, asks now. */
+void redis_link_look_again(struct redis_link *link);
+
 bool redis_link_is_up(const struct redis_link *link);
+/* Where it is connected to, or tries to; the host is "" where no locator has said so yet. */
+const struct redis_endpoint *redis_link_endpoint(const struct redis_link *link);
 /* Changes what may change while running (reload). */
 void redis_link_set_backoff(struct redis_link *link, int min_ms, int max_ms);
 

@@ -19,6 +19,7 @@ static const char *const step_names[] = {
     [REDIS_GREET_AUTH] = "AUTH",
     [REDIS_GREET_SELECT] = "SELECT",
     [REDIS_GREET_NAME] = "CLIENT SETNAME",
+    [REDIS_GREET_ROLE] = "ROLE",
 };
 
 static void wipe_buf(struct buf *b)
@@ -108,7 +109,7 @@ static void add_auth(struct redis_handshake *h, const struct redis_endpoint *end
 }
 
 bool redis_handshake_begin(struct redis_handshake *h, const struct redis_endpoint *endpoint,
-                           const char *client_name, struct buf *out, struct errmsg *err)
+                           const char *client_name, bool needs_master, struct buf *out, struct errmsg *err)
 {
     redis_handshake_clear(h);
     if (!read_password(h, endpoint, err))
@@ -129,6 +130,11 @@ bool redis_handshake_begin(struct redis_handshake *h, const struct redis_endpoin
         struct slice argv[] = {SLICE("PING")};
 
         add_step(h, REDIS_GREET_NAME, out, argv, ARRAY_LEN(argv));
+    }
+    if (needs_master) {
+        struct slice argv[] = {SLICE("ROLE")};
+
+        add_step(h, REDIS_GREET_ROLE, out, argv, ARRAY_LEN(argv));
     }
     return true;
 }
@@ -158,6 +164,32 @@ static void explain_refusal(const struct redis_handshake *h, enum redis_greeting
                    text.data);
 }
 
+/* An array whose first element is a word. */
+static bool judge_role(struct redis_handshake *h, const struct redisReply *reply, struct errmsg *err)
+{
+    const struct redisReply *role =
+        reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 ? reply->element[0] : NULL;
+
+    if (!role || role->type != REDIS_REPLY_STRING) {
+        errmsg_set(err, "%s: not an answer of Redis", step_names[REDIS_GREET_ROLE]);
+        return false;
+    }
+    if (slice_is(slice_of(role->str, role->len), "master"))
+        return true;
+    h->no_master = true;
+    errmsg_set(err, "not a master: %s says %.*s", step_names[REDIS_GREET_ROLE],
+               (int)(role->len < 20 ? role->len : 20), role->str);
+    return false;
+}
+
+static bool judge_status(enum redis_greeting step, const struct redisReply *reply, struct errmsg *err)
+{
+    if (reply->type == REDIS_REPLY_ERROR || reply->type == REDIS_REPLY_STATUS)
+        return true;
+    errmsg_set(err, "%s: not an answer of Redis", step_names[step]);
+    return false;
+}
+
 enum redis_handshake_state redis_handshake_take(struct redis_handshake *h, const struct redisReply *reply,
                                                 struct errmsg *err)
 {
@@ -168,10 +200,8 @@ enum redis_handshake_state redis_handshake_take(struct redis_handshake *h, const
         explain_refusal(h, step, text, err);
         return REDIS_HANDSHAKE_FAILED;
     }
-    if (reply->type != REDIS_REPLY_ERROR && reply->type != REDIS_REPLY_STATUS) {
-        errmsg_set(err, "%s: not an answer of Redis", step_names[step]);
+    if (step == REDIS_GREET_ROLE ? !judge_role(h, reply, err) : !judge_status(step, reply, err))
         return REDIS_HANDSHAKE_FAILED;
-    }
     h->done++;
     return h->done == h->count ? REDIS_HANDSHAKE_DONE : REDIS_HANDSHAKE_MORE;
 }

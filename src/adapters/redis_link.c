@@ -13,6 +13,7 @@
 #include "util/macros.h"
 #include <event2/event.h>
 #include <hiredis/hiredis.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static void on_dialed(void *ctx, const struct redis_socket *found, const char *error);
@@ -36,6 +37,7 @@ static bool is_connected(const struct redis_link *link)
 static void enter_state(struct redis_link *link, enum link_state state)
 {
     link->state = state;
+    link->is_unlocated = false;
     loop_timer_stop(link->timer);
 }
 
@@ -74,8 +76,10 @@ static int64_t next_delay_ms(const struct redis_link *link)
 static void await_next_try(struct redis_link *link)
 {
     enter_state(link, LINK_WAITING);
-    loop_timer_set(link->timer, next_delay_ms(link));
-    link->failures++;
+    if (link->is_moving)
+        link->failures = 0;
+    loop_timer_set(link->timer, link->is_moving ? 0 : next_delay_ms(link));
+    link->failures += !link->is_moving;
 }
 
 static void count_end(struct redis_link *link)
@@ -92,7 +96,8 @@ static void count_end(struct redis_link *link)
 
 void redis_link_end(struct redis_link *link, const char *reason, bool reconnect)
 {
-    bool was_up = link->state == LINK_UP;
+    const struct redis_locator *locator = link->options.locator;
+    bool was_up = link->state == LINK_UP, no_master = link->handshake.no_master;
     struct errmsg why; /* the reason may lie in what is closed now */
 
     errmsg_set(&why, "%s", reason);
@@ -102,15 +107,36 @@ void redis_link_end(struct redis_link *link, const char *reason, bool reconnect)
         await_next_try(link);
     else
         enter_state(link, LINK_IDLE);
+    link->is_moving = false;
+    if (locator)
+        locator->ended(locator->ctx, link, no_master);
     redis_command_answer_unknown(link);
     if (!link->is_freed && link->events.down)
         link->events.down(link->ctx, why.text, was_up);
+}
+
+/* False where the locator does not say where to. */
+static bool locate(struct redis_link *link)
+{
+    const struct redis_locator *locator = link->options.locator;
+    const char *host;
+
+    if (!locator)
+        return true;
+    link->is_unlocated = !locator->find(locator->ctx, link, &host, &link->options.endpoint.port);
+    if (link->is_unlocated)
+        loop_timer_set(link->timer, link->options.reconnect_min_ms);
+    else
+        (void)snprintf(link->host, sizeof(link->host), "%s", host);
+    return !link->is_unlocated;
 }
 
 static void begin_try(struct redis_link *link)
 {
     int timeout_ms = link->options.connect_timeout_ms;
 
+    if (!locate(link))
+        return;
     enter_state(link, LINK_DIALING);
     link->connect_deadline_ms = loop_now_ms() + timeout_ms;
     link->dial =
@@ -125,6 +151,8 @@ static void become_up(struct redis_link *link)
     enter_state(link, LINK_UP);
     link->up_since_ms = loop_now_ms();
     link->stats.connects++;
+    if (link->options.locator)
+        link->options.locator->reached(link->options.locator->ctx, link);
     if (link->events.up)
         link->events.up(link->ctx);
 }
@@ -221,7 +249,7 @@ static void on_dialed(void *ctx, const struct redis_socket *found, const char *e
     enter_state(link, LINK_GREETING);
     loop_timer_set(link->timer, link->connect_deadline_ms - loop_now_ms());
     if (redis_handshake_begin(&link->handshake, &link->options.endpoint, link->options.client_name,
-                              &link->wire.out, &why))
+                              link->options.locator != NULL, &link->wire.out, &why))
         send_output(link);
     else
         redis_link_end(link, why.text, true);
@@ -262,6 +290,10 @@ struct redis_link *redis_link_new(struct loop *loop, const struct redis_link_opt
     if (!link->tend)
         mem_fail();
     redis_wire_init(&link->wire, loop_event_base(loop), on_ready, on_reply, link);
+    if (options->locator) {
+        link->options.endpoint.host = link->host;
+        options->locator->join(options->locator->ctx, link);
+    }
     return link;
 }
 
@@ -271,6 +303,8 @@ void redis_link_free(struct redis_link *link)
         return;
     hold_link(link);
     link->is_freed = true;
+    if (link->options.locator)
+        link->options.locator->leave(link->options.locator->ctx, link);
     close_connection(link);
     enter_state(link, LINK_IDLE);
     redis_command_answer_unknown(link);
@@ -308,8 +342,30 @@ void redis_link_drop(struct redis_link *link, const char *reason, bool reconnect
 
 void redis_link_hurry(struct redis_link *link)
 {
-    if (link->state == LINK_WAITING && link->is_in_vain)
+    if (link->state == LINK_WAITING && (link->is_in_vain || link->is_unlocated))
         loop_timer_set(link->timer, 0);
+}
+
+void redis_link_move(struct redis_link *link, const char *reason)
+{
+    if (link->state == LINK_WAITING) {
+        link->failures = 0;
+        loop_timer_set(link->timer, 0);
+        return;
+    }
+    link->is_moving = link->state != LINK_IDLE;
+    redis_link_drop(link, reason, true);
+}
+
+void redis_link_look_again(struct redis_link *link)
+{
+    if (link->state == LINK_WAITING && link->is_unlocated)
+        loop_timer_set(link->timer, 0);
+}
+
+const struct redis_endpoint *redis_link_endpoint(const struct redis_link *link)
+{
+    return &link->options.endpoint;
 }
 
 bool redis_link_is_up(const struct redis_link *link)

@@ -39,8 +39,11 @@ struct redis_link {
 
     int64_t connect_deadline_ms;
     int64_t up_since_ms;
-    bool is_in_vain;   /* the last try did not come up */
-    unsigned failures; /* tries and short-lived links since the last that held */
+    bool is_in_vain;           /* the last try did not come up */
+    bool is_unlocated;         /* while waiting: the locator has not said where to */
+    bool is_moving;            /* the next try begins at once */
+    char host[REDIS_HOST_MAX]; /* what the locator said */
+    unsigned failures;         /* tries and short-lived links since the last that held */
 
     bool is_dropping;
     bool drop_reconnects;
