@@ -30,6 +30,7 @@ struct loop;
 struct loop_signal;
 struct log;
 struct redis_link;
+struct redis_sentinel;
 struct redis_stream;
 struct systemd;
 
@@ -47,7 +48,8 @@ struct daemon {
     struct loop_timer *stop_timer, *delay_timer, *tidy_timer;
     int64_t stop_by_ms; /* monotonic */
 
-    struct redis_link *link; /* for commands; reading and notifications have links of their own */
+    struct redis_sentinel *sentinel; /* names the address of the master to all links; NULL: it is fixed */
+    struct redis_link *link;         /* for commands; reading and notifications have links of their own */
     struct redis_clock clock;
 
     struct fleet fleet;

@@ -18,6 +18,14 @@ enum config_role { CONFIG_ROLE_READ, CONFIG_ROLE_REPORT, CONFIG_ROLE_ADMIN };
 enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARN, CONFIG_LOG_ERROR };
 enum config_log_format { CONFIG_LOG_AUTO, CONFIG_LOG_LOGFMT, CONFIG_LOG_JSON, CONFIG_LOG_JOURNAL };
 
+struct config_sentinel {
+    char *text; /* as it was written */
+    enum config_redis_scheme scheme;
+    bool has_scheme; /* written in front of it; else as that of redis.url */
+    char *host;
+    uint16_t port;
+};
+
 struct config_token {
     char *name;
     enum config_role role;
@@ -59,6 +67,10 @@ struct config {
         char *username;
         char *password_file;
         char *tls_ca_file, *tls_cert_file, *tls_key_file;
+        struct config_sentinel *sentinels;
+        size_t sentinel_count;
+        char *master_name;
+        char *sentinel_username, *sentinel_password_file;
         char *instance_id;
         int64_t connect_timeout_ms, command_timeout_ms;
         int64_t reconnect_min_ms, reconnect_max_ms;

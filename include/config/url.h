@@ -21,6 +21,11 @@ struct redis_url {
  * for all else. */
 bool redis_url_parse(const char *text, struct redis_url *ret_url, struct errmsg *why);
 void redis_url_clear(struct redis_url *url);
+/* Reads `HOST:PORT` of a Sentinel, with `redis://` or `rediss://` in front or without. HOST is as above and
+ * the caller's. *ret_has_scheme is false where none is given; then *ret_scheme is left alone. */
+bool sentinel_text_parse(const char *text, enum config_redis_scheme *ret_scheme, bool *ret_has_scheme,
+                         char **ret_host, uint16_t *ret_port, struct errmsg *why);
+
 struct listen_address {
     enum config_listen_kind kind;
     char *host;    /* or the path of a unix socket */

@@ -3,6 +3,7 @@
 #include "adapters/loop.h"
 #include "adapters/memory.h"
 #include "adapters/redis_link.h"
+#include "adapters/redis_sentinel.h"
 #include "adapters/systemd.h"
 #include "app/core_options.h"
 #include "app/summary.h"
@@ -48,11 +49,50 @@ void daemon_configure_core(struct daemon *d)
     trade_io_configure(&d->trade_io);
 }
 
+/* Sentinel has something to say. While the link is up nobody needs to know but the log. */
+static void on_sentinel_trouble(void *ctx, const char *text)
+{
+    struct daemon *d = ctx;
+    if (!redis_link_is_up(d->link))
+        lead_note_error(&d->lead, slice_text(text));
+}
+
+/* Before the links, which ask it for the address. */
+static void make_sentinel(struct daemon *d)
+{
+    static const enum redis_scheme schemes[] = {REDIS_TCP, REDIS_UNIX, REDIS_TLS};
+    const struct config *c = d->boot_config;
+    struct redis_sentinel_place places[REDIS_SENTINELS_MAX];
+    size_t count = c->redis.sentinel_count < ARRAY_LEN(places) ? c->redis.sentinel_count : ARRAY_LEN(places);
+    if (count == 0)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const struct config_sentinel *s = &c->redis.sentinels[i];
+        places[i] = (struct redis_sentinel_place){schemes[s->has_scheme ? s->scheme : c->redis.scheme],
+                                                  s->host, s->port};
+    }
+    struct redis_sentinel_options options = {
+        .places = places,
+        .place_count = count,
+        .master_name = c->redis.master_name,
+        .client_name = "mt5stated",
+        .username = c->redis.sentinel_username,
+        .password_file = c->redis.sentinel_password_file,
+        .tls_ca_file = c->redis.tls_ca_file,
+        .tls_cert_file = c->redis.tls_cert_file,
+        .tls_key_file = c->redis.tls_key_file,
+        .connect_timeout_ms = (int)c->redis.connect_timeout_ms,
+        .command_timeout_ms = (int)c->redis.command_timeout_ms,
+    };
+    d->sentinel = redis_sentinel_new(d->loop, d->log, &options, on_sentinel_trouble, d);
+}
+
 void daemon_link_options(const struct daemon *d, const char *name, struct redis_link_options *ret_options)
 {
     static const enum redis_scheme schemes[] = {REDIS_TCP, REDIS_UNIX, REDIS_TLS};
     const struct config *c = d->boot_config;
     *ret_options = (struct redis_link_options){
+        .locator = d->sentinel ? redis_sentinel_locator(d->sentinel) : NULL,
         .endpoint =
             {
                 .scheme = schemes[c->redis.scheme],
@@ -104,8 +144,9 @@ static void on_link_up(void *ctx)
 {
     struct daemon *d = ctx;
     daemon_hurry_links(d);
-    LOG_LIMITED(d->log, INFO, slice_text("up"), "redis connected", log_text("host", d->config->redis.host),
-                log_int("port", d->config->redis.port));
+    const struct redis_endpoint *endpoint = redis_link_endpoint(d->link);
+    LOG_LIMITED(d->log, INFO, slice_text("up"), "redis connected", log_text("host", endpoint->host),
+                log_int("port", endpoint->port));
     lead_link_up(&d->lead);
     poll_start(&d->poll);
 }
@@ -342,6 +383,7 @@ struct daemon *daemon_new(const struct config_source *source, struct config *con
     name_streams(d);
     make_core(d);
 
+    make_sentinel(d);
     struct redis_link_options options;
     daemon_link_options(d, "mt5stated", &options);
     struct redis_link_events events = {.up = on_link_up, .down = on_link_down};
@@ -411,6 +453,7 @@ void daemon_free(struct daemon *d)
     event_feed_clear(&d->event_feed);
     load_clear(&d->load);
     lead_clear(&d->lead);
+    redis_sentinel_free(d->sentinel);
     trade_book_clear(&d->trades);
     ledger_free(d->ledger);
     fleet_clear(&d->fleet);
@@ -425,8 +468,10 @@ void daemon_free(struct daemon *d)
 static void warn_of_unused_tls(const struct daemon *d)
 {
     const struct config *c = d->config;
-    if (c->redis.scheme != CONFIG_REDIS_TLS &&
-        (*c->redis.tls_ca_file || *c->redis.tls_cert_file || *c->redis.tls_key_file))
+    bool is_used = c->redis.scheme == CONFIG_REDIS_TLS;
+    for (size_t i = 0; i < c->redis.sentinel_count; i++)
+        is_used = is_used || c->redis.sentinels[i].scheme == CONFIG_REDIS_TLS;
+    if (!is_used && (*c->redis.tls_ca_file || *c->redis.tls_cert_file || *c->redis.tls_key_file))
         LOG(d->log, WARN, "the connection to redis is not encrypted: its files for TLS are not used",
             log_text("do", "let redis.url begin with rediss://"));
 }
@@ -434,8 +479,12 @@ static void warn_of_unused_tls(const struct daemon *d)
 int daemon_run(struct daemon *d)
 {
     LOG(d->log, INFO, "started", log_text("version", MT5_VERSION), log_text("commit", MT5_COMMIT),
-        log_text("redis", d->config->redis.host), log_text("http", d->config->http.listen));
+        d->sentinel ? log_text("redis_master", d->config->redis.master_name)
+                    : log_text("redis", d->config->redis.host),
+        log_text("http", d->config->http.listen));
     warn_of_unused_tls(d);
+    if (d->sentinel)
+        redis_sentinel_start(d->sentinel);
     redis_link_start(d->link);
     ingest_start(&d->ingest);
     follow_start(&d->follow);

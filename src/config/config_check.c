@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define CREDENTIALS_VARIABLE "CREDENTIALS_DIRECTORY"
-#define PASSWORD_CREDENTIAL  "redis-password"
 #define PASSWORD_MAX_BYTES   4096
 
 /* Keys of the daemon's own: no stream may be among them. */
@@ -64,35 +63,47 @@ static void check_listen(struct loader *loader)
     config->http.port = address.port;
 }
 
+/* Files with a password, and the credentials that stand for them. */
+static const struct {
+    const char *key, *credential;
+} passwords[] = {{"redis.password_file", "redis-password"},
+                 {"redis.sentinel_password_file", "redis-sentinel-password"}};
+
 /* systemd hands the password over as a credential; a file that is named wins. */
-static void find_password_credential(struct config *config)
+static void find_password_credential(char **file, const char *credential)
 {
     const char *directory = getenv(CREDENTIALS_VARIABLE);
     struct buf path = BUF_INIT;
 
-    if (!directory || !*directory || *config->redis.password_file)
+    if (!directory || !*directory || **file)
         return;
-    buf_add_format(&path, "%s/%s", directory, PASSWORD_CREDENTIAL);
+    buf_add_format(&path, "%s/%s", directory, credential);
     if (access(buf_text(&path), F_OK) == 0) {
-        free(config->redis.password_file);
-        config->redis.password_file = mem_copy_text(path.data, path.len);
+        free(*file);
+        *file = mem_copy_text(path.data, path.len);
     }
     buf_clear(&path);
 }
 
-/* The text of the password file must be something that AUTH can send and a person meant. */
-static void check_password(struct loader *loader)
+static void find_password_credentials(struct config *config)
 {
-    const char *path = loader->config->redis.password_file;
+    for (size_t i = 0; i < ARRAY_LEN(passwords); i++)
+        find_password_credential(config_text_at(config, config_key_find(slice_text(passwords[i].key))),
+                                 passwords[i].credential);
+}
+
+/* The text of the password file must be something that AUTH can send and a person meant. */
+static void check_password(struct loader *loader, const char *key)
+{
+    const char *path = *config_text_at(loader->config, config_key_find(slice_text(key)));
     struct buf content = BUF_INIT;
     int error = *path ? loader_read_file(path, PASSWORD_MAX_BYTES, &content) : 0;
 
     if (*path && error == -EFBIG)
-        loader_problem(loader, loader_origin(loader, "redis.password_file"), "redis.password_file",
-                       "%s: a password has %d bytes at most", path, PASSWORD_MAX_BYTES);
+        loader_problem(loader, loader_origin(loader, key), key, "%s: a password has %d bytes at most", path,
+                       PASSWORD_MAX_BYTES);
     else if (*path && !error && (content.len == 0 || content.data[0] == '\n'))
-        loader_problem(loader, loader_origin(loader, "redis.password_file"), "redis.password_file",
-                       "%s: is empty", path);
+        loader_problem(loader, loader_origin(loader, key), key, "%s: is empty", path);
     loader_wipe(&content);
 }
 
@@ -184,9 +195,10 @@ static void check_keys(struct loader *loader)
 void loader_check(struct loader *loader)
 {
     check_redis_url(loader);
-    find_password_credential(loader->config);
+    find_password_credentials(loader->config);
     check_keys(loader);
-    check_password(loader);
+    for (size_t i = 0; i < ARRAY_LEN(passwords); i++)
+        check_password(loader, passwords[i].key);
     check_tls_pair(loader);
     check_reconnect(loader);
     check_streams(loader);

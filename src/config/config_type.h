@@ -61,6 +61,13 @@ bool launch_modes_apply(struct loader *loader, const struct config_key *key, con
 void launch_modes_print(struct buf *out, const struct config *config, const struct config_key *key,
                         size_t indent);
 
+/* config_sentinels.c */
+bool sentinels_apply(struct loader *loader, const struct config_key *key, const cJSON *item);
+void sentinels_check(struct loader *loader, const struct config_key *key);
+void sentinels_print(struct buf *out, const struct config *config, const struct config_key *key,
+                     size_t indent);
+void sentinels_clear(struct config *config, const struct config_key *key);
+
 /* config_tokens.c */
 extern const struct field_table token_table;
 bool tokens_apply(struct loader *loader, const struct config_key *key, const cJSON *item);

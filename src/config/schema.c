@@ -68,6 +68,19 @@ const struct config_key config_keys[] = {
          "CA certificates for TLS; the system's where empty"),
     TEXT(PATH, "redis.tls_cert_file", redis.tls_cert_file, FROZEN, "", "client certificate for TLS"),
     TEXT(PATH, "redis.tls_key_file", redis.tls_key_file, FROZEN, "", "key of the client certificate"),
+    {.name = "redis.sentinels",
+     .type = CONFIG_TYPE_SENTINELS,
+     .reloadable = FROZEN,
+     .meaning =
+         "host:port of each Sentinel: the master is found through them, and redis.url gives database, "
+         "TLS and credentials only; rediss:// or redis:// in front where one differs from redis.url in "
+         "TLS"},
+    TEXT(TEXT, "redis.master_name", redis.master_name, FROZEN, "",
+         "name of the master, as the Sentinels know it"),
+    TEXT(TEXT, "redis.sentinel_username", redis.sentinel_username, FROZEN, "", "ACL user of the Sentinels"),
+    TEXT(PATH, "redis.sentinel_password_file", redis.sentinel_password_file, FROZEN, "",
+         "file with the password of the Sentinels, read again at each connect; where empty, "
+         "$CREDENTIALS_DIRECTORY/redis-sentinel-password if it exists"),
     TEXT(ID, "redis.instance_id", redis.instance_id, FROZEN, "redis-1",
          "value of the label instance_id on the Redis server's own metrics"),
     INTEGER("redis.connect_timeout_ms", redis.connect_timeout_ms, FROZEN, 2000, 1, TEN_YEARS_MS,

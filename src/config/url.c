@@ -159,6 +159,32 @@ bool redis_url_parse(const char *text, struct redis_url *ret_url, struct errmsg 
     return true;
 }
 
+bool sentinel_text_parse(const char *text, enum config_redis_scheme *ret_scheme, bool *ret_has_scheme,
+                         char **ret_host, uint16_t *ret_port, struct errmsg *why)
+{
+    struct slice rest = slice_text(text), host;
+    enum config_redis_scheme scheme = CONFIG_REDIS_TCP;
+    bool has_scheme = scheme_parse(&rest, &scheme);
+    uint16_t port;
+
+    if (has_scheme && scheme == CONFIG_REDIS_UNIX) {
+        errmsg_set(why, "a sentinel is reached by host and port");
+        return false;
+    }
+    if (!host_port_parse(rest, true, &host, &port, why))
+        return false;
+    if (port == 0) {
+        errmsg_set(why, "the port must not be 0");
+        return false;
+    }
+    if (has_scheme)
+        *ret_scheme = scheme;
+    *ret_has_scheme = has_scheme;
+    *ret_host = mem_copy_text(host.data, host.len);
+    *ret_port = port;
+    return true;
+}
+
 void redis_url_clear(struct redis_url *url)
 {
     if (url->password)

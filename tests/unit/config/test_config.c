@@ -33,6 +33,14 @@ static const struct key_row key_rows[] = {
     {"redis.tls_ca_file", "\"\"", false, {"\"/etc/passwd\""}, {"\"/nonexistent/x\"", "[]"}},
     {"redis.tls_cert_file", "\"\"", false, {"\"\""}, {"\"/nonexistent/x\""}},
     {"redis.tls_key_file", "\"\"", false, {"\"\""}, {"\"/nonexistent/x\""}},
+    {"redis.sentinels",
+     "[]",
+     false,
+     {"[]"},
+     {"\"h:1\"", "[\"h\"]", "[\"h:0\"]", "[\"unix:///x\"]", "[\"u:p@h:1\"]", "[[]]"}},
+    {"redis.master_name", "\"\"", false, {"\"\""}, {"\"without-sentinels\"", "[]", "\"a\\nb\""}},
+    {"redis.sentinel_username", "\"\"", false, {"\"u\""}, {"[]", "\"a\\nb\""}},
+    {"redis.sentinel_password_file", "\"\"", false, {"\"\""}, {"\"/nonexistent/x\"", "[]", "\"/\""}},
     {"redis.instance_id",
      "\"redis-1\"",
      false,
@@ -347,6 +355,14 @@ static void test_config_load_wrong_file(void **state)
          "above"},
         {"{\"redis\": {\"tls_cert_file\": \"/etc/passwd\"}}", "redis.tls_key_file", "must be set with"},
         {"{\"redis\": {\"tls_key_file\": \"/etc/passwd\"}}", "redis.tls_cert_file", "must be set with"},
+        {"{\"redis\": {\"sentinels\": [\"a:1\"]}}", "redis.master_name", "must be set with redis.sentinels"},
+        {"{\"redis\": {\"master_name\": \"m\"}}", "redis.sentinels", "must be set with redis.master_name"},
+        {"{\"redis\": {\"sentinels\": [\"a:1\", \"b\"], \"master_name\": \"m\"}}", "redis.sentinels[1]",
+         "has no port"},
+        {"{\"redis\": {\"sentinels\": [\"unix:///x\"], \"master_name\": \"m\"}}", "redis.sentinels[0]",
+         "by host and port"},
+        {"{\"redis\": {\"sentinels\": [\"a:1\"], \"master_name\": \"m\", \"url\": \"unix:///x\"}}",
+         "redis.url", "where redis.sentinels is set"},
         {"{\"http\": {\"tokens\": [{\"name\": \"a\", \"rol\": \"read\"}]}}", "http.tokens[0].rol",
          "unknown key"},
     };
@@ -702,9 +718,56 @@ static void test_config_key_nearest_rows(void **state)
     }
 }
 
+static void test_load_takes_sentinels_apart(void **state)
+{
+    static const char content[] = "{\"redis\": {\"url\": \"rediss://h/3\", \"master_name\": \"m\", "
+                                  "\"sentinels\": [\"a:1\", \"redis://[::1]:2\", \"rediss://c.example:3\"]}}";
+    static const struct {
+        const char *host;
+        uint16_t port;
+        bool has_scheme;
+        enum config_redis_scheme scheme;
+    } rows[] = {{"a", 1, false, CONFIG_REDIS_TCP},
+                {"::1", 2, true, CONFIG_REDIS_TCP},
+                {"c.example", 3, true, CONFIG_REDIS_TLS}};
+    struct problems problems;
+    struct config *config = load(&problems, content, NULL);
+    struct buf printed = BUF_INIT;
+
+    UNUSED(state);
+    assert_non_null(config);
+    assert_int_equal(config->redis.sentinel_count, ARRAY_LEN(rows));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_string_equal(config->redis.sentinels[i].host, rows[i].host);
+        assert_int_equal(config->redis.sentinels[i].port, rows[i].port);
+        assert_int_equal(config->redis.sentinels[i].has_scheme, rows[i].has_scheme);
+        assert_int_equal(config->redis.sentinels[i].scheme, rows[i].scheme);
+    }
+    config_print(config, &printed);
+    assert_non_null(strstr(buf_text(&printed), "[\"a:1\", \"redis://[::1]:2\", \"rediss://c.example:3\"]"));
+    buf_clear(&printed);
+    config_free(config);
+}
+
+static void test_load_bounds_the_sentinels(void **state)
+{
+    static const char *const sets[] = {
+        "redis.master_name=m",
+        "redis.sentinels=[\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\","
+        "\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\"]",
+        NULL};
+    struct problems problems;
+
+    UNUSED(state);
+    assert_null(load(&problems, NULL, sets));
+    assert_string_equal(problems.what[0], "must hold 16 sentinels at most");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_load_takes_sentinels_apart),
+        cmocka_unit_test(test_load_bounds_the_sentinels),
         cmocka_unit_test(test_config_keys_are_those_of_the_rows),
         cmocka_unit_test(test_config_load_defaults),
         cmocka_unit_test(test_config_load_good_values),

@@ -1,0 +1,107 @@
+/* redis.sentinels: where to ask for the master. */
+#include "config_type.h"
+#include "config_value.h"
+
+#include "config/url.h"
+#include "util/alloc.h"
+#include "util/buf.h"
+#include "util/errmsg.h"
+#include <stdlib.h>
+
+#define SENTINELS_MAX 16
+
+static void list_free(struct config_sentinel *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(list[i].text);
+        free(list[i].host);
+    }
+    free(list);
+}
+
+static bool sentinel_read(struct loader *loader, const char *name, const cJSON *item,
+                          struct config_sentinel *ret_sentinel)
+{
+    const char *text = text_read(loader, name, item);
+    struct config_sentinel read = {0};
+    struct errmsg why;
+
+    if (!text)
+        return false;
+    if (!sentinel_text_parse(text, &read.scheme, &read.has_scheme, &read.host, &read.port, &why)) {
+        loader_problem(loader, loader->where, name, "%s", why.text);
+        return false;
+    }
+    text_replace(&read.text, text);
+    *ret_sentinel = read;
+    return true;
+}
+
+bool sentinels_apply(struct loader *loader, const struct config_key *key, const cJSON *list)
+{
+    struct config *config = loader->config;
+    int count = cJSON_GetArraySize(list);
+    struct config_sentinel *sentinels;
+    size_t index = 0;
+    bool good = true;
+
+    if (count > SENTINELS_MAX) {
+        loader_problem(loader, loader->where, key->name, "must hold %d sentinels at most", SENTINELS_MAX);
+        return false;
+    }
+    sentinels = count > 0 ? mem_new((size_t)count, sizeof(*sentinels)) : NULL;
+    for (const cJSON *item = list->child; item; item = item->next, index++) {
+        struct key_path path;
+
+        key_path_set(&path, slice_text(key->name));
+        key_path_add_index(&path, index);
+        good &= sentinel_read(loader, path.text, item, &sentinels[index]);
+    }
+    if (!good) {
+        list_free(sentinels, index);
+        return false;
+    }
+    sentinels_clear(config, key);
+    config->redis.sentinels = sentinels;
+    config->redis.sentinel_count = index;
+    return true;
+}
+
+/* Sentinels and the name of what they watch go together, and with a server that has an address. */
+void sentinels_check(struct loader *loader, const struct config_key *key)
+{
+    const struct config *config = loader->config;
+    bool has_name = *config->redis.master_name != '\0', has_sentinels = config->redis.sentinel_count > 0;
+
+    if (has_sentinels && !has_name)
+        loader_problem(loader, loader_origin(loader, key->name), "redis.master_name",
+                       "must be set with redis.sentinels");
+    if (has_name && !has_sentinels)
+        loader_problem(loader, loader_origin(loader, "redis.master_name"), key->name,
+                       "must be set with redis.master_name");
+    if (has_sentinels && config->redis.host && config->redis.scheme == CONFIG_REDIS_UNIX)
+        loader_problem(loader, loader_origin(loader, "redis.url"), "redis.url",
+                       "must begin with redis:// or rediss:// where redis.sentinels is set");
+}
+
+void sentinels_print(struct buf *out, const struct config *config, const struct config_key *key,
+                     size_t indent)
+{
+    UNUSED(key);
+    UNUSED(indent);
+    buf_add_char(out, '[');
+    for (size_t i = 0; i < config->redis.sentinel_count; i++) {
+        if (i)
+            buf_add_text(out, ", ");
+        print_text(out, config->redis.sentinels[i].text);
+    }
+    buf_add_char(out, ']');
+}
+
+void sentinels_clear(struct config *config, const struct config_key *key)
+{
+    UNUSED(key);
+    list_free(config->redis.sentinels, config->redis.sentinel_count);
+    config->redis.sentinels = NULL;
+    config->redis.sentinel_count = 0;
+}
