@@ -5,6 +5,7 @@
  * the data is gone or older; else to loading. */
 #pragma once
 
+#include "app/left_epochs.h"
 #include "util/errmsg.h"
 #include "util/slice.h"
 #include <stdbool.h>
@@ -18,7 +19,7 @@ enum rollback_kind { ROLLBACK_WIPED, ROLLBACK_ROLLED_BACK };
 #define ROLLBACK_KINDS 2
 
 #define LEAD_TOKEN_MAX 256
-#define LEAD_EPOCH_LEN 32
+#define LEAD_EPOCH_LEN EPOCH_LEN
 /* Numbers of batches beyond it were not given by us; the scripts count in doubles, exactly up to 2^53. */
 #define LEAD_APPLIED_MAX ((uint64_t)1 << 52)
 
@@ -31,6 +32,7 @@ struct lead {
     char token[LEAD_TOKEN_MAX];
     char epoch[LEAD_EPOCH_LEN + 1];
     char new_epoch[LEAD_EPOCH_LEN + 1]; /* sent; epoch becomes it with the answer */
+    struct left_epochs left;            /* before it */
     bool restoring;                     /* Redis has lost data, and not all of ours is on its way back */
     bool rescanned;                     /* nothing that had ended is in the streams any more */
     char dead_holder[LEAD_TOKEN_MAX];   /* a holder whose process is gone */

@@ -65,6 +65,7 @@ static void lose_state(struct lead *lead)
     load_abandon(&lead->d->load);
     lead->has_state = lead->restoring = lead->rescanned = false;
     lead->new_epoch[0] = '\0';
+    left_epochs_clear(&lead->left);
     daemon_forget(lead->d);
 }
 
@@ -123,6 +124,8 @@ static void restore(struct lead *lead)
 
 static void take_new_epoch(struct lead *lead)
 {
+    if (lead->has_state)
+        left_epochs_add(&lead->left, lead->epoch, lead->d->commit.applied);
     memcpy(lead->epoch, lead->new_epoch, sizeof lead->epoch);
     lead->new_epoch[0] = '\0';
     lead->beat = 0;
@@ -152,6 +155,8 @@ static void on_epoch_made(void *ctx, void *object)
 /* Writes the fields that make data recognisable. What is loaded belongs to it from now on. */
 static void make_epoch(struct lead *lead, uint64_t applied)
 {
+    if (lead->has_state) /* one whose answer never came may be written somewhere */
+        left_epochs_add(&lead->left, lead->new_epoch, applied);
     unsigned char random[LEAD_EPOCH_LEN / 2];
     arc4random_buf(random, sizeof random);
     for (size_t i = 0; i < sizeof random; i++)
@@ -222,6 +227,8 @@ static void on_held(struct lead *lead, const struct lease_answer *answer)
         load_start(&lead->d->load);
     } else if (!answer->has_applied || answer->epoch[0] == '\0') {
         roll_back(lead, ROLLBACK_WIPED);
+    } else if (!answer->has_changed && left_epochs_holds(&lead->left, answer->epoch, answer->applied)) {
+        roll_back(lead, ROLLBACK_ROLLED_BACK);
     } else if (strcmp(answer->epoch, lead->epoch) != 0) {
         LOG(lead->d->log, WARN, "redis holds other data", log_text("epoch", answer->epoch));
         lose_state(lead);
