@@ -190,6 +190,7 @@ def test_over_and_back(daemon, sentinel, redis_server, second, expected):
         bus.settle()
         other.config_set("masteruser", "harness")
         other.config_set("masterauth", "harness-secret")
+        first.config_set("repl-diskless-sync-delay", 0)
         other.replicaof("127.0.0.1", redis_server.tcp_port)
         wait_until(lambda: other.hgetall("mt5stated:totals") == first.hgetall("mt5stated:totals"), "the replica to be in step")
         other.replicaof("NO", "ONE")
