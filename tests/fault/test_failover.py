@@ -87,7 +87,8 @@ def stays_untouched(group, old, before):
         return time.monotonic() > end
 
     wait_until(is_over, "a second to pass")
-    assert [one for one in seen if one != (before, [])] == []
+    # Its lease may have been renewed once: what was sent to a server that hangs is executed when it goes on.
+    assert [one for one in seen if one[0][:2] != before[:2] or one[0][2] != seen[0][0][2] or one[1]] == []
 
 
 @pytest.mark.parametrize("end", [killed, hanging, replaced])
