@@ -3,6 +3,7 @@
 Everything is real. The replica is cut off before, so that the new master lacks what the old one had acknowledged."""
 
 import contextlib
+import re
 import threading
 import time
 
@@ -207,6 +208,27 @@ def test_names_with_several_addresses(daemon, redis_server, bus):
     work(bus, "a")
     # The same Sentinel by name and by address is one.
     wait_until(lambda: not one.log_lines(level="error"), "no complaint")
+
+
+def test_the_files_that_are_shipped(request, daemon, folder, logs, redis_server):
+    """config/redis, as docs/OPERATIONS.md shows it: everybody with a login of his own and no more rights than he needs."""
+    own = Sentinels(make_folder(folder, "own"), as_shipped=True)
+    logs.append(("own servers and sentinels", own.log))
+    request.addfinalizer(own.kill)
+    one = daemon({**CONFIG, **own.config})
+    with own.client() as client:
+        work(Bus(client), "a")
+    old = own.master()
+    own.fail_over()
+    own.wait_switched(old)
+    with own.client() as client:
+        now = Bus(client)
+        wait_until(now.links, "the daemon to come over")
+        one.wait_ready()
+        work(now, "b")
+        assert now.total("processed:buy") == 40
+    assert "NOPERM" not in one.log() + own.log()
+    assert not re.search("refuse|cannot", one.log())
 
 
 @pytest.mark.parametrize("options", [{"tls": True}, {"login": ("watcher", "sentinel-secret")}])

@@ -1,13 +1,15 @@
 """A master, a replica and three Sentinels on ports of 127.0.0.1, all of them real: what fails over."""
 
 import contextlib
+import json
+import re
 import time
 
 import redis
 
 from mt5.ports import port_free
 from mt5.process import Process
-from mt5.redis_server import make_certificates
+from mt5.redis_server import HARNESS, SHIPPED, SHIPPED_PASSWORD, make_certificates
 from mt5.wait import wait_until
 
 MASTER_NAME = "mt5"
@@ -52,15 +54,17 @@ class Node:
 
 class Sentinels:
     """Options: down_after_ms; login (user, password) that the Sentinels demand; tls (everything by TLS, with
-    certificates for localhost and 127.0.0.1); sentinels, how many.
+    certificates for localhost and 127.0.0.1); sentinels, how many; as_shipped (everything with the files of
+    config/redis, with addresses and passwords of this test put in).
 
     Has what the fixtures want of a RedisServer: `client` is one of the master, as a Sentinel names it."""
 
     shipped = False
 
-    def __init__(self, folder, down_after_ms=500, login=None, tls=False, sentinels=3):
+    def __init__(self, folder, down_after_ms=500, login=None, tls=False, sentinels=3, as_shipped=False):
         self.folder = folder
-        self.login = login
+        self.login = HARNESS if as_shipped else login
+        self.as_shipped = as_shipped
         self.tls = make_certificates(folder) if tls else None
         self._down_after_ms = down_after_ms
         self.servers, self.sentinels = [], []
@@ -78,6 +82,8 @@ class Sentinels:
     @property
     def config(self):
         """The keys of a daemon that finds its Redis here."""
+        if self.as_shipped:
+            return self._config_as_shipped()
         config = {"redis.url": self.url, "redis.sentinels": [one.where for one in self.sentinels],
                   "redis.master_name": MASTER_NAME}
         if self.login:
@@ -88,10 +94,20 @@ class Sentinels:
             config["redis.tls_ca_file"] = str(self.tls[0])
         return config
 
+    def _config_as_shipped(self):
+        text = re.sub(r"//.*", "", (SHIPPED / "mt5stated-sentinel.json").read_text().replace("redis://any", "redis:any"))
+        shown = json.loads(text.replace("redis:any", "redis://any"))["redis"]
+        assert len(shown["sentinels"]) == len(self.sentinels)
+        password = self.folder / "password"
+        password.write_text(SHIPPED_PASSWORD)
+        return {**{f"redis.{key}": value for key, value in shown.items()},
+                "redis.sentinels": [one.where for one in self.sentinels],
+                "redis.password_file": str(password), "redis.sentinel_password_file": str(password)}
+
     def client_of(self, node, **options):
         if self.tls:
             options |= {"ssl": True, "ssl_ca_certs": str(self.tls[0])}
-        if node in self.sentinels and self.login:
+        if self.login and (node in self.sentinels or self.as_shipped):
             options |= {"username": self.login[0], "password": self.login[1]}
         return redis.Redis("127.0.0.1", node.port, **{"decode_responses": True, "socket_timeout": 5, **options})
 
@@ -190,20 +206,42 @@ class Sentinels:
         own.mkdir()
         argv = ["redis-server", *self._tls_argv(port), "--bind", "127.0.0.1", "--dir", own, "--save", "",
                 "--repl-diskless-sync-delay", 0, "--maxmemory-policy", "noeviction"]
+        if self.as_shipped:
+            argv = ["redis-server", self._server_file(own), "--port", port, "--bind", "127.0.0.1", "--dir", own]
         node = Node(self.folder, port, argv + (["--replicaof", f"127.0.0.1 {master_port}"] if master_port else []))
         wait_until(lambda: self._answers(node), "redis-server to answer PING")
         return node
+
+    def _server_file(self, own):
+        users = [line.replace(" on ", f" on >{SHIPPED_PASSWORD} ", 1)
+                 for line in (SHIPPED / "users.acl").read_text().splitlines()]
+        users.append(f"user {HARNESS[0]} on >{HARNESS[1]} ~* &* +@all")
+        (own / "users.acl").write_text("\n".join([*users, ""]))
+        text = "\n".join((SHIPPED / name).read_text() for name in ("mt5stated.conf", "replicated.conf"))
+        text = text.replace("REPLICA-PASSWORD", SHIPPED_PASSWORD).replace("/etc/redis/users.acl", str(own / "users.acl"))
+        (own / "redis.conf").write_text(text)
+        return own / "redis.conf"
+
+    def _sentinel_text_as_shipped(self, own):
+        text = (SHIPPED / "sentinel.conf").read_text()
+        for shown, ours in (("PEER-PASSWORD", "peer-secret"), ("MT5STATED-PASSWORD", SHIPPED_PASSWORD),
+                            ("SENTINEL-PASSWORD", SHIPPED_PASSWORD), ("bind 0.0.0.0", "bind 127.0.0.1"),
+                            ("/var/lib/redis", str(own)), ("10.0.0.1 6379", f"127.0.0.1 {self.servers[0].port}"),
+                            ("port 26379\n", ""), ("user default off\n", "user default off\nuser %s on >%s ~* &* +@all\n" % HARNESS)):
+            assert shown in text, shown
+            text = text.replace(shown, ours)
+        return text
 
     def _sentinel(self, quorum):
         port = port_free()
         own = self.folder / str(port)
         own.mkdir()
         file = own / "sentinel.conf"
-        lines = [f"dir {own}", "bind 127.0.0.1",
+        lines = [self._sentinel_text_as_shipped(own)] if self.as_shipped else [f"dir {own}", "bind 127.0.0.1",
                  f"sentinel monitor {MASTER_NAME} 127.0.0.1 {self.servers[0].port} {quorum}",
                  f"sentinel down-after-milliseconds {MASTER_NAME} {self._down_after_ms}",
                  f"sentinel failover-timeout {MASTER_NAME} 3000"]
-        if self.login:
+        if self.login and not self.as_shipped:
             user, password = self.login
             lines += ["user default off", f"user {user} on >{password} ~* &* +@all",
                       f"sentinel sentinel-user {user}", f"sentinel sentinel-pass {password}"]
