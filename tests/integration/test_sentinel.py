@@ -178,6 +178,17 @@ def test_silent_sentinels_do_not_hold_up_the_daemon(daemon, sentinel, redis_serv
     bus.register("mt5-3")
 
 
+@pytest.mark.redis(tcp=True, users=("user mt5 on >some-secret ~* &* +@all -role",))
+def test_the_right_to_ask_for_the_role(daemon, sentinel, redis_server, folder):
+    (folder / "password").write_text("some-secret")
+    one = daemon(config(sentinel(address(redis_server)), **{"redis.username": "mt5",
+                                                            "redis.password_file": str(folder / "password")}), ready=False)
+    wait_until(lambda: "ROLE refused: NOPERM" in one.log(), "the line")
+    assert one.ready_word() in ("connecting", None)
+    redis_server.set_user("mt5", "+role")
+    one.wait_ready()
+
+
 def test_over_and_back(daemon, sentinel, redis_server, second, expected):
     """The new master is behind, so its data gets an epoch of its own; then the old one is master again, with the old
     epoch and without what was done meanwhile. It is the daemon's own data all the same, and written back."""
