@@ -131,7 +131,8 @@ static void promote(struct redis_sentinel *s, struct sentinel_peer *peer)
 
     while (s->peers[i] != peer)
         i++;
-    memmove(&s->peers[1], &s->peers[0], i * sizeof(s->peers[0]));
+    for (; i > 0; i--)
+        s->peers[i] = s->peers[i - 1];
     s->peers[0] = peer;
 }
 

@@ -199,6 +199,13 @@ static void on_epoch_stands(struct lead *lead, const struct lease_answer *answer
     restore(lead);
 }
 
+/* Of others, and not our own from before either. */
+static bool is_foreign(const struct lead *lead, const struct lease_answer *answer)
+{
+    return strcmp(answer->epoch, lead->epoch) != 0 &&
+           (answer->has_changed || !left_epochs_holds(&lead->left, answer->epoch, answer->applied));
+}
+
 /* The lease is ours: is the data what we left? */
 static void on_held(struct lead *lead, const struct lease_answer *answer)
 {
@@ -227,9 +234,7 @@ static void on_held(struct lead *lead, const struct lease_answer *answer)
         load_start(&lead->d->load);
     } else if (!answer->has_applied || answer->epoch[0] == '\0') {
         roll_back(lead, ROLLBACK_WIPED);
-    } else if (!answer->has_changed && left_epochs_holds(&lead->left, answer->epoch, answer->applied)) {
-        roll_back(lead, ROLLBACK_ROLLED_BACK);
-    } else if (strcmp(answer->epoch, lead->epoch) != 0) {
+    } else if (is_foreign(lead, answer)) {
         LOG(lead->d->log, WARN, "redis holds other data", log_text("epoch", answer->epoch));
         lose_state(lead);
         on_held(lead, answer);

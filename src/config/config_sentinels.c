@@ -49,7 +49,7 @@ bool sentinels_apply(struct loader *loader, const struct config_key *key, const 
         loader_problem(loader, loader->where, key->name, "must hold %d sentinels at most", SENTINELS_MAX);
         return false;
     }
-    sentinels = count > 0 ? mem_new((size_t)count, sizeof(*sentinels)) : NULL;
+    sentinels = mem_new((size_t)count + 1, sizeof(*sentinels)); /* an empty list has a place, too */
     for (const cJSON *item = list->child; item; item = item->next, index++) {
         struct key_path path;
 

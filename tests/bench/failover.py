@@ -101,9 +101,8 @@ def measure(group, kind, spans):
     began = time.monotonic()
     KINDS[kind](group)
     views = [group.client_of(sentinel) for sentinel in group.sentinels]
-    named = wait_named(views, new)
+    named, before = wait_named(views, new, looks)
     group.last_named = new
-    before = looks.meta()
     spans.outage.append((named - began) * 1000)
     first = wait_until(lambda: changed(looks, before, 3), "the first write", poll_s=LOOK_S)
     worked = wait_until(lambda: changed(looks, before, 4), "the first batch", poll_s=LOOK_S)
@@ -114,12 +113,18 @@ def measure(group, kind, spans):
         spans.late += [(late - named) * 1000 for late in [last_write(group, old, old_looks)] if late]
 
 
-def wait_named(views, new):
+def wait_named(views, new, looks):
+    """When a Sentinel first names the new master, and what that one held just before."""
+
+    before = looks.meta()
+
     def is_named():
+        nonlocal before
+        before = looks.meta() or before
         for view in views:
             address = view.execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", "mt5")
             if int(address[1]) == new.port:
-                return time.monotonic()
+                return time.monotonic(), before
         return None
 
     return wait_until(is_named, "a failover", poll_s=LOOK_S)
