@@ -4,6 +4,7 @@
 #include "adapters/http.h"
 #include "adapters/log.h"
 #include "adapters/redis_link.h"
+#include "adapters/redis_sentinel.h"
 
 static const struct slice no_labels = {NULL, 0};
 
@@ -21,6 +22,15 @@ static double count_reconnects(const struct scrape *s)
 
     redis_link_get_stats(s->d->link, &stats);
     return stats.connects ? (double)(stats.connects - 1) : 0;
+}
+
+static struct redis_sentinel_stats sentinel_stats(const struct daemon *d)
+{
+    struct redis_sentinel_stats stats = {0};
+
+    if (d->sentinel)
+        redis_sentinel_get_stats(d->sentinel, &stats);
+    return stats;
 }
 
 /* While it reads the state it holds the lease as well. */
@@ -50,6 +60,10 @@ static double value_of(const struct scrape *s, enum scalar scalar)
         return redis_link_is_up(d->link);
     case SCALAR_RECONNECTS:
         return count_reconnects(s);
+    case SCALAR_SENTINELS:
+        return (double)sentinel_stats(d).answering;
+    case SCALAR_SWITCHES:
+        return (double)sentinel_stats(d).switches;
     case SCALAR_READY:
         return lead_unready(&d->lead) ? 0 : 1;
     case SCALAR_LEADER:

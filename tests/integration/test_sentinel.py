@@ -137,6 +137,8 @@ def test_an_announcement_moves_the_daemon(daemon, sentinel, redis_server, second
         applied = old.hget("mt5stated:meta", "beat")
         one.wait_ready()
         assert old.hget("mt5stated:meta", "beat") == applied
+    assert one.metrics().value("mt5stated_redis_switches_total") == 1
+    assert one.metrics().value("mt5stated_sentinels_answering") == 1
 
 
 def test_an_address_that_is_no_master(daemon, sentinel, redis_server, second):
