@@ -70,6 +70,15 @@ def test_the_first_that_answers_will_do(daemon, sentinel, redis_server, bus):
     assert f"address=127.0.0.1:{redis_server.tcp_port}" in line
 
 
+def test_names_that_are_not_found_or_have_several_addresses(daemon, sentinel, redis_server, bus):
+    """One that cannot be looked up holds up nobody. localhost is ::1, too, where nobody listens."""
+    fake = sentinel(("localhost", redis_server.tcp_port))
+    one = daemon(config("no-such-host.invalid:26379", f"localhost:{fake.port}"))
+    bus.register("mt5-1")
+    wait_until(lambda: one.log_lines(msg="cannot reach a sentinel", sentinel="no-such-host.invalid:26379"), "the line")
+    assert one.log_lines(msg="redis connected", host="localhost")
+
+
 def test_a_master_that_they_do_not_know(daemon, sentinel, redis_server):
     fake = sentinel()
     one = daemon(config(fake), ready=False)
