@@ -201,7 +201,15 @@ def show_measured(args):
 
 
 def show_validated(c, args):
-    from scaling_live import TAKEN, live
+    from scaling_live import LOT, TAKEN, at_full_speed, live
+    with tempfile.TemporaryDirectory(prefix="mt5stated-scaling-") as folder:
+        real = at_full_speed(pathlib.Path(folder), args.aof)
+    call = c.call_us + c.loop_us
+    redis = (c.xadd_signal_us + c.xreadgroup_us + c.xadd_result_us + c.xack_us + 2 * c.xread_us + c.commit_signal_us
+             + (3 * call + c.xreadgroup_call_us) / LOT + real["reads"] * (call + c.xread_call_us) + real["batches"] * (call + c.commit_us))
+    daemon = c.daemon_signal_us + real["reads"] * c.daemon_read_us + real["batches"] * c.daemon_batch_us
+    print(f"At full speed, in lots of {LOT}, {1 / real['batches']:.0f} in a batch: Redis {real['redis'] * 1e6:.1f} µs a signal, by the costs"
+          f" {redis:.1f}; daemon {real['daemon'] * 1e6:.2f}, by the costs {daemon:.2f}", flush=True)
     rows = []
     for rate in args.rates:
         runs = []
@@ -231,7 +239,7 @@ def main():
     parser.add_argument("--measure", action="store_true", help="measure the costs, show them beside those of the table")
     parser.add_argument("--validate", action="store_true", help="the real daemon at each of --rates, and the model")
     parser.add_argument("--feed", default="build/release/tests/bench/bench_feed", help="the program that makes the load of --validate")
-    parser.add_argument("--rates", type=int, nargs="+", default=RATES)
+    parser.add_argument("--rates", type=int, nargs="*", default=RATES)
     parser.add_argument("--seconds-live", type=float, default=6, help="of each rate")
     parser.add_argument("--tries", type=int, default=1, help="of each rate; the one that had to wait least for a core counts")
     parser.add_argument("--no-aof", dest="aof", action="store_false", help="measure and validate without an append-only file")

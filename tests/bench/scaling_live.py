@@ -7,12 +7,15 @@ import subprocess
 import time
 from dataclasses import dataclass
 
+import scaling_wire as wire
+
 from mt5.daemon import Daemon, default_config
 from mt5.redis_server import RedisServer
-from mt5.wait import let_pass
+from mt5.wait import let_pass, wait_until
 
 WARM_S = 1
 TAKEN = 250       # READ_COUNT of bench_feed.c
+LOT = 100
 INSTANCES = REPORTS_PER_S = 1000
 
 
@@ -98,6 +101,36 @@ def run(feed, server, admin, daemon, per_s, seconds):
         name, *values = line.split()
         found[name].append(tuple(map(float, values)))
     return tell(per_s, before, after, found)
+
+
+def at_full_speed(folder, aof=True, lots=3000):
+    """µs of Redis and of the daemon a signal where lot after lot of LOT signals is written, taken and answered without a pause, and
+    what batches and reads there were for each. By CPU time alone, so whoever else uses the machine counts little."""
+    options = {"aof": True, "fsync": "everysec"} if aof else {}
+    server = RedisServer(folder, shipped=False, users=["user default on nopass ~* &* +@all"], **options)
+    admin = server.client()
+    daemon = Daemon(folder, {**default_config(folder, server), "signals.ttl_ms": 600000})
+    client = wire.Connection(server.socket)
+    try:
+        admin.config_set("auto-aof-rewrite-percentage", 0)
+        admin.xgroup_create("trade_signals", "executors", 0, mkstream=True)
+        daemon.start()
+        before = state(server, admin, daemon)
+        read = wire.command("XREADGROUP", "GROUP", "executors", "one", "COUNT", LOT, "STREAMS", "trade_signals", ">")
+        for start in range(0, lots * LOT, LOT):
+            numbers = range(start, start + LOT)
+            client.call(b"".join(wire.with_id(wire.signal(i), i + 1) for i in numbers), 2 * LOT)
+            client.call(read, 5 + LOT * wire.entry_lines(5))
+            client.call(b"".join(map(wire.result, numbers))
+                        + wire.command("XACK", "trade_signals", "executors", *(wire.known_id(i + 1) for i in numbers)), 2 * LOT + 1)
+        wait_until(lambda: admin.hget("mt5stated:totals", "processed:buy") == str(lots * LOT), "all to end", deadline_s=60)
+        after = state(server, admin, daemon)
+        return {name: (after[name] - before[name]) / (lots * LOT) for name in ("redis", "daemon", "batches", "reads")}
+    finally:
+        client.close()
+        daemon.stop()
+        admin.close()
+        server.stop()
 
 
 def folder_of(server):

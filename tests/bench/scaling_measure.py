@@ -73,11 +73,11 @@ class Bench:
         return fit(work)
 
     def fill(self, stream, count):
-        """IDs 1-1, 1-2, …, so that they are known without being read."""
+        """Entries 1 to COUNT, with IDs that are known."""
         make = {"trade_signals": wire.signal, "trade_results": wire.result}[stream]
         for start in range(1, count + 1, MANY):
             numbers = range(start, min(start + MANY, count + 1))
-            ids = b"".join(make(i).replace(b"$1\r\n*\r\n", b"$%d\r\n1-%d\r\n" % (len(str(i)) + 2, i), 1) for i in numbers)
+            ids = b"".join(wire.with_id(make(i), i) for i in numbers)
             self.client.call(ids, 2 * len(numbers))
 
     def taken(self):
@@ -95,7 +95,7 @@ class Bench:
             read = command("XREADGROUP", "GROUP", "executors", "one", "COUNT", MANY, "STREAMS", "trade_signals", ">")
             for _ in range(entries // MANY):
                 self.client.call(read, 5 + MANY * entry_lines(5))
-            return self.used_by((command("XACK", "trade_signals", "executors", *(f"1-{i * n + k + 1}" for k in range(n)))
+            return self.used_by((command("XACK", "trade_signals", "executors", *(wire.known_id(i * n + k + 1) for k in range(n)))
                                  for i in range(entries // MANY * MANY // n)), 1)
 
         return fit(work)
@@ -110,7 +110,7 @@ class Bench:
         def work(n, entries):
             self.admin.flushall()
             self.fill("trade_signals", entries)
-            return self.used_by((command("XREAD", "COUNT", n, "STREAMS", "trade_signals", f"1-{i * n}")
+            return self.used_by((command("XREAD", "COUNT", n, "STREAMS", "trade_signals", wire.known_id(i * n))
                                  for i in range(entries // n)), 5 + n * entry_lines(5))
 
         return fit(work)
@@ -322,7 +322,7 @@ def measure_bytes(bench):
     note("taken", before)
     before = state()
     for start in range(0, count, MANY):
-        bench.client.call(command("XACK", "trade_signals", "executors", *(f"1-{i + 1}" for i in range(start, start + MANY))), 1)
+        bench.client.call(command("XACK", "trade_signals", "executors", *(wire.known_id(i + 1) for i in range(start, start + MANY))), 1)
     note("acked", before)
     return found
 

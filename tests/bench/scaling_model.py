@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 READ_COUNT = 1000
-# A batch above this is sent before more is read (160 KiB, docs/decisions/0014-speed.md), in entries.
+# A batch above this is sent before more is read (160 KiB, src/app/commit.c), in entries.
 FULL_ENTRIES = 2500
 SLICE_US = 5000      # of a scrape
 
@@ -75,7 +75,6 @@ class Simulation:
         self.storing, self.is_reading, self.daemon_free = None, False, 0.0
         self.batches = self.reads = 0
         self.measure_from = 0.0
-        self.watch_due = False
 
     # --- the clockwork
     def at(self, when, what, *args):

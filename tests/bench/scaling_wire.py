@@ -5,8 +5,10 @@ An answer is complete when it has as many lines as it must have; no value of our
 
 import pathlib
 import socket
+import time
 
 ID_WIDTH = 9
+STARTED_MS = int(time.time() * 1000)
 
 
 def command(*words):
@@ -55,6 +57,16 @@ def report(instance, tenth, state="running"):
                    f"h{instance % 20}", "state", state, "cpu_usage", f"{instance % 70}.{tenth % 10}", "memory_usage", "512.5",
                    "memory_limit", "2048", "network_usage", "12.5", "disk_usage", "1024", "network_latency", "12", "queue_length",
                    "3", "load_average", "0.45", "socket_connections", "4", "active_connections", "2")
+
+
+def known_id(number):
+    """IDs that are known without being read; by the clock of Redis, so that nothing is late."""
+    return b"%d-%d" % (STARTED_MS, number)
+
+
+def with_id(xadd, number):
+    entry_id = known_id(number)
+    return xadd.replace(b"$1\r\n*\r\n", b"$%d\r\n%b\r\n" % (len(entry_id), entry_id), 1)
 
 
 def entry_lines(fields):
