@@ -28,34 +28,56 @@ static const char *const channels[] = {"+switch-master", "+sdown",          "+od
                                        "+try-failover",  "+promoted-slave", "+failover-state-reconf-slaves",
                                        "+failover-end"};
 
-/* Told once per reason, however often it repeats. */
-static void note_trouble(struct sentinel_peer *peer, enum log_level level, const char *what,
-                         struct slice detail)
-{
-    struct redis_sentinel *s = peer->owner;
+/* What is told of a Sentinel: once per reason, however often it repeats. */
+struct trouble {
     char where[SENTINEL_ADDRESS_TEXT_MAX];
-    struct errmsg key, text;
+    struct errmsg key;
+};
 
-    sentinel_address_format(&peer->at, where);
-    errmsg_set(&key, "%s %.*s", where, (int)detail.len, detail.data);
-    errmsg_set(&text, "sentinel %s: %s%s%.*s", where, what, detail.len ? ": " : "", (int)detail.len,
-               detail.data);
+static struct trouble begin_trouble(struct sentinel_peer *peer, struct slice reason)
+{
+    struct trouble trouble;
 
-    struct log_field fields[] = {log_text("sentinel", where), log_text("master", s->options.master_name),
-                                 log_slice("reason", detail)};
+    sentinel_address_format(&peer->at, trouble.where);
+    errmsg_set(&trouble.key, "sentinel %s: %.*s", trouble.where, (int)reason.len, reason.data);
+    peer->owner->trouble(peer->owner->ctx, trouble.key.text);
+    return trouble;
+}
 
-    log_write_limited(s->log, level, slice_text(key.text), what, fields, detail.len ? 3 : 2);
-    s->trouble(s->ctx, text.text);
+static void tell_unreached(struct sentinel_peer *peer, struct slice reason)
+{
+    struct trouble trouble = begin_trouble(peer, reason);
+
+    LOG_LIMITED(peer->owner->log, WARN, slice_text(trouble.key.text), "cannot reach a sentinel",
+                log_text("sentinel", trouble.where), log_slice("reason", reason));
+}
+
+static void tell_unheard(struct sentinel_peer *peer, struct slice reason)
+{
+    struct trouble trouble = begin_trouble(peer, reason);
+
+    LOG_LIMITED(peer->owner->log, WARN, slice_text(trouble.key.text),
+                "cannot listen to a sentinel; it is asked only", log_text("sentinel", trouble.where),
+                log_slice("reason", reason));
+}
+
+static void tell_unnamed(struct sentinel_peer *peer, struct slice reason)
+{
+    struct trouble trouble = begin_trouble(peer, reason);
+
+    LOG_LIMITED(peer->owner->log, ERROR, slice_text(trouble.key.text), "a sentinel does not name the master",
+                log_text("sentinel", trouble.where), log_text("master", peer->owner->options.master_name),
+                log_slice("reason", reason));
 }
 
 static void on_down(void *ctx, const char *reason, bool was_up)
 {
     struct sentinel_peer *peer = ctx;
 
+    UNUSED(was_up);
     peer->is_asking = false;
     redis_link_drop(peer->channel, "its sentinel is away", false);
-    note_trouble(peer, LOG_WARN_LEVEL, was_up ? "a sentinel is lost" : "cannot reach a sentinel",
-                 slice_text(reason));
+    tell_unreached(peer, slice_text(reason));
     sentinel_arm(peer->owner);
 }
 
@@ -81,10 +103,9 @@ static void on_channel_down(void *ctx, const char *reason, bool was_up)
 {
     struct sentinel_peer *peer = ctx;
 
+    UNUSED(was_up);
     if (redis_link_is_up(peer->link))
-        note_trouble(peer, LOG_WARN_LEVEL,
-                     was_up ? "a sentinel's channels are lost" : "cannot listen to a sentinel",
-                     slice_text(reason));
+        tell_unheard(peer, slice_text(reason));
 }
 
 static void on_push(void *ctx, const struct redisReply *message)
@@ -92,8 +113,7 @@ static void on_push(void *ctx, const struct redisReply *message)
     struct sentinel_peer *peer = ctx;
 
     if (message->type == REDIS_REPLY_ERROR)
-        note_trouble(peer, LOG_WARN_LEVEL, "a sentinel refuses its channels; it is asked only",
-                     slice_of(message->str, message->len));
+        tell_unheard(peer, slice_of(message->str, message->len));
     else if (sentinel_message_is_about(message, peer->owner->options.master_name))
         sentinel_on_hint(peer->owner, peer);
 }
@@ -169,12 +189,11 @@ static void on_address(void *ctx, void *object)
     if (!reply || sentinel_parse_address(reply, &peer->heard))
         return;
     if (reply->type == REDIS_REPLY_NIL)
-        note_trouble(peer, LOG_ERROR_LEVEL, "a sentinel does not know the master", slice_text(""));
+        tell_unnamed(peer, slice_text("it knows no master of that name"));
     else if (reply->type == REDIS_REPLY_ERROR)
-        note_trouble(peer, LOG_ERROR_LEVEL, "a sentinel refuses to name the master",
-                     slice_of(reply->str, reply->len));
+        tell_unnamed(peer, slice_of(reply->str, reply->len));
     else
-        note_trouble(peer, LOG_ERROR_LEVEL, "a sentinel's answer cannot be understood", slice_text(""));
+        tell_unnamed(peer, slice_text("its answer cannot be understood"));
 }
 
 /* The second half. One that may not be asked for it counts as having the lowest epoch. */

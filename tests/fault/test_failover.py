@@ -243,7 +243,7 @@ def test_tls_and_logins_of_their_own(request, daemon, folder, logs, redis_server
     if "login" in options:
         (own.folder / "sentinel-password").write_text("wrong-secret")
         one.restart(ready=False)
-        wait_until(lambda: one.log_lines(msg="cannot reach a sentinel", master="mt5"), "the refusal to be told")
+        wait_until(lambda: one.log_lines(msg="cannot reach a sentinel"), "the refusal to be told")
         assert "AUTH refused: WRONGPASS" in one.log()
         assert "wrong-secret" not in one.log()
         assert one.ready_word() in ("connecting", None)

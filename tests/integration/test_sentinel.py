@@ -90,10 +90,11 @@ def test_names_with_several_addresses_and_names_that_are_slow(daemon, sentinel, 
 def test_a_master_that_they_do_not_know(daemon, sentinel, redis_server):
     fake = sentinel()
     one = daemon(config(fake), ready=False)
-    wait_until(lambda: one.log_lines(msg="a sentinel does not know the master", master=MASTER_NAME), "the line")
+    wait_until(lambda: one.log_lines(msg="a sentinel does not name the master", master=MASTER_NAME,
+                                     reason="it knows no master of that name"), "the line")
     assert_rate(fake.asked, watched(), 2)
     assert one.ready_word() == "connecting"
-    assert error_of(one) == f"sentinel {fake.where}: a sentinel does not know the master"
+    assert error_of(one) == f"sentinel {fake.where}: it knows no master of that name"
     fake.names = address(redis_server)
     one.wait_ready()
 
