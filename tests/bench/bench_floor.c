@@ -24,7 +24,7 @@
 #define KEPT  10000
 /* Of each stream, as the daemon does as a rule. */
 #define READ_COUNT 500
-#define OPEN  65536 /* signals without a result at one time, live */
+#define OPEN       65536 /* signals without a result at one time, live */
 
 enum floor_mode { FLOOR_DRAIN, FLOOR_LIVE, FLOOR_READ };
 enum floor_report_field { REPORTED_ID, REPORTED_STATE, REPORTED_CPU, REPORTED_MEMORY };
