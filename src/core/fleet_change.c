@@ -186,17 +186,22 @@ void change_finish(struct change *change)
     stored_write(change->instance, change->dirty, change->report, change->sink);
 }
 
+void fleet_leave_other_sets(const struct instance *instance, struct sink *sink)
+{
+    for (int other = 0; other < INSTANCE_STATES; other++) {
+        if (other != (int)instance->state)
+            sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, ident_slice(&instance->id),
+                                  instance_state_name((enum instance_state)other), NULL);
+    }
+}
+
 void fleet_write_back(struct fleet *fleet, struct instance *instance, struct sink *sink)
 {
     struct slice id = ident_slice(&instance->id);
 
     instance->batch = fleet->batch;
     stored_write(instance, stored_known(instance), NULL, sink);
-    for (int other = 0; other < INSTANCE_STATES; other++) {
-        if (other != (int)instance->state)
-            sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, id,
-                                  instance_state_name((enum instance_state)other), NULL);
-    }
+    fleet_leave_other_sets(instance, sink);
     sink->ops->index_move(sink->ctx, INDEX_INSTANCE_STATE, id, NULL, instance_state_name(instance->state));
     if (instance->seq > 0)
         sink->ops->seq_set(sink->ctx, id, instance->seq);

@@ -94,3 +94,5 @@ enum health instance_judge_health(const struct fleet *fleet, const struct instan
 void change_settle(struct change *change);
 /* Settles and writes what is dirty. */
 void change_finish(struct change *change);
+/* Takes it out of every set by state but that of its own. */
+void fleet_leave_other_sets(const struct instance *instance, struct sink *sink);
