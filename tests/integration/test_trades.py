@@ -3,6 +3,7 @@
 import pytest
 
 from mt5.wait import wait_until
+from mt5.wire import Dam
 
 TRADES = "trade_updates"
 STATES = ["pending", "executing", "executed", "failed", "closed"]
@@ -187,3 +188,22 @@ def test_text_of_an_update_is_made_valid(daemon, redis_server, bus):
     binary.xadd(TRADES, {"trade_id": "t1", "symbol": b"EUR\xffUSD\n"})
     bus.settle()
     assert binary.hget("trade:t1", "symbol").decode("utf-8").startswith("EUR\ufffdUSD")
+
+
+def test_a_foreign_value_that_is_gone_again_when_the_trade_is_stored(daemon, bus, folder, redis_server):
+    """Of two updates the look-up of the second saw it; the first was stored, and the trade left its set."""
+    dam = Dam(folder, redis_server.socket, rb"HMGET\r\n\$8\r\ntrade:t1\r\n")
+    try:
+        daemon({"redis.url": dam.url})
+        bus.trade("t1", state="executed")
+        wait_until(lambda: b"*2\r\n$-1\r\n$-1\r\n" in dam.held, "the first look-up")
+        bus.client.set("trade:t1", "foreign")
+        bus.trade("t1", lot_size="0.2")
+        wait_until(lambda: b"-WRONGTYPE" in dam.held, "the second look-up")
+        bus.client.delete("trade:t1")
+        dam.let_go()
+        bus.settle()
+        assert bus.stored_trade("t1")["state"] == "executed"
+        assert bus.trades_in("executed") == {"t1"}
+    finally:
+        dam.stop()

@@ -79,6 +79,32 @@ class Wire:
             return before < self._number <= self.calls
 
 
+class Dam(Wire):
+    """A wire on which, from the first call on, all that Redis answers on the same connection is held back in `held`
+    until let_go()."""
+
+    def __init__(self, folder, target, call):
+        super().__init__(folder, target, call)
+        self.held = b""
+        self._is_open = False
+        self.plan(1, is_executed=True)
+
+    def let_go(self):
+        with self._lock:
+            self._is_open = True
+            self._near.sendall(self.held)
+
+    def _back(self, ends):
+        with contextlib.suppress(OSError), ends:
+            while part := ends.far.recv(1 << 16):
+                with self._lock:
+                    if ends.is_awaited and not self._is_open:
+                        self.held += part
+                        self._near = ends.near
+                    else:
+                        ends.near.sendall(part)
+
+
 class _Ends:
     """Both sockets of a connection. Left by either direction, both are done with."""
 
