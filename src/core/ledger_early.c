@@ -125,6 +125,49 @@ void early_add(struct ledger *l, struct slice id, uint64_t hash, enum result_sta
     early->items[first].last_same = index;
 }
 
+/* By arrival, which the IDs of results tell. Those that compare as equal are one. */
+static int compare_results(const void *a, const void *b)
+{
+    const struct early_result *x = a, *y = b;
+    int order = stream_id_compare(x->result, y->result);
+
+    return order != 0 ? order : slice_compare(ident_slice(&x->signal_id), ident_slice(&y->signal_id));
+}
+
+static bool is_in_order(const struct early_results *early)
+{
+    uint32_t at = early->oldest;
+
+    for (uint32_t next; at != NONE; at = next) {
+        next = early->items[at].next;
+        if (next != NONE && compare_results(&early->items[at], &early->items[next]) >= 0)
+            return false;
+    }
+    return true;
+}
+
+void early_sort(struct ledger *l)
+{
+    struct early_results *early = &l->early;
+    struct early_result *items;
+    uint32_t count = 0;
+
+    if (is_in_order(early))
+        return;
+    items = mem_new(early->count, sizeof(*items));
+    for (uint32_t i = early->oldest; i != NONE; i = early->items[i].next)
+        items[count++] = early->items[i];
+    qsort(items, count, sizeof(*items), compare_results);
+    early_clear(early);
+    for (uint32_t i = 0; i < count; i++) {
+        struct slice id = ident_slice(&items[i].signal_id);
+
+        if (i == 0 || compare_results(&items[i - 1], &items[i]) != 0)
+            early_add(l, id, map_hash(&early->map, id), (enum result_status)items[i].status, items[i].result);
+    }
+    free(items);
+}
+
 bool early_take(struct early_results *early, struct slice id, uint64_t hash, struct early_result *ret_result)
 {
     uint32_t first = map_find_hashed(&early->map, id, hash);

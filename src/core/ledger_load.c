@@ -102,6 +102,7 @@ uint64_t ledger_load_finish(struct ledger *l, int64_t now_ms)
     l->is_loading = false;
     l->now_ms = now_ms;
     open_sort(&l->open);
+    early_sort(l);
     addressees_settle(l);
     if (l->results.count >= l->options.results_max_len)
         l->results_are_cut = true; /* there may be older ones than were told */

@@ -264,6 +264,8 @@ bool early_take(struct early_results *early, struct slice id, uint64_t hash, str
 void early_expire(struct ledger *l, int64_t now_ms);
 /* When early_expire has something to do; INT64_MAX for never. */
 int64_t early_deadline(const struct ledger *l);
+/* Brings them in order after loading, each once: the journal may hold a line twice. */
+void early_sort(struct ledger *l);
 /* What is due at NOW_MS, after loading, is not counted again. */
 void early_mark_due(struct ledger *l, int64_t now_ms);
 /* As ended_write_back. */

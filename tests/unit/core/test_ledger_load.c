@@ -339,6 +339,32 @@ static void test_ledger_load_early_waits_on(void **state)
     assert_unmatched(f, 2, 0, 0, 0, 0);
 }
 
+/* A write-back tells what the journal may still hold, and what comes meanwhile ahead of its turn. */
+static void test_ledger_load_early_takes_a_line_that_comes_twice_once(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    load_early(f, "s1", STATUS_ACCEPTED, "1500-0");
+    load_early(f, "s2", STATUS_EXECUTED, "1501-0");
+    load_early(f, "s1", STATUS_EXECUTED, "1503-0");
+    load_early(f, "s1", STATUS_ACCEPTED, "1500-0");
+    load_early(f, "s2", STATUS_EXECUTED, "1501-0");
+    load_early(f, "s3", STATUS_EXECUTED, "1502-0");
+    load_early(f, "s1", STATUS_EXECUTED, "1503-0");
+    assert_int_equal(ledger_load_finish(f->ledger, 1700), 0);
+    ledger_view(f->ledger, &f->view);
+    assert_int_equal(f->view.early_waiting, 4);
+    write_back(f);
+    assert_recorded_only(&f->sink, "journal",
+                         "journal early s1 accepted 1500-0\njournal early s2 executed 1501-0\n"
+                         "journal early s3 executed 1502-0\njournal early s1 executed 1503-0\n");
+    feed_signal(f, "1800-0", "s1", "buy", NULL);
+    assert_totals(f, "buy", 1, 1, 0, 0, 0, 0);
+    assert_unmatched(f, 2, 0, 0, 0, 0);
+    ledger_expire(f->ledger, 9000, 9000);
+    assert_unmatched(f, 2, 0, 0, 2, 0);
+}
+
 static void test_ledger_load_early_does_not_count_twice_what_was_due(void **state)
 {
     struct ledger_fixture *f = *state;
@@ -477,6 +503,7 @@ int main(void)
         TEST(test_ledger_load_total_ignores_what_is_no_total),
         TEST(test_ledger_load_total_goes_on_with_other),
         TEST(test_ledger_load_early_waits_on),
+        TEST(test_ledger_load_early_takes_a_line_that_comes_twice_once),
         TEST(test_ledger_load_early_does_not_count_twice_what_was_due),
         TEST(test_ledger_load_result_knows_its_id_again),
         TEST(test_ledger_write_back_tells_all_that_a_start_needs),
