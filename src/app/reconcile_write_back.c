@@ -8,8 +8,8 @@
 
 /* What one batch takes of a key, beside what is read meanwhile. */
 #define PART_MAX 250
-/* Ids of signals in one step. */
-#define SIGNALS_STEP 20
+/* Ids of signals in one step: then a part takes half of a batch at most. */
+#define SIGNALS_STEP 4
 
 static struct cause own_cause(const struct reconcile *r)
 {
@@ -101,12 +101,14 @@ static bool write_next(struct reconcile *r, enum write_back_part part)
     return false;
 }
 
-/* What is written leaves something to be stored unless it was the end, and comes back here when it is. */
+/* What is written leaves something to be stored unless it was the end, and comes back here when it is. While
+ * nothing is read a batch may be filled by one part. */
 void reconcile_write_back_on(struct reconcile *r)
 {
     struct commit *commit = &r->d->commit;
+    bool is_reading = lead_is_active(&r->d->lead);
     for (int p = 0; p < WRITE_BACK_PARTS; p++) {
-        uint32_t most = p == WRITE_BACK_ALL ? UINT32_MAX : PART_MAX;
+        uint32_t most = p == WRITE_BACK_ALL || !is_reading ? UINT32_MAX : PART_MAX;
         for (uint32_t n = 0; r->write_back[p].is_on && n < most && !commit_is_full(commit); n++)
             r->write_back[p].is_on = write_next(r, (enum write_back_part)p);
     }

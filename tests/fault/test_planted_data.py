@@ -198,6 +198,28 @@ def test_a_wiped_fleet_is_written_back_whole_before_it_is_ready(daemon, redis_se
     assert largest_batch_bytes(bus.client, received) < 1 << 20
 
 
+def test_a_journal_that_is_written_back_leaves_room_for_what_is_read(daemon, bus):
+    """A batch that is full of the journal takes nothing else, and nothing is read until the last of them is stored."""
+    one = daemon(CONFIG)
+    ids = [f"{i:036}" for i in range(8000)]
+    bus.many(SIGNALS, [{"signal_id": i, "action": "buy"} for i in ids])
+    bus.many(RESULTS, [{"result_id": f"r-{i}", "signal_id": i, "status": "executed"} for i in ids])
+    bus.settle()
+    bus.client.delete("mt5stated:journal")
+
+    def lines():
+        return [fields["lines"] for _, fields in bus.client.xrange("mt5stated:journal")]
+
+    wait_until(lambda: len("".join(lines()).splitlines()) >= len(ids), "it to be written back")
+    assert one.log_lines(msg="a key of ours was changed by others and is written back", key="mt5stated:journal")
+    # A batch cuts its part of the journal into entries of 16 KB and one that is smaller.
+    in_a_row = longest = 0
+    for text in lines():
+        in_a_row = in_a_row + 1 if len(text) > 16000 else 0
+        longest = max(longest, in_a_row)
+    assert 1 <= longest <= 5
+
+
 # ---- the watch ----
 
 # A short lease would be lost to a busy machine, and the guard then wants its numbers to be reported again.
