@@ -58,6 +58,15 @@ static void connection_free(struct http_connection *connection)
     free(connection);
 }
 
+/* A client that knows no chunks would take the end of the connection for that of an answer in parts. An error
+ * where it is no connection of TCP; there it stays an end. */
+static void reset_connection(const struct http_connection *connection)
+{
+    static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+    (void)connect(connection->fd, &nobody, sizeof(nobody));
+}
+
 void http_connection_shut(struct http_connection *connection)
 {
     if (!connection->mhd) {
@@ -65,6 +74,8 @@ void http_connection_shut(struct http_connection *connection)
         connection_free(connection);
         return;
     }
+    if (connection->request && connection->request->parts)
+        reset_connection(connection);
     (void)shutdown(connection->fd, SHUT_RDWR); /* it may be gone already */
     http_connection_enter(connection, HTTP_CLOSING);
     if (connection->is_held)

@@ -392,6 +392,30 @@ static void test_http_parts_are_cut(void **state)
     answers_free(a);
 }
 
+/* Whoever takes the end of the connection for that of the body learns that this one was none. */
+static void test_http_parts_that_are_cut_do_not_look_whole(void **state)
+{
+    struct answers *a = answers_new(0);
+
+    UNUSED(state);
+    for (int late = 0; late < 2; late++) {
+        struct client c = client_connect(a->f);
+
+        a->is_late = late;
+        a->count = a->closed = a->made[0] = 0;
+        a->awaited = 1;
+        assert_int_equal(send(c.fd, "GET /parts HTTP/1.0\r\n\r\n", 23, 0), 23);
+        assert_true(run_until(a->f, stands_still, a, PATIENCE_MS));
+        loop_timer_stop(a->timer);
+        http_parts_cut(a->open[0]);
+        expect_end(a->f, &c);
+        assert_true(c.was_reset);
+        assert_true(run_until(a->f, has_no_connections, NULL, PATIENCE_MS));
+        client_close(&c);
+    }
+    answers_free(a);
+}
+
 /* In every state: waiting for a part, for the client, just cut. */
 static void test_http_parts_end_with_the_server(void **state)
 {
@@ -421,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_http_parts_end_where_the_client_goes),
         cmocka_unit_test(test_http_parts_have_a_deadline),
         cmocka_unit_test(test_http_parts_are_cut),
+        cmocka_unit_test(test_http_parts_that_are_cut_do_not_look_whole),
         cmocka_unit_test(test_http_parts_end_with_the_server),
     };
 
