@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define BLOCK_BYTES       16384 /* asked for at a time where the client wants no chunks */
 #define ANSWERS_MAX_BYTES ((size_t)64 << 20)
 
 /* Takes the content of BODY, which may be NULL. */
@@ -21,6 +22,20 @@ static struct MHD_Response *response_of(struct buf *body)
     if (!response)
         buf_clear(body);
     *body = (struct buf)BUF_INIT;
+    return response;
+}
+
+struct MHD_Response *http_response_read(const struct http_request *request, MHD_ContentReaderCallback read,
+                                        void *ctx)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read, ctx, NULL);
+
+    /* The library ends an answer in chunks even where that has no body, and the client would take its last
+     * chunk for the beginning of the next answer. */
+    if (response && request->method == HTTP_HEAD &&
+        MHD_set_response_options(response, MHD_RF_HTTP_VERSION_1_0_ONLY, MHD_RO_END) != MHD_YES)
+        abort(); /* it knows the option */
     return response;
 }
 

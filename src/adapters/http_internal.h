@@ -166,6 +166,9 @@ void http_parts_wake(struct http_parts *parts);
 void http_parts_free(struct http_parts *parts);
 
 /* http_answer.c */
+/* Of a length that nobody knows yet, read from READ. NULL: no memory. */
+struct MHD_Response *http_response_read(const struct http_request *request, MHD_ContentReaderCallback read,
+                                        void *ctx);
 void http_response_add_header(struct MHD_Response *response, const char *name, const char *value);
 /* Answers with RESPONSE, which it takes; NULL: there was no memory for it. The status is set already. */
 void http_request_respond(struct http_request *request, struct MHD_Response *response,

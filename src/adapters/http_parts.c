@@ -10,8 +10,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define BLOCK_BYTES 16384 /* asked for at a time where the client wants no chunks */
-
 struct http_parts {
     struct http_request *request;
     struct http_parts_events events;
@@ -66,19 +64,6 @@ static ssize_t on_read(void *ctx, uint64_t position, char *out, size_t max)
     return (ssize_t)size;
 }
 
-/* NULL: no memory. The library ends an answer in chunks even where that has no body, and the client would take
- * its last chunk for the beginning of the next answer. */
-static struct MHD_Response *make_response(struct http_parts *parts)
-{
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, on_read, parts, NULL);
-
-    if (response && parts->request->method == HTTP_HEAD &&
-        MHD_set_response_options(response, MHD_RF_HTTP_VERSION_1_0_ONLY, MHD_RO_END) != MHD_YES)
-        abort(); /* it knows the option */
-    return response;
-}
-
 struct http_parts *http_parts_new(struct http_request *request, const char *content_type,
                                   const struct http_header *headers, size_t header_count,
                                   const struct http_parts_events *events, void *ctx)
@@ -92,7 +77,8 @@ struct http_parts *http_parts_new(struct http_request *request, const char *cont
     parts->taken_ms = loop_now_ms();
     request->parts = parts;
     request->status = MHD_HTTP_OK;
-    http_request_respond(request, make_response(parts), content_type, headers, header_count);
+    http_request_respond(request, http_response_read(request, on_read, parts), content_type, headers,
+                         header_count);
     return parts;
 }
 

@@ -12,7 +12,6 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 
-#define BLOCK_BYTES   16384 /* asked for at a time */
 #define COMPACT_BYTES 65536 /* of what was taken, before the rest moves to the front */
 #define SILENCE_MS    30000
 #define SOCKET_BYTES  65536
@@ -108,8 +107,7 @@ struct http_stream *http_stream_new(struct http_request *request, const char *co
     if (connection->server->stats.streams >= connection->server->max_streams)
         return NULL;
     stream = mem_new(1, sizeof(*stream));
-    request->response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, on_read, stream, NULL);
+    request->response = http_response_read(request, on_read, stream);
     if (!request->response) {
         free(stream);
         return NULL;

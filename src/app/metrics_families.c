@@ -336,7 +336,9 @@ const struct family total_families[] = {
      metrics_write_http_closed,
      0},
     {{"mt5stated_http_answer_bytes", PROM_GAUGE, "",
-      "Memory held for answers that clients have not taken yet, /metrics and streams not counted", ""},
+      "Memory held for answers that clients have not taken yet, of a page of metrics one part; streams not "
+      "counted",
+      ""},
      metrics_write_scalar,
      SCALAR_HTTP_ANSWER_BYTES},
     {{"mt5stated_http_streams", PROM_GAUGE, "",

@@ -15,7 +15,7 @@ struct answers {
     size_t made[ANSWERS]; /* bytes */
     size_t part_bytes, bytes;
     size_t count, closed;
-    size_t awaited; /* count, where one is waited for */
+    size_t awaited;          /* count, where one is waited for */
     bool is_late;            /* parts are made from the timer */
     struct http_parts *late; /* for whom; NULL: nobody */
     bool is_never;           /* parts are not made at all */
