@@ -29,6 +29,7 @@ struct loader {
     const char *where;        /* the source being read */
     const char **origin;      /* by key: the source its value came from */
     bool *seen;               /* by key: already met in this source */
+    bool *bad;                /* by key: a value of it was told as wrong, and left out */
     struct rule_draft *rules; /* RULES_MAX */
     uint32_t rule_count;
     const char *hook_origin[CONFIG_HOOKS];
@@ -43,6 +44,9 @@ void loader_problem(struct loader *loader, const char *where, const char *key, c
 
 /* Where the value of KEY came from. */
 const char *loader_origin(const struct loader *loader, const char *key);
+
+/* A value of KEY was told as wrong and left out: that it is not there needs no further word. */
+bool loader_left_out(const struct loader *loader, const char *key);
 
 /* Puts every default of the table into the configuration. */
 void loader_apply_defaults(struct loader *loader);

@@ -156,6 +156,7 @@ struct config *config_load(const struct config_source *source, config_problem_fn
                             .where = LOADER_DEFAULTS,
                             .origin = mem_new(config_key_count, sizeof(char *)),
                             .seen = mem_new(config_key_count, sizeof(bool)),
+                            .bad = mem_new(config_key_count, sizeof(bool)),
                             .rules = mem_new(RULES_MAX, sizeof(struct rule_draft)),
                             .on_problem = on_problem,
                             .ctx = ctx};
@@ -172,6 +173,7 @@ struct config *config_load(const struct config_source *source, config_problem_fn
     }
     free(loader.origin);
     free(loader.seen);
+    free(loader.bad);
     free(loader.rules);
     return loader.config;
 }

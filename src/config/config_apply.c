@@ -33,6 +33,8 @@ static void apply_key(struct loader *loader, const struct config_key *key, const
     loader->seen[index] = true;
     if (apply_item(loader, key, item))
         loader->origin[index] = loader->where;
+    else
+        loader->bad[index] = true;
 }
 
 static void tell_unknown(struct loader *loader, const char *name)

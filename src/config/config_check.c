@@ -23,6 +23,11 @@ const char *loader_origin(const struct loader *loader, const char *key)
     return loader->origin[config_key_find(slice_text(key)) - config_keys];
 }
 
+bool loader_left_out(const struct loader *loader, const char *key)
+{
+    return loader->bad[config_key_find(slice_text(key)) - config_keys];
+}
+
 void loader_wipe(struct buf *content)
 {
     if (content->data)

@@ -7,6 +7,7 @@
 #include "util/buf.h"
 #include "util/errmsg.h"
 #include <stdlib.h>
+#include <string.h>
 
 #define SENTINELS_MAX 16
 
@@ -17,6 +18,16 @@ static void list_free(struct config_sentinel *list, size_t count)
         free(list[i].host);
     }
     free(list);
+}
+
+/* One that is there twice would have two votes. */
+static bool is_known(const struct config_sentinel *list, const struct config_sentinel *sentinel)
+{
+    for (; list < sentinel; list++) {
+        if (list->host && list->port == sentinel->port && strcmp(list->host, sentinel->host) == 0)
+            return true;
+    }
+    return false;
 }
 
 static bool sentinel_read(struct loader *loader, const char *name, const cJSON *item,
@@ -55,7 +66,12 @@ bool sentinels_apply(struct loader *loader, const struct config_key *key, const 
 
         key_path_set(&path, slice_text(key->name));
         key_path_add_index(&path, index);
-        good &= sentinel_read(loader, path.text, item, &sentinels[index]);
+        if (!sentinel_read(loader, path.text, item, &sentinels[index])) {
+            good = false;
+        } else if (is_known(sentinels, &sentinels[index])) {
+            loader_problem(loader, loader->where, path.text, "is there twice");
+            good = false;
+        }
     }
     if (!good) {
         list_free(sentinels, index);
@@ -73,10 +89,10 @@ void sentinels_check(struct loader *loader, const struct config_key *key)
     const struct config *config = loader->config;
     bool has_name = *config->redis.master_name != '\0', has_sentinels = config->redis.sentinel_count > 0;
 
-    if (has_sentinels && !has_name)
+    if (has_sentinels && !has_name && !loader_left_out(loader, "redis.master_name"))
         loader_problem(loader, loader_origin(loader, key->name), "redis.master_name",
                        "must be set with redis.sentinels");
-    if (has_name && !has_sentinels)
+    if (has_name && !has_sentinels && !loader_left_out(loader, key->name))
         loader_problem(loader, loader_origin(loader, "redis.master_name"), key->name,
                        "must be set with redis.master_name");
     if (has_sentinels && config->redis.host && config->redis.scheme == CONFIG_REDIS_UNIX)

@@ -171,6 +171,11 @@ bool sentinel_text_parse(const char *text, enum config_redis_scheme *ret_scheme,
         errmsg_set(why, "a sentinel is reached by host and port");
         return false;
     }
+    if (strchr(text, '@')) { /* what is before it may be a password: it is not repeated */
+        errmsg_set(why, "user and password belong in redis.sentinel_username and "
+                        "redis.sentinel_password_file");
+        return false;
+    }
     if (!host_port_parse(rest, true, &host, &port, why))
         return false;
     if (port == 0) {

@@ -387,6 +387,36 @@ static void test_config_load_tells_every_problem(void **state)
     assert_int_equal(problems.count, 3);
 }
 
+/* A wrong value is told, and not besides that there is none. */
+static void test_config_load_tells_of_a_bad_sentinel_once(void **state)
+{
+    static const struct {
+        const char *text, *key, *what;
+    } rows[] = {
+        {"{\"redis\": {\"sentinels\": [\"a\"], \"master_name\": \"m\"}}", "redis.sentinels[0]",
+         "has no port"},
+        {"{\"redis\": {\"sentinels\": \"a:1\", \"master_name\": \"m\"}}", "redis.sentinels",
+         "must be a list"},
+        {"{\"redis\": {\"sentinels\": [\"a:1\"], \"master_name\": 5}}", "redis.master_name", "must be text"},
+        {"{\"redis\": {\"sentinels\": [\"a:1\", \"b:1\", \"redis://a:1\"], \"master_name\": \"m\"}}",
+         "redis.sentinels[2]", "is there twice"},
+        {"{\"redis\": {\"sentinels\": [\"u:secret@a:1\"], \"master_name\": \"m\"}}", "redis.sentinels[0]",
+         "redis.sentinel_password_file"},
+        {"{\"redis\": {\"sentinels\": [\"redis://:secret@a:1\"], \"master_name\": \"m\"}}",
+         "redis.sentinels[0]", "redis.sentinel_password_file"},
+    };
+    struct problems problems;
+
+    UNUSED(state);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_null(load(&problems, rows[i].text, NULL));
+        assert_int_equal(problems.count, 1);
+        assert_string_equal(problems.key[0], rows[i].key);
+        assert_non_null(strstr(problems.what[0], rows[i].what));
+        assert_null(strstr(problems.what[0], "secret"));
+    }
+}
+
 static void test_config_load_stops_at_many_problems(void **state)
 {
     struct problems problems;
@@ -774,6 +804,7 @@ int main(void)
         cmocka_unit_test(test_config_load_bad_values),
         cmocka_unit_test(test_config_load_wrong_file),
         cmocka_unit_test(test_config_load_tells_every_problem),
+        cmocka_unit_test(test_config_load_tells_of_a_bad_sentinel_once),
         cmocka_unit_test(test_config_load_stops_at_many_problems),
         cmocka_unit_test(test_config_load_nul_byte),
         cmocka_unit_test(test_config_load_file_missing_or_too_long),
