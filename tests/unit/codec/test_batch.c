@@ -629,14 +629,26 @@ static void test_batch_reset_gives_big_memory_back(void **state)
     static char value[4096];
     struct batch *batch = batch_text_new();
     struct sink *sink = batch_sink(batch);
+    struct event event = {
+        .kind = EVENT_INSTANCE_FAILED, .instance_id = s("i1"), .seq = 1, .cause = timer_cause};
 
     UNUSED(state);
     memset(value, 'v', sizeof(value) - 1);
-    for (int i = 0; i < 1000; i++)
+    sink->ops->begin(sink->ctx, &timer_cause);
+    for (int i = 0; i < 1000; i++) {
         set_one(sink, RECORD_INSTANCE, "i1", "last_error", value);
+        sink->ops->event(sink->ctx, &event);
+    }
     assert_true(batch_bytes(batch) > 4000000);
+    assert_true(batch->field_cap > 4096);
     batch_reset(batch, 2);
     assert_true(batch->body.cap <= 1 << 18);
+    assert_int_equal(batch->field_cap, 0);
+    sink->ops->begin(sink->ctx, &timer_cause);
+    sink->ops->event(sink->ctx, &event);
+    assert_event(
+        batch, 0, EVENT_INSTANCE_FAILED,
+        "event=instance_failed instance_id=i1 seq=1 at=1970-01-01T00:00:00Z correlation_id=timer-14-0 ");
     batch_free(batch);
 }
 
