@@ -145,8 +145,8 @@ static void register_instance(struct fleet *fleet, const struct report *report, 
     fleet->stats.registered++;
     fleet_emit(instance, EVENT_INSTANCE_REGISTERED, none, none, none, none, cause, sampled_ms, sink);
     apply(&change, report);
-    fleet_leave_other_sets(instance,
-                           sink); /* of which it may be a member: by hand, or by a Redis gone back */
+    /* It may be in one: by hand, or since Redis went back to when it was known. */
+    fleet_leave_other_sets(instance, sink);
     change_settle(&change);
     stored_write(instance, stored_known(instance), report, sink);
 }
