@@ -4,8 +4,8 @@
  * The counters of a page are of one moment: all families but those by id, by instance and the counts of
  * alerts are written in one piece, and the instances are copied with their alerts before these are written.
  * The copy is what costs memory: scrapes that come until it is made share it, and there are few. Beyond that
- * number the one whose clients take nothing is given up and they are sent away, or the newest serves again
- * for as long as it is less than a second old, or the oldest is given up. */
+ * number the newest serves again for as long as it is less than a second old; then the one whose clients take
+ * nothing is given up and they are sent away, or else the oldest is. */
 #pragma once
 
 #include "codec/prom_text.h"

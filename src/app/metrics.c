@@ -151,11 +151,11 @@ static struct metrics_copy *find_copy(struct metrics *metrics)
         return newest;
     if (metrics->copy_count < COPIES_MAX)
         return copy_new(metrics);
+    if (loop_now_ms() - newest->begun_ms < SHARED_MS)
+        return newest;
     stalled = find_stalled(metrics);
     if (stalled && copy_give_up(metrics, stalled))
         return copy_new(metrics);
-    if (loop_now_ms() - newest->begun_ms < SHARED_MS)
-        return newest;
     return copy_give_up(metrics, TAILQ_FIRST(&metrics->copies)) ? copy_new(metrics) : NULL;
 }
 

@@ -1,6 +1,7 @@
 """Clients that are slow, dead or ill-meaning (SPEC 8.4): the others are served, instances still move, and nothing grows
 beyond its bound. What they cost in milliseconds is measured by tests/bench/clients.py."""
 
+import concurrent.futures
 import contextlib
 import re
 import socket
@@ -34,6 +35,10 @@ def connect(listen, data):
     with contextlib.suppress(OSError):
         client.sendall(data)
     return client
+
+
+def read_whole(client):
+    return b"".join(iter(lambda: client.recv(1 << 16), b""))
 
 
 def value(one, name):
@@ -122,9 +127,9 @@ def test_many_who_want_the_same_at_once_are_all_served(daemon, bus, fleet):
             for client in opened:
                 client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
             assert mt5_http.request(one.listen, "/-/healthy").text == "ok"
-            for client in opened:
-                whole = b"".join(iter(lambda: client.recv(1 << 16), b""))
-                assert whole.startswith(b"HTTP/1.1 200 ") and whole.count(b'i0299"') >= 1
+            with concurrent.futures.ThreadPoolExecutor(COUNT) as readers:
+                for whole in readers.map(read_whole, opened):
+                    assert whole.startswith(b"HTTP/1.1 200 ") and whole.count(b'i0299"') >= 1
 
 
 @pytest.mark.parametrize("taken", [b"GET /half", b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"],
