@@ -16,6 +16,7 @@ from idle import bench_idle
 from instructions import bench_instructions
 from latency import bench_beside, bench_latency
 from memory import bench_memory
+from options import regex, whole
 from reports import bench_reports
 from scrape import bench_scrape
 from stage import Stock
@@ -89,10 +90,10 @@ def read_arguments():
     parser.add_argument("--daemon", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--floor", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--peers", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
-    parser.add_argument("--only", default="", metavar="REGEX",
+    parser.add_argument("--only", type=regex, default="", metavar="REGEX",
                         help="the subjects whose name it is found in: " + " ".join(SUBJECTS))
     parser.add_argument("--quick", action="store_true", help="small sizes and one run each: whether it works")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=whole, default=3)
     parser.add_argument("--realtime", action="store_true", help="run before everything else on the machine (as root)")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/PERFORMANCE.md")
     return parser.parse_args()
@@ -101,7 +102,7 @@ def read_arguments():
 def main():
     sys.stdout.reconfigure(line_buffering=True)
     arguments = read_arguments()
-    chosen = {name: measure for name, measure in SUBJECTS.items() if re.search(arguments.only, name)}
+    chosen = {name: measure for name, measure in SUBJECTS.items() if arguments.only.search(name)}
     if not chosen:
         sys.exit(f"bench: there is no such subject, but {' '.join(SUBJECTS)}")
     missed = []

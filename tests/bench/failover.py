@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 import redis
 
 from figure import Table, at_most
+from options import whole
 
 from mt5.bus import Bus
 from mt5.daemon import Daemon, default_config
@@ -166,7 +167,7 @@ def row(kind, spans):
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench failover", description=__doc__)
     parser.add_argument("--only", choices=KINDS, help="this kind alone")
-    parser.add_argument("--count", type=int, default=20, help="failovers of each kind")
+    parser.add_argument("--count", type=whole, default=20, help="failovers of each kind")
     options = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="mt5-"))
     group = Sentinels(folder, down_after_ms=DOWN_AFTER_MS)

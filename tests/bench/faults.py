@@ -8,7 +8,6 @@ and not the scheduler."""
 import argparse
 import math
 import pathlib
-import re
 import shutil
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from datetime import datetime
 
 from fault_probe import Probe, run_first
 from fault_rows import HOOK_LIMIT_S, ROWS, write_misused_hook
+from options import positive, regex, whole
 
 from mt5.logfmt import texts_of_trouble
 from mt5.small_disk import SmallDisk
@@ -199,9 +199,9 @@ class Bench(Soak):
 def read_arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench faults")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--instances", type=int, default=200)
-    parser.add_argument("--signals-per-sec", type=float, default=200)
-    parser.add_argument("--only", default="", help="rows whose name this regular expression is found in")
+    parser.add_argument("--instances", type=whole, default=200)
+    parser.add_argument("--signals-per-sec", type=positive, default=200)
+    parser.add_argument("--only", type=regex, default="", help="rows whose name this regular expression is found in")
     parser.add_argument("--realtime", action="store_true")
     return parser.parse_args()
 
@@ -209,10 +209,13 @@ def read_arguments():
 def main():
     sys.stdout.reconfigure(line_buffering=True)
     arguments = read_arguments()
+    rows = [row for row in ROWS if arguments.only.search(row.name)]
+    if not rows:
+        sys.exit("scripts/bench faults: there is no such row, but " + ", ".join(row.name for row in ROWS))
     plan = Plan(seed=arguments.seed, seconds=300, instances=arguments.instances, signals_per_sec=arguments.signals_per_sec,
                 deadline_s=120)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="mt5-faults-"))
-    bench = Bench(plan, folder, [row for row in ROWS if re.search(arguments.only, row.name)], arguments.realtime)
+    bench = Bench(plan, folder, rows, arguments.realtime)
     try:
         verdict = bench.run()
         for ok, line in verdict.lines:

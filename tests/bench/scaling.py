@@ -11,6 +11,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, replace
 
+from options import fraction, from_zero, positive, whole
 from scaling_costs import ROWS, Costs
 from scaling_model import Load, simulate
 
@@ -236,21 +237,22 @@ def show_validated(c, args):
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench scaling", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--measure", action="store_true", help="measure the costs, show them beside those of the table")
-    parser.add_argument("--validate", action="store_true", help="the real daemon at each of --rates, and the model")
+    real = parser.add_mutually_exclusive_group()
+    real.add_argument("--measure", action="store_true", help="measure the costs, show them beside those of the table")
+    real.add_argument("--validate", action="store_true", help="the real daemon at each of --rates, and the model")
     parser.add_argument("--feed", default="build/release/tests/bench/bench_feed", help="the program that makes the load of --validate")
-    parser.add_argument("--rates", type=int, nargs="*", default=RATES)
-    parser.add_argument("--seconds-live", type=float, default=6, help="of each rate")
-    parser.add_argument("--tries", type=int, default=1, help="of each rate; the one that had to wait least for a core counts")
+    parser.add_argument("--rates", type=whole, nargs="*", default=RATES)
+    parser.add_argument("--seconds-live", type=positive, default=6, help="of each rate")
+    parser.add_argument("--tries", type=whole, default=1, help="of each rate; the one that had to wait least for a core counts")
     parser.add_argument("--no-aof", dest="aof", action="store_false", help="measure and validate without an append-only file")
-    parser.add_argument("--instances", type=int, default=10000)
-    parser.add_argument("--signals-per-s", type=int, default=1000000)
-    parser.add_argument("--report-every-s", type=float, default=1.0)
-    parser.add_argument("--changes", type=float, default=0.01, help="share of the reports that change a state")
-    parser.add_argument("--execution-ms", type=float, default=20.0, help="from reading a signal to its result")
-    parser.add_argument("--executors", type=int, default=16, help="that read from one partition")
-    parser.add_argument("--partitions", type=int, nargs="+", default=(1, 2, 4, 8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256))
-    parser.add_argument("--seconds", type=float, default=1.5, help="simulated")
+    parser.add_argument("--instances", type=whole, default=10000)
+    parser.add_argument("--signals-per-s", type=whole, default=1000000)
+    parser.add_argument("--report-every-s", type=positive, default=1.0)
+    parser.add_argument("--changes", type=fraction, default=0.01, help="share of the reports that change a state")
+    parser.add_argument("--execution-ms", type=from_zero, default=20.0, help="from reading a signal to its result")
+    parser.add_argument("--executors", type=whole, default=16, help="that read from one partition")
+    parser.add_argument("--partitions", type=whole, nargs="+", default=(1, 2, 4, 8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256))
+    parser.add_argument("--seconds", type=positive, default=1.5, help="simulated")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     if args.measure:
