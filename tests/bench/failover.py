@@ -170,15 +170,16 @@ def main():
     parser.add_argument("--count", type=whole, default=20, help="failovers of each kind")
     options = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="mt5-"))
-    group = Sentinels(folder, down_after_ms=DOWN_AFTER_MS)
-    group.last_named = group.master()
-    own = folder / "daemon"
-    own.mkdir()
-    daemon = Daemon(own, {**default_config(own, group), **group.config, "guard.hold_ms": 0})
+    daemon = None
     table = Table("failover", "What the daemon adds to a failover, ms",
                   ("failover by", "runs", "Sentinel took (p50)", "until the first write (p50/p95/max)",
                    "until the first batch (p50/p95/max)", "last write on the old master"))
+    group = Sentinels(folder, down_after_ms=DOWN_AFTER_MS)
     try:
+        group.last_named = group.master()
+        own = folder / "daemon"
+        own.mkdir()
+        daemon = Daemon(own, {**default_config(own, group), **group.config, "guard.hold_ms": 0})
         group.quicken()
         daemon.start()
         producer = Producer(group)
@@ -194,7 +195,7 @@ def main():
         daemon.stop()
     finally:
         group.kill()
-        if daemon.is_running():
+        if daemon and daemon.is_running():
             daemon.kill9()
         shutil.rmtree(folder, ignore_errors=True)
     print(table.markdown())
