@@ -155,6 +155,10 @@ uint64_t ledger_load_finish(struct ledger *ledger, int64_t now_ms);
  * the journal with the second, a line for each id. The window of an ended id counts anew for the next start.
  */
 void ledger_write_back(struct ledger *ledger, struct sink *sink);
+/* Tells the journal the newest ids that have ended, some 20,000, for the same batch: where Redis has gone
+ * back its journal has some of them open, and what counts them as ended may not be stored without the ends.
+ * They are told again with the others. */
+void ledger_write_back_newest(struct ledger *ledger, struct sink *sink);
 /* Goes on with at most MOST ids; false once all have been told. Anything may happen to signals between two
  * calls. Nothing to do where it has not begun. */
 bool ledger_write_back_on(struct ledger *ledger, uint32_t most, struct sink *sink);

@@ -194,6 +194,7 @@ void reconcile_write_back(struct reconcile *r)
     struct cause cause = own_cause(r);
     sink->ops->begin(sink->ctx, &cause);
     ledger_write_back(d->ledger, sink);
+    ledger_write_back_newest(d->ledger, sink);
     write_used_numbers(d->fleet.watch, sink);
     write_breaker(&d->fleet.watch->breaker, sink);
     for (int k = 0; k < STREAM_KINDS; k++)

@@ -194,6 +194,16 @@ struct id_log_place id_log_first(const struct id_log *log)
     return (struct id_log_place){log->count > 0, log->first_block, log->oldest_at};
 }
 
+struct id_log_place id_log_newest(const struct id_log *log, uint32_t bytes)
+{
+    struct id_log_place place = id_log_first(log);
+    uint32_t blocks = bytes / BLOCK_BYTES + 2; /* the last one may have just been begun */
+
+    if (log->block_count > blocks)
+        place = (struct id_log_place){true, log->first_block + log->block_count - blocks, 0};
+    return place;
+}
+
 /* True where the map holds the record at INDEX, which is not the case for one that is forgotten. */
 static bool is_found(const struct id_log *log, uint32_t index)
 {

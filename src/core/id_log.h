@@ -59,6 +59,9 @@ struct id_log_place {
 
 /* Where a walk begins: with the oldest record. */
 struct id_log_place id_log_first(const struct id_log *log);
+/* Or with one of the newest, ahead of which there are older ones only: about BYTES of records follow, and up
+ * to 128 KiB more. */
+struct id_log_place id_log_newest(const struct id_log *log, uint32_t bytes);
 /* Calls FN for the next MOST records from *PLACE on that are not forgotten, oldest first, and returns for how
  * many. FN must not change the log; between two calls it may change. */
 uint32_t id_log_each(const struct id_log *log, struct id_log_place *place, uint32_t most,

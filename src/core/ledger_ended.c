@@ -4,8 +4,9 @@
 
 #define TIME_BYTES         6U
 #define TIME_MAX           ((UINT64_C(1) << (8 * TIME_BYTES)) - 1)
-#define EXPIRE_STEP        20000 /* ids forgotten in one call, so that none takes long */
-#define EXPIRE_INTERVAL_MS 1000  /* there is no hurry, and what is not read yet may hold it up */
+#define EXPIRE_STEP        20000      /* ids forgotten in one call, so that none takes long */
+#define NEWEST_BYTES       (1U << 20) /* of the log: some 20,000 ids */
+#define EXPIRE_INTERVAL_MS 1000       /* there is no hurry, and what is not read yet may hold it up */
 
 void ended_init(struct ledger *l)
 {
@@ -108,6 +109,13 @@ static void tell_ended(void *ctx, const struct id_record *record)
     struct sink *sink = ctx;
 
     sink->ops->journal_ended(sink->ctx, record->id, (enum signal_outcome)record->tag);
+}
+
+void ended_tell_newest(const struct ledger *l, struct sink *sink)
+{
+    struct id_log_place place = id_log_newest(&l->ended, NEWEST_BYTES);
+
+    (void)id_log_each(&l->ended, &place, UINT32_MAX, tell_ended, sink);
 }
 
 void ended_write_back(struct ledger *l, uint32_t *left, struct sink *sink)

@@ -247,6 +247,8 @@ void ended_expire(struct ledger *l);
 int64_t ended_deadline(const struct ledger *l);
 /* INT64_MAX where nothing is remembered. */
 int64_t ended_oldest_ms(const struct ledger *l);
+/* Tells the sink's journal the newest ids at once. */
+void ended_tell_newest(const struct ledger *l, struct sink *sink);
 /* Tells the sink's journal up to *LEFT ids, which becomes less by as many. */
 void ended_write_back(struct ledger *l, uint32_t *left, struct sink *sink);
 

@@ -16,6 +16,12 @@ void ledger_write_back(struct ledger *l, struct sink *sink)
     l->results_are_cut = true; /* the stream may hold older ones again */
 }
 
+void ledger_write_back_newest(struct ledger *l, struct sink *sink)
+{
+    ended_tell_newest(l, sink);
+    l->has_journaled = true;
+}
+
 static void write_back_open(struct ledger *l, uint32_t *left, struct sink *sink)
 {
     struct open_signals *open = &l->open;

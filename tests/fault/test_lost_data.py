@@ -98,6 +98,33 @@ def test_open_signals_that_a_wipe_took_are_lost(daemon, bus, expected):
     assert bus.total("received:buy") == 15
 
 
+def test_killed_while_it_writes_back_what_redis_has_lost(daemon, redis_server, bus):
+    """Totals and positions say what had ended: so does the journal, whatever part of it had been written back."""
+    one = daemon({**CONFIG, "signals.ttl_ms": 3600000, "signals.execution_ttl_ms": 3600000, "ha.lease_ms": 1000})
+    ended, late = [[f"{name}-{i:036}" for i in range(count)] for name, count in (("ended", 40000), ("late", 200))]
+    for k in range(0, len(ended), 5000):
+        bus.many(SIGNALS, [{"signal_id": i, "action": "buy"} for i in ended[k:k + 5000]])
+        bus.many(RESULTS, [{"result_id": f"r-{i}", "signal_id": i, "status": "executed"} for i in ended[k:k + 5000]])
+    bus.many(SIGNALS, [{"signal_id": i, "action": "buy"} for i in late])
+    bus.settle()
+    one.pause()
+    bus.many(RESULTS, [{"result_id": f"r-{i}", "signal_id": i, "status": "executed"} for i in late])
+    redis_server.save()
+    one.resume()
+    bus.settle()
+    redis_server.kill9()
+    redis_server.start()
+    older = bus.total("processed:buy")
+    assert older == len(ended)
+    wait_until(lambda: bus.total("processed:buy") > older, "the first part to be written back")
+    one.restart(kill=True)
+    bus.many(SIGNALS, [{"signal_id": i, "action": "buy"} for i in late])
+    bus.settle()
+    every = len(ended) + len(late)
+    assert bus.totals() == {"received:buy": every, "processed:buy": every, "result:executed": every,
+                            "duplicate:buy": len(late)}
+
+
 def test_the_groups_are_made_again(daemon, bus, expected):
     expected.skip = GONE
     one = daemon(CONFIG)

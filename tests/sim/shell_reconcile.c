@@ -433,6 +433,7 @@ void reconcile_write_back(struct shell *sh)
 
     sink->ops->begin(sink->ctx, &cause);
     ledger_write_back(sh->ledger, sink);
+    ledger_write_back_newest(sh->ledger, sink);
     for (int k = 0; k < STREAM_KINDS; k++)
         sh->streams[k].stored = (struct stream_id){0, 1};
     sh->restore_next = sh->restore_trade = 0;

@@ -456,6 +456,35 @@ static void test_ledger_write_back_goes_on_while_signals_change(void **state)
     assert_recorded(&f->sink, "");
 }
 
+/* The totals count them as ended, so they may not be stored without these lines. */
+static void test_ledger_write_back_newest_tells_the_ends_of_late_at_once(void **state)
+{
+    struct ledger_options options = ledger_fixture_options();
+    struct ledger_fixture *f = *state;
+    const uint32_t many = 60000;
+
+    options.max_tracked = many;
+    ledger_fixture_restart(f, &options);
+    for (uint32_t i = 0; i < many; i++) {
+        char id[64];
+
+        (void)snprintf(id, sizeof(id), "00000000-0000-4000-8000-%012u", i);
+        load_ended(f, id, OUTCOME_PROCESSED, 1000 + i / 100);
+    }
+    assert_int_equal(ledger_load_finish(f->ledger, 2000), 0);
+    ledger_write_back(f->ledger, &f->sink.sink);
+    recording_sink_reset(&f->sink);
+    ledger_write_back_newest(f->ledger, &f->sink.sink);
+    assert_in_range(recording_sink_count(&f->sink, "journal ended"), 15000, 30000);
+    assert_int_equal(recording_sink_count(&f->sink, "journal ended 00000000-0000-4000-8000-000000059999"), 1);
+    assert_int_equal(recording_sink_count(&f->sink, "journal ended 00000000-0000-4000-8000-000000045000"), 1);
+    /* The others, and these again, come in their turn. */
+    recording_sink_reset(&f->sink);
+    assert_true(ledger_write_back_on(f->ledger, 1, &f->sink.sink));
+    assert_recorded_only(&f->sink, "journal",
+                         "journal ended 00000000-0000-4000-8000-000000000000 processed\n");
+}
+
 static void test_ledger_write_back_ends_with_a_reset(void **state)
 {
     struct ledger_fixture *f = *state;
@@ -508,6 +537,7 @@ int main(void)
         TEST(test_ledger_load_result_knows_its_id_again),
         TEST(test_ledger_write_back_tells_all_that_a_start_needs),
         TEST(test_ledger_write_back_goes_on_while_signals_change),
+        TEST(test_ledger_write_back_newest_tells_the_ends_of_late_at_once),
         TEST(test_ledger_write_back_ends_with_a_reset),
         TEST(test_ledger_write_back_trims_results_before_the_oldest_kept),
     };
