@@ -134,5 +134,8 @@ void trade_book_load(struct trade_book *book, struct slice trade_id, struct slic
 void trade_book_write_back(const struct trade_book *book, struct trade *trade, int64_t now_ms,
                            struct sink *sink);
 
+/* It has ended and its TTL is over at NOW_MS: it is held here, and in no key any more. */
+bool trade_book_is_over(const struct trade_book *book, const struct trade *trade, int64_t now_ms);
+
 /* Forgets a trade without telling anybody: its effects could not be stored, or its hash has expired. */
 void trade_book_forget(struct trade_book *book, struct trade *trade);

@@ -63,6 +63,8 @@ static bool write_trade(struct reconcile *r, enum write_back_part part, struct s
             continue;
         if (part == WRITE_BACK_TRADES)
             trade_book_write_back(book, trade, daemon_now_ms(r->d), sink);
+        else if (trade_book_is_over(book, trade, daemon_now_ms(r->d)))
+            continue; /* nobody would take it out again */
         else
             sink->ops->index_move(sink->ctx, INDEX_TRADE_STATE, ident_slice(&trade->id), NULL,
                                   trade_state_name(trade->state));

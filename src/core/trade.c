@@ -364,6 +364,11 @@ static int64_t left_ttl_s(const struct trade_book *book, const struct trade *tra
     return left_s > 0 ? left_s : 0;
 }
 
+bool trade_book_is_over(const struct trade_book *book, const struct trade *trade, int64_t now_ms)
+{
+    return !trade_state_is_open(trade->state) && left_ttl_s(book, trade, now_ms) == 0;
+}
+
 static void write_record(const struct trade *trade, struct sink *sink)
 {
     struct slice instance_id = ident_slice(&trade->instance_id);

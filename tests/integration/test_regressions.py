@@ -347,3 +347,21 @@ def test_a_shorter_reconcile_interval_counts_at_once_after_a_reload(daemon, bus)
     wait_until(lambda: "configuration reloaded" in one.log(), "the reload")
     bus.client.sadd("instance:state:stopped", "mt5-1")
     wait_until(lambda: not bus.members("stopped"), "the repair")
+
+
+def test_sets_of_trades_are_mended_without_those_whose_time_is_over(daemon, bus):
+    """Nobody would take them out again: what told when they expire is gone."""
+    daemon({"trades.closed_ttl_s": 1, "instances.reconcile_interval_ms": 100})
+    bus.trade("over", instance_id="mt5-1", state="closed")
+    bus.trade("open", instance_id="mt5-1", state="pending")
+    bus.settle()
+    wait_until(lambda: not bus.client.exists("trade:over") and not bus.client.scard("trade:state:closed"),
+               "the trade that has expired to leave its set")
+    bus.client.delete("trade:state:pending")
+    bus.client.set("trade:state:pending", "foreign")
+    bus.trade("open", instance_id="mt5-1", state="executing")
+    bus.trade("another", instance_id="mt5-1", state="pending")
+    wait_until(lambda: bus.client.type("trade:state:pending") == "set", "the set to be mended")
+    bus.settle()
+    assert bus.trades_in("closed") == set()
+    assert bus.trades_in("pending") == {"another"} and bus.trades_in("executing") == {"open"}
