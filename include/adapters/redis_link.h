@@ -11,7 +11,8 @@
  * What callbacks send is written together once they are done, or at redis_link_flush.
  *
  * Bounds: at most max_inflight commands and max_bytes unsent bytes; beyond, a command is refused with
- * -ENOBUFS. A reply of more than 256 MiB ends the link. */
+ * -ENOBUFS. A reply of more than reply_max_bytes ends the link: what it
+ * becomes in memory may be fifty times as much. */
 #pragma once
 
 #include "util/buf.h"
@@ -70,6 +71,7 @@ struct redis_link_options {
     int reconnect_min_ms, reconnect_max_ms;
     size_t max_inflight;
     size_t max_bytes;
+    size_t reply_max_bytes; /* 0: 256 MiB */
     /* Replaces hiredis' reply objects for answers (not for those of the handshake): what they return is
      * handed to redis_reply_fn as it is and freed by their freeObject (which may be NULL). They must not call
      * the link. NULL: struct redisReply. */

@@ -290,6 +290,8 @@ struct redis_link *redis_link_new(struct loop *loop, const struct redis_link_opt
     if (!link->tend)
         mem_fail();
     redis_wire_init(&link->wire, loop_event_base(loop), on_ready, on_reply, link);
+    if (options->reply_max_bytes)
+        link->wire.reply_max_bytes = options->reply_max_bytes;
     if (options->locator) {
         link->options.endpoint.host = link->host;
         options->locator->join(options->locator->ctx, link);

@@ -19,8 +19,9 @@
 #define ASK_OTHERS_MS 10000
 #define OTHERS_MAX    64 /* looked at in one answer */
 
-#define INFLIGHT_MAX 16
-#define BYTES_MAX    4096
+#define INFLIGHT_MAX    16
+#define BYTES_MAX       4096
+#define REPLY_MAX_BYTES ((size_t)1 << 20) /* a thousand Sentinels */
 
 /* What is told of as it happens: that the master is missed, that a replica has become the master
  * (+switch-master comes when all is done, which may be a second later), that all is done. */
@@ -138,6 +139,7 @@ static struct redis_link *make_link(struct sentinel_peer *peer, const struct red
         .reconnect_max_ms = RECONNECT_MAX_MS,
         .max_inflight = INFLIGHT_MAX,
         .max_bytes = BYTES_MAX,
+        .reply_max_bytes = REPLY_MAX_BYTES,
     };
 
     return redis_link_new(peer->owner->loop, &options, events, peer);

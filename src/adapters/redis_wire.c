@@ -11,10 +11,10 @@
 /* What the parser gets at a time: after each KiB of small replies it moves the rest to the front. */
 #define FEED_BYTES ((size_t)32 * 1024)
 /* What the parser and the output keep while they are empty. */
-#define KEEP_BYTES ((size_t)256 * 1024)
-/* Sent bytes in front of unsent ones that are worth moving the latter for. */
-#define SENT_MAX_BYTES  ((size_t)256 * 1024)
+#define KEEP_BYTES      ((size_t)256 * 1024)
 #define REPLY_MAX_BYTES ((size_t)256 * 1024 * 1024)
+/* Sent bytes in front of unsent ones that are worth moving the latter for. */
+#define SENT_MAX_BYTES ((size_t)256 * 1024)
 
 void redis_wire_init(struct redis_wire *wire, struct event_base *base, redis_wire_ready_fn on_ready,
                      redis_wire_reply_fn on_reply, void *ctx)
@@ -25,6 +25,7 @@ void redis_wire_init(struct redis_wire *wire, struct event_base *base, redis_wir
         .on_reply = on_reply,
         .ctx = ctx,
         .socket = REDIS_SOCKET_NONE,
+        .reply_max_bytes = REPLY_MAX_BYTES,
     };
 }
 
@@ -154,7 +155,7 @@ static enum redis_wire_result feed_part(struct redis_wire *wire, const char *dat
     enum redis_wire_result result;
 
     wire->reply_bytes += len;
-    if (wire->reply_bytes > REPLY_MAX_BYTES) {
+    if (wire->reply_bytes > wire->reply_max_bytes) {
         (void)break_wire(wire, "protocol error: ", "reply too large");
         return REDIS_WIRE_BROKEN;
     }

@@ -32,6 +32,7 @@ struct redis_wire {
     void *privdata;
     char *input;        /* what one read may bring; NULL: nothing has been read of late */
     size_t reply_bytes; /* kept of the reply that is not complete yet */
+    size_t reply_max_bytes;
     struct redis_clip clip;
     struct buf out;
     size_t out_sent; /* of out, from its front */
@@ -39,7 +40,7 @@ struct redis_wire {
     struct errmsg error; /* what broke it */
 };
 
-/* Closed at first. */
+/* Closed at first. A reply of more than reply_max_bytes breaks it: 256 MiB until that is set. */
 void redis_wire_init(struct redis_wire *wire, struct event_base *base, redis_wire_ready_fn on_ready,
                      redis_wire_reply_fn on_reply, void *ctx);
 /* Closes, and frees the rest. */
