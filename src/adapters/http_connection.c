@@ -103,20 +103,24 @@ void http_deadlines_check(struct http_server *server)
     int64_t now_ms = loop_now_ms();
 
     for (int state = 0; state < HTTP_STATES; state++) {
-        struct http_connection *first;
+        struct http_connection *connection =
+            server->limits_ms[state] ? TAILQ_FIRST(&server->lists[state]) : NULL;
 
-        while (server->limits_ms[state] && (first = TAILQ_FIRST(&server->lists[state]))) {
-            if (first->entered_ms + server->limits_ms[state] > now_ms) {
-                watch_deadline(first);
+        while (connection) {
+            struct http_connection *next = TAILQ_NEXT(connection, link);
+
+            if (connection->entered_ms + server->limits_ms[state] > now_ms) {
+                watch_deadline(connection);
                 break;
             }
             if (state == HTTP_CLOSING) {
-                make_library_look(first);
-                continue;
+                make_library_look(connection);
+            } else {
+                server->stats.expired += state != HTTP_REFUSED_HEAD;
+                server->stats.streams_slow += state == HTTP_STREAM_SENDING;
+                http_connection_shut(connection);
             }
-            server->stats.expired += state != HTTP_REFUSED_HEAD;
-            server->stats.streams_slow += state == HTTP_STREAM_SENDING;
-            http_connection_shut(first);
+            connection = next;
         }
     }
 }
