@@ -127,7 +127,7 @@ def test_memory_that_runs_out_under_load_loses_nothing(daemon, sim, bus, folder,
         while run.is_running():
             wait_a_moment(rng, 0.2)
             before = memory.failed
-            memory.fail_soon(rng.randrange(400), times)
+            memory.fail_soon(rng.randrange(150), times)
             wait_until(lambda: memory.failed > before or not run.is_running() or not one.is_running(),
                        "an allocation to fail")
             failures += memory.failed > before
