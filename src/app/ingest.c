@@ -379,17 +379,9 @@ static bool may_read(const struct ingest *in)
            redis_link_is_up(redis_stream_link(in->reader));
 }
 
-/* Signals and results come in pairs: with half of it for each, both together are what a read may bring. While
- * Redis gathers that, nobody else is served. */
-static int64_t count_of_each(const struct ingest *in)
-{
-    int64_t count = in->d->config->streams.batch / 2;
-    return count > 0 ? count : 1;
-}
-
 static void send_read(struct ingest *in, struct redis_read *read)
 {
-    read->count = count_of_each(in);
+    read->count = in->d->config->streams.batch;
     read->asked_ms = daemon_now_ms(in->d);
     if (redis_stream_read(in->reader, read))
         loop_timer_set(in->retry, RETRY_MS);

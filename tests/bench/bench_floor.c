@@ -22,9 +22,7 @@
 #define EPOCH "00000000000000000000000000000000"
 #define TOKEN "floor"
 #define KEPT  10000
-/* Of each stream, as the daemon does as a rule. */
-#define READ_COUNT 500
-#define OPEN       65536 /* signals without a result at one time, live */
+#define OPEN  65536 /* signals without a result at one time, live */
 
 enum floor_mode { FLOOR_DRAIN, FLOOR_LIVE, FLOOR_READ };
 enum floor_report_field { REPORTED_ID, REPORTED_STATE, REPORTED_CPU, REPORTED_MEMORY };
@@ -148,7 +146,7 @@ static void store_report(struct floor *f, struct sink *sink, const struct entry 
 static void ask(struct floor *f, const struct stream_id after[STREAM_KINDS], int64_t block_ms)
 {
     struct redis_read read = {
-        .mask = 1U << STREAM_SIGNALS | 1U << STREAM_RESULTS, .count = READ_COUNT, .block_ms = block_ms};
+        .mask = 1U << STREAM_SIGNALS | 1U << STREAM_RESULTS, .count = 1000, .block_ms = block_ms};
     if (f->mode == FLOOR_LIVE)
         read.mask |= 1U << STREAM_REPORTS;
     memcpy(read.after, after, sizeof read.after);
