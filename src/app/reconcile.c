@@ -98,6 +98,7 @@ static void set_soon(struct reconcile *r)
 void reconcile_pause(struct reconcile *r)
 {
     r->generation++;
+    r->is_wanted = r->is_wanted || r->walking; /* a pass that is cut short is made anew */
     r->looking = r->walking = false;
     r->pending = 0;
     loop_timer_stop(r->walk);
