@@ -1,4 +1,5 @@
-/* A batch: everything that a run of inputs brings about, as the one script call that stores it (commit.lua).
+/* A batch: everything that a run of inputs brings about, as the one script call that stores it (commit.lua),
+ * or a large one as a transaction behind a look (batch_transaction.c).
  *
  * Filled through its sink, sealed once, rendered as often as it must be sent; the rendering is the same each
  * time. Holds no pointers into what was handed over. A group (between two `begin`s) can be cut out again
@@ -73,6 +74,7 @@ struct batch {
     struct sink sink;
     uint64_t number;
     bool sealed;
+    bool needs_script; /* has what must be refused as a whole where the script would */
 
     struct buf key_text;
     struct batch_key *keys;
@@ -141,6 +143,27 @@ struct slice batch_notice_key(const struct batch *batch, const struct batch_noti
 void batch_render(struct batch *batch, struct slice token, struct slice epoch, bool whole_script,
                   struct buf *out);
 
+/* A large sealed batch whose operations may be commands of a transaction. */
+bool batch_suits_transaction(const struct batch *batch);
+/* How many answers batch_render_look brings before those about the keys. */
+#define BATCH_LOOK_HEAD 5
+/* Everything that the script would check, to be asked before the transaction: whether the user may do one
+ * (`OK`, or the first command that he may not do), UNWATCH, WATCH of lease, meta and what instances share,
+ * the lease's holder, epoch and applied_seq of meta, the TYPE of each key. Returns how many commands it is:
+ * BATCH_LOOK_HEAD and one for each key. */
+size_t batch_render_look(const struct batch *batch, struct buf *out);
+/* Whether TYPE's answer about the key at INDEX, from 0, is one that the batch can write. */
+bool batch_type_suits(const struct batch *batch, uint32_t index, struct slice type);
+/* MULTI, the operations, meta, EXEC. To be sent only behind a look that found all as it should be, on the
+ * same connection. Renders the same each time. Returns how many commands it is; the answer of the last is nil
+ * where something that is watched has changed, and nothing was stored then. */
+size_t batch_render_transaction(struct batch *batch, struct buf *out);
+
+/* Names what EXEC's answer at INDEX, from 0, is about: `3 XADD instance_events: `. */
+void batch_name_operation(const struct batch *batch, size_t index, struct buf *out);
+
+/* The text of the key at INDEX, from 0; borrowed until the batch changes. */
+struct slice batch_key_text(const struct batch *batch, uint32_t index);
 /* The key that the script calls NUMBER (as in its answer 'types'); false for none of ours. */
 bool batch_key_by_number(const struct batch *batch, uint64_t number, struct slice *ret_key,
                          bool *ret_is_record);

@@ -43,6 +43,7 @@ void batch_add_reject(struct batch *b, struct batch_part part, const struct caus
 {
     const char *stream = b->options.names.stream[cause->kind];
     struct key rejected = key_rejected(stream);
+    b->needs_script = true;
     uint64_t source = batch_add_key(b, slice_text(stream), 't', false);
     batch_add_operation(part, "!reject", batch_add_key(b, key_slice(&rejected), 't', false), 3);
     resp_add_u64(part.words, source);
@@ -129,7 +130,7 @@ void batch_reset(struct batch *b, uint64_t number)
     b->journal_min_ms = 0;
     b->cut_args = 0;
     b->number = number;
-    b->sealed = false;
+    b->sealed = b->needs_script = false;
 }
 
 void batch_configure(struct batch *b, const struct batch_options *options)
@@ -177,6 +178,8 @@ void batch_set_position(struct batch *b, enum stream_kind stream, struct stream_
 void batch_trim(struct batch *b, enum stream_kind stream, struct stream_id min, struct stream_id handled)
 {
     struct batch_part tail = batch_tail(b);
+    /* Signals and results leave with what ended them, or nothing is stored. */
+    b->needs_script |= stream == STREAM_SIGNALS || stream == STREAM_RESULTS;
     batch_add_operation(tail, "!trim",
                         batch_add_key(b, slice_text(b->options.names.stream[stream]), 't', false), 2);
     batch_add_id(tail, min);
@@ -221,8 +224,7 @@ void batch_seal(struct batch *b)
     b->sealed = true;
 }
 
-/* Takes the words of the groups that are cut out of body. */
-static void remove_cut(struct batch *b)
+void batch_remove_cut(struct batch *b)
 {
     if (!b->cut_args)
         return;
@@ -250,7 +252,7 @@ static void remove_cut(struct batch *b)
 
 void batch_render(struct batch *b, struct slice token, struct slice epoch, bool whole_script, struct buf *out)
 {
-    remove_cut(b);
+    batch_remove_cut(b);
     size_t args = 5 + b->meta_args + b->body_args + b->reject_args + b->tail_args;
     buf_reserve(out, b->body.len + b->rejects.len + b->tail.len + b->key_text.len + 16 * b->key_count + 4096);
     resp_add_head(out, 3 + 2 + b->key_count + args);
@@ -287,6 +289,11 @@ void batch_get_field(const struct batch *b, uint32_t place, struct slice *ret_na
 struct slice batch_notice_key(const struct batch *b, const struct batch_notice *notice)
 {
     return slice_of(b->field_text.data + notice->key_offset, notice->key_len);
+}
+
+struct slice batch_key_text(const struct batch *b, uint32_t index)
+{
+    return key_of(b, index);
 }
 
 bool batch_key_by_number(const struct batch *b, uint64_t number, struct slice *ret_key, bool *ret_is_record)

@@ -57,6 +57,8 @@ void batch_on_throttled_set(void *ctx, struct slice id, bool throttled);
 void batch_on_command(void *ctx, const struct command_order *order);
 void batch_on_notify(void *ctx, const struct notice *notice, const struct event *event);
 
+/* Takes the words of the groups that are cut out of body. */
+void batch_remove_cut(struct batch *b);
 /* The script's number of a key, which is added where it is new. */
 uint64_t batch_add_key(struct batch *b, struct slice text, char type, bool is_record);
 /* An operation of COUNT words behind its command and key; they follow. */

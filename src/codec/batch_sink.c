@@ -224,6 +224,7 @@ static void on_signal_drop(void *ctx, struct stream_id entry, int64_t age_ms)
     struct batch *b = ctx;
     const char *stream = b->options.names.stream[STREAM_SIGNALS];
     struct key dropped = key_dropped(stream);
+    b->needs_script = true;
     uint64_t source = batch_add_key(b, slice_text(stream), 't', false);
     batch_add_operation(batch_body(b), "!drop", batch_add_key(b, key_slice(&dropped), 't', false), 3);
     resp_add_u64(&b->body, source);

@@ -8,23 +8,26 @@
 -- arguments are fields of meta (name, value, ...), then the operations: [count command key-number args...],
 -- key-number 0 for a command without a key.
 --
+-- Number 0: the operations are part of a transaction that has seen to lease, number, types and meta (batch_transaction.c).
+--
 -- Answers {'ok', failed operations...}, {'again'} where this batch is stored already, {'fenced', holder} where the lease is
 -- not ours, {'behind', epoch, applied_seq} where the data is not what the batch builds on, {'types', key-number, type, ...}.
 -- Nothing is written except with 'ok'.
 
-local holder = redis.call('GET', KEYS[1])
-if holder ~= ARGV[1] then
-    return {'fenced', holder or ''}
-end
-
-local known = redis.call('HMGET', KEYS[2], 'epoch', 'applied_seq')
 local number = tonumber(ARGV[3])
-local applied = tonumber(known[2] or '-1')
-if known[1] ~= ARGV[2] or applied == nil or (applied ~= number - 1 and applied ~= number) then
-    return {'behind', known[1] or '', known[2] or ''}
-end
-if applied == number then
-    return {'again'}
+if number > 0 then
+    local holder = redis.call('GET', KEYS[1])
+    if holder ~= ARGV[1] then
+        return {'fenced', holder or ''}
+    end
+    local known = redis.call('HMGET', KEYS[2], 'epoch', 'applied_seq')
+    local applied = tonumber(known[2] or '-1')
+    if known[1] ~= ARGV[2] or applied == nil or (applied ~= number - 1 and applied ~= number) then
+        return {'behind', known[1] or '', known[2] or ''}
+    end
+    if applied == number then
+        return {'again'}
+    end
 end
 
 local type_names = {h = 'hash', s = 'set', z = 'zset', t = 'stream'}
@@ -164,5 +167,7 @@ while i <= last do
     i = i + 3 + count
 end
 
-redis.call('HSET', KEYS[2], 'applied_seq', ARGV[3], unpack(ARGV, 6, 5 + tonumber(ARGV[5])))
+if number > 0 then
+    redis.call('HSET', KEYS[2], 'applied_seq', ARGV[3], unpack(ARGV, 6, 5 + tonumber(ARGV[5])))
+end
 return answer
