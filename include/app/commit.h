@@ -12,6 +12,7 @@
 
 struct daemon;
 struct loop_timer;
+struct redisReply;
 
 /* A trade update in a batch, for the latencies of SPEC §9.1. */
 struct trade_note {
@@ -31,9 +32,11 @@ struct commit {
     bool has_sent;       /* sent holds a batch without a definite answer */
     bool in_flight;      /* and it is on its way */
     uint32_t displacing; /* foreign values that are being moved out of its way */
+    uint64_t attempt;    /* to send something; an answer to an earlier one says nothing */
     bool whole_script;
-    bool held;        /* nothing new is sent: the reconciler is looking */
-    uint64_t applied; /* number of the last batch that is stored */
+    bool no_transactions; /* the user may not do any, on this connection */
+    bool held;            /* nothing new is sent: the reconciler is looking */
+    uint64_t applied;     /* number of the last batch that is stored */
     int64_t sent_us;
     struct buf rendered;
     struct loop_timer *retry;
@@ -72,3 +75,10 @@ bool commit_on_stored(struct commit *c, waiter_fn fn, void *ctx);
 /* Sends nothing new until released; for reads that must not race with a batch. */
 void commit_hold(struct commit *c, bool hold);
 void commit_note_trade(struct commit *c, struct slice trade_id, int64_t read_us);
+
+/* For app/transaction.h. The batch is stored, REPLIES are EXEC's. */
+void commit_on_transacted(struct commit *c, const struct redisReply *replies);
+/* Stores it by the script, which says what is in the way. */
+void commit_send_script(struct commit *c);
+/* The text of a batch has been copied by the link. */
+void commit_drop_rendered(struct commit *c);

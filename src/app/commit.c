@@ -5,6 +5,7 @@
 #include "app/daemon.h"
 #include "app/displace.h"
 #include "app/told.h"
+#include "app/transaction.h"
 #include "codec/keys.h"
 #include "codec/resp.h"
 #include "util/alloc.h"
@@ -76,6 +77,7 @@ void commit_reset(struct commit *c, uint64_t applied)
     batch_reset(c->sent, 0);
     c->filling_notes.count = c->sent_notes.count = 0;
     c->has_sent = c->in_flight = false;
+    c->attempt++;
     c->displacing = 0;
     c->applied = applied;
     c->refusal = NULL;
@@ -218,17 +220,19 @@ static void mend_exhausted(struct commit *c, struct slice text)
         displace(c->d, name, slice_text("stream without IDs left"), NULL, NULL);
 }
 
+static void take_failed_operation(struct commit *c, struct slice text)
+{
+    c->failed_operations++;
+    LOG_LIMITED(c->d->log, ERROR, slice_text("operation"), "redis refused an operation of a batch",
+                log_slice("what", text));
+    mend_exhausted(c, text);
+}
+
 static void take_failed_operations(struct commit *c, const redisReply *reply)
 {
-    for (size_t i = 1; i < reply->elements; i++) {
-        c->failed_operations++;
-        if (reply->element[i]->type != REDIS_REPLY_STRING)
-            continue;
-        struct slice text = slice_of(reply->element[i]->str, reply->element[i]->len);
-        LOG_LIMITED(c->d->log, ERROR, slice_text("operation"), "redis refused an operation of a batch",
-                    log_slice("what", text));
-        mend_exhausted(c, text);
-    }
+    for (size_t i = 1; i < reply->elements; i++)
+        if (reply->element[i]->type == REDIS_REPLY_STRING)
+            take_failed_operation(c, slice_of(reply->element[i]->str, reply->element[i]->len));
 }
 
 /* The batch goes out again once everything that stood in its way was moved. */
@@ -352,17 +356,48 @@ static void on_answer(void *ctx, void *object)
     }
 }
 
+void commit_on_transacted(struct commit *c, const redisReply *replies)
+{
+    struct buf text = BUF_INIT;
+    c->in_flight = false;
+    for (size_t i = 0; i < replies->elements; i++) {
+        const redisReply *reply = replies->element[i];
+        if (reply->type == REDIS_REPLY_ARRAY)
+            take_failed_operations(c, reply); /* of the script, which does what no command does */
+        if (reply->type != REDIS_REPLY_ERROR)
+            continue;
+        buf_reset(&text, SIZE_MAX);
+        batch_name_operation(c->sent, i, &text);
+        buf_add(&text, reply->str, reply->len);
+        take_failed_operation(c, buf_slice(&text));
+    }
+    buf_clear(&text);
+    on_stored(c, true);
+}
+
+void commit_drop_rendered(struct commit *c)
+{
+    buf_reset(&c->rendered, RENDERED_KEEP_BYTES);
+}
+
+void commit_send_script(struct commit *c)
+{
+    batch_render(c->sent, lead_token(&c->d->lead), lead_epoch(&c->d->lead), c->whole_script, &c->rendered);
+    c->in_flight = redis_link_send(c->d->link, buf_slice(&c->rendered), 1, 0, on_answer, c) == 0;
+    if (!c->in_flight)
+        loop_timer_set(c->retry, RETRY_MS);
+    commit_drop_rendered(c);
+}
+
 static void send_batch(struct commit *c)
 {
     if (!c->has_sent || c->in_flight || !lead_may_write(&c->d->lead))
         return;
-    batch_render(c->sent, lead_token(&c->d->lead), lead_epoch(&c->d->lead), c->whole_script, &c->rendered);
+    c->attempt++;
     c->sent_us = loop_now_us();
-    if (redis_link_send(c->d->link, buf_slice(&c->rendered), 1, 0, on_answer, c) == 0)
-        c->in_flight = true;
-    else
-        loop_timer_set(c->retry, RETRY_MS);
-    buf_reset(&c->rendered, RENDERED_KEEP_BYTES);
+    c->in_flight = !c->no_transactions && batch_suits_transaction(c->sent) && transaction_begin(c);
+    if (!c->in_flight)
+        commit_send_script(c);
 }
 
 static void on_retry(void *ctx)
@@ -400,6 +435,7 @@ void commit_kick(struct commit *c)
 void commit_resume(struct commit *c)
 {
     c->in_flight = false;
+    c->attempt++;
     if (c->has_sent)
         send_batch(c);
     else
@@ -408,7 +444,8 @@ void commit_resume(struct commit *c)
 
 void commit_link_lost(struct commit *c)
 {
-    c->in_flight = false;
+    c->in_flight = c->no_transactions = false;
+    c->attempt++;
     c->displacing = 0;
     loop_timer_stop(c->retry);
 }

@@ -239,12 +239,14 @@ def is_told(one):
 # The database 0 is what a connection begins with, a name is only for people, and the role matters where Sentinel names the
 # server (test_sentinel.py).
 UNSEEN = {"select", "client|setname", "role"}
+FOR_LARGE_BATCHES = {"multi", "exec", "watch", "unwatch"}
 
 
 @pytest.mark.no_invariants(reason="a daemon that may not do its work does not do it")
 @pytest.mark.parametrize("kind, right", rights())
 def test_each_right_that_is_taken_away_is_noticed(daemon, redis_server, redis, bus, kind, right):
-    one = daemon({**FAST, "redis.info_interval_ms": 50, "instances.forget_after_s": 1, "signals.ttl_ms": 100})
+    one = daemon({**FAST, "redis.info_interval_ms": 50, "instances.forget_after_s": 1, "instances.max": 1000,
+                  "signals.ttl_ms": 100})
     provoke(redis, bus)
     bus.settle()
     one.kill9()
@@ -256,6 +258,9 @@ def test_each_right_that_is_taken_away_is_noticed(daemon, redis_server, redis, b
     if right in UNSEEN:
         one.wait_ready()
         return
+    if right in FOR_LARGE_BATCHES:
+        bus.settle()
+        bus.many("instance_reports", [{"instance_id": f"many-{i}", "broker_id": "b1", "state": "stopped"} for i in range(300)])
     wait_until(lambda: is_told(one), f"it to say that {right} is missing")
     one.kill9()   # it would wait for writes that are not to be
 

@@ -11,7 +11,7 @@ LONGEST_CALL = 100
 
 class Wire:
     """Listens on `socket` in a folder. At the call that plan() names, whatever it is told to do is done: before Redis
-    has seen the call, or when it has executed it and nobody knows yet."""
+    has seen the call, or when it has executed it and nobody knows yet. The connection then ends, unless it goes on."""
 
     def __init__(self, folder, target, call=CALL):
         """`call` is how those begin that count, of up to LONGEST_CALL bytes."""
@@ -29,11 +29,12 @@ class Wire:
     def url(self):
         return f"unix://{self.socket}?db=0"
 
-    def plan(self, number=0, is_executed=False, act=None):
-        """From now on calls are counted anew; at the one of that number `act` is called. 0: at none."""
+    def plan(self, number=0, is_executed=False, act=None, goes_on=False):
+        """From now on calls are counted anew; at the one of that number `act` is called. 0: at none. goes_on: the call
+        reaches Redis behind it, as if nothing had been."""
         with self._lock:
             self.calls = 0
-            self._number, self._is_executed, self._act = number, is_executed, act
+            self._number, self._is_executed, self._act, self._goes_on = number, is_executed, act, goes_on
 
     def stop(self):
         # A thread that waits for a connection wakes up by this alone.
@@ -61,8 +62,9 @@ class Wire:
                 if self._is_reached(count):
                     if not self._is_executed:
                         self._act()
-                        return
-                    ends.is_awaited = True
+                        if not self._goes_on:
+                            return
+                    ends.is_awaited = self._is_executed
                 ends.far.sendall(part)
 
     def _back(self, ends):
