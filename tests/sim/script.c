@@ -1,5 +1,6 @@
 #include "script.h"
 
+#include "codec/batch.h"
 #include "codec/scripts.h"
 #include "util/alloc.h"
 #include "util/number.h"
@@ -32,23 +33,30 @@ static bool read_number(const char **at, const char *end, char mark, uint64_t *r
     return true;
 }
 
+/* Reads the command at *AT and moves behind it. */
+static bool read_command(struct run *run, const char **at, const char *end)
+{
+    uint64_t count, len;
+
+    if (!read_number(at, end, '*', &count))
+        return false;
+    run->words = mem_resize(run->words, count + 1, sizeof(*run->words));
+    for (run->count = 0; run->count < count; run->count++) {
+        if (!read_number(at, end, '$', &len) || (uint64_t)(end - *at) < len + 2 || (*at)[len] != '\r' ||
+            (*at)[len + 1] != '\n')
+            return false;
+        run->words[run->count] = slice_of(*at, len);
+        *at += len + 2;
+    }
+    return true;
+}
+
 /* Reads one command, and that nothing is behind it. */
 static bool read_words(struct run *run, struct slice rendered)
 {
     const char *at = rendered.data, *end = at + rendered.len;
-    uint64_t count, len;
 
-    if (!read_number(&at, end, '*', &count))
-        return false;
-    run->words = mem_new(count + 1, sizeof(*run->words));
-    for (run->count = 0; run->count < count; run->count++) {
-        if (!read_number(&at, end, '$', &len) || (uint64_t)(end - at) < len + 2 || at[len] != '\r' ||
-            at[len + 1] != '\n')
-            return false;
-        run->words[run->count] = slice_of(at, len);
-        at += len + 2;
-    }
-    return at == end;
+    return read_command(run, &at, end) && at == end;
 }
 
 /* EVALSHA sha count key... arg... */
@@ -269,12 +277,20 @@ static const char *run_operation(struct run *run, const struct operation *op)
     return slice_is(op->command, "PUBLISH") && op->count == 2 ? NULL : "ERR unknown command";
 }
 
+static void carry_out(struct run *run, const struct operation *op, struct commit_answer *ret)
+{
+    const char *why = run_operation(run, op);
+
+    if (why && ret->failed_count++ == 0)
+        (void)snprintf(ret->failed, sizeof(ret->failed), "%.*s %.*s: %s", (int)op->command.len,
+                       op->command.data, (int)op->key.len, op->key.data, why);
+}
+
 static bool run_operations(struct run *run, size_t at, struct commit_answer *ret)
 {
     while (at < run->arg_count) {
         uint64_t count, key;
         struct operation op;
-        const char *why;
 
         if (at + 3 > run->arg_count || !number_parse_u64(run->args[at], run->arg_count, &count) ||
             !number_parse_u64(run->args[at + 2], run->key_count, &key) || at + 3 + count > run->arg_count)
@@ -283,10 +299,7 @@ static bool run_operations(struct run *run, size_t at, struct commit_answer *ret
                                 .key = key ? run->keys[key - 1] : slice_of("", 0),
                                 .args = run->args + at + 3,
                                 .count = count};
-        why = run_operation(run, &op);
-        if (why && ret->failed_count++ == 0)
-            (void)snprintf(ret->failed, sizeof(ret->failed), "%.*s %.*s: %s", (int)op.command.len,
-                           op.command.data, (int)op.key.len, op.key.data, why);
+        carry_out(run, &op, ret);
         at += 3 + count;
     }
     return true;
@@ -328,6 +341,136 @@ void script_run_commit(struct store *store, struct slice rendered, struct commit
     *ret = (struct commit_answer){.word = COMMIT_MALFORMED};
     if (read_words(&run, rendered) && find_parts(&run))
         ret->word = run_commit(&run, ret);
+    free(run.words);
+}
+
+static bool has_words(const struct run *run, const char *first, size_t count)
+{
+    return run->count == count && slice_is(run->words[0], first);
+}
+
+static void copy_text(char out[SCRIPT_TEXT_MAX], struct slice text);
+
+void key_watch_clear(struct key_watch *watch)
+{
+    for (size_t i = 0; i < watch->count; i++) {
+        free(watch->keys[i].name);
+        key_clear(&watch->keys[i].seen);
+    }
+    free(watch->keys);
+    *watch = (struct key_watch){0};
+}
+
+static void watch_keys(const struct run *run, struct key_watch *watch)
+{
+    key_watch_clear(watch);
+    watch->keys = mem_new(run->count, sizeof(*watch->keys));
+    for (size_t i = 1; i < run->count; i++) {
+        const struct store_key *key = store_find(run->store, run->words[i]);
+        struct watched_key *watched = &watch->keys[watch->count++];
+
+        watched->name = mem_new(run->words[i].len + 1, 1);
+        memcpy(watched->name, run->words[i].data, run->words[i].len);
+        watched->seen = key_copy(key);
+        watched->seen.added = key ? key->added : 0;
+    }
+}
+
+static bool is_same(const struct store_key *seen, const struct store_key *key)
+{
+    if (!key)
+        return seen->type == STORE_NONE;
+    if (seen->type != key->type || seen->added != key->added || seen->pair_count != key->pair_count)
+        return false;
+    for (uint32_t i = 0; i < seen->pair_count; i++) {
+        const struct store_pair *pair = key_find_pair(key, pair_name(&seen->pairs[i]));
+
+        if (!pair || !slice_equal(pair_value(pair), pair_value(&seen->pairs[i])))
+            return false;
+    }
+    return true;
+}
+
+bool key_watch_is_unchanged(const struct key_watch *watch, const struct store *store)
+{
+    for (size_t i = 0; i < watch->count; i++) {
+        if (!is_same(&watch->keys[i].seen, store_find_text(store, watch->keys[i].name)))
+            return false;
+    }
+    return true;
+}
+
+static bool run_look(struct run *run, struct slice rendered, struct key_watch *watch, struct look_answer *ret)
+{
+    static const struct {
+        const char *name;
+        size_t words;
+    } head[BATCH_LOOK_HEAD] = {{"EVAL", 4}, {"UNWATCH", 1}, {"WATCH", 3}, {"GET", 2}, {"HMGET", 4}};
+    const char *at = rendered.data, *end = at + rendered.len;
+    const struct store_key *holder = store_find_text(run->store, KEY_LEADER);
+    const struct store_key *meta = store_find_text(run->store, KEY_META);
+
+    for (size_t i = 0; i < BATCH_LOOK_HEAD; i++) {
+        if (!read_command(run, &at, end) || run->count < head[i].words ||
+            !has_words(run, head[i].name, run->count))
+            return false;
+        if (slice_is(run->words[0], "WATCH"))
+            watch_keys(run, watch);
+    }
+    copy_text(ret->holder, holder ? pair_value(&holder->pairs[0]) : slice_of("", 0));
+    copy_text(ret->epoch, key_get(meta, "epoch"));
+    ret->has_applied = number_parse_u64(key_get(meta, "applied_seq"), UINT64_MAX, &ret->applied);
+    for (; at < end; ret->type_count++) {
+        if (!read_command(run, &at, end) || !has_words(run, "TYPE", 2))
+            return false;
+        const struct store_key *key = store_find(run->store, run->words[1]);
+
+        ret->types = mem_resize(ret->types, ret->type_count + 1, sizeof(*ret->types));
+        ret->types[ret->type_count] = key ? store_type_name(key) : "none";
+    }
+    return true;
+}
+
+bool script_run_look(struct store *store, struct slice rendered, struct key_watch *watch,
+                     struct look_answer *ret)
+{
+    struct run run = {.store = store};
+    bool is_sound;
+
+    *ret = (struct look_answer){0};
+    is_sound = run_look(&run, rendered, watch, ret);
+    free(run.words);
+    return is_sound;
+}
+
+static bool run_transaction(struct run *run, struct slice rendered, struct commit_answer *ret)
+{
+    const char *at = rendered.data, *end = at + rendered.len;
+
+    if (!read_command(run, &at, end) || !has_words(run, "MULTI", 1))
+        return false;
+    while (read_command(run, &at, end) && !has_words(run, "EXEC", 1)) {
+        bool has_key = !slice_is(run->words[0], "PUBLISH");
+        struct operation op = {.command = run->words[0],
+                               .key = has_key && run->count > 1 ? run->words[1] : slice_of("", 0),
+                               .args = run->words + 1 + has_key,
+                               .count = run->count - 1 - has_key};
+
+        if (!slice_is(run->words[0], "EVAL"))
+            carry_out(run, &op, ret);
+        else if (!find_parts(run) || !slice_is(run->args[2], "0") || !run_operations(run, 5, ret))
+            return false;
+    }
+    return at == end && has_words(run, "EXEC", 1);
+}
+
+void script_run_transaction(struct store *store, struct slice rendered, struct commit_answer *ret)
+{
+    struct run run = {.store = store};
+
+    *ret = (struct commit_answer){.word = COMMIT_OK};
+    if (!run_transaction(&run, rendered, ret))
+        ret->word = COMMIT_MALFORMED;
     free(run.words);
 }
 

@@ -12,6 +12,7 @@ enum commit_word {
     COMMIT_FENCED,
     COMMIT_BEHIND,
     COMMIT_TYPES,
+    COMMIT_CHANGED,   /* the answer of a transaction: what it watches has changed */
     COMMIT_MALFORMED, /* what was rendered is no such command: a bug */
 };
 
@@ -29,6 +30,33 @@ struct commit_answer {
 void script_run_commit(struct store *store, struct slice rendered, struct commit_answer *ret);
 
 #define SCRIPT_TEXT_MAX 64
+
+/* What batch_render_look finds. */
+struct look_answer {
+    char holder[SCRIPT_TEXT_MAX], epoch[SCRIPT_TEXT_MAX];
+    bool has_applied;
+    uint64_t applied;
+    const char **types; /* of each key; to be freed */
+    size_t type_count;
+};
+
+/* What a connection watches. All 0 at first. */
+struct key_watch {
+    struct watched_key {
+        char *name;
+        struct store_key seen; /* what it was; no entries */
+    } * keys;
+    size_t count;
+};
+
+void key_watch_clear(struct key_watch *watch);
+bool key_watch_is_unchanged(const struct key_watch *watch, const struct store *store);
+
+/* False where what was rendered is no look. */
+bool script_run_look(struct store *store, struct slice rendered, struct key_watch *watch,
+                     struct look_answer *ret);
+/* What batch_render_transaction does where nothing has changed. */
+void script_run_transaction(struct store *store, struct slice rendered, struct commit_answer *ret);
 
 struct lease_answer {
     bool ours, has_changed, has_applied;

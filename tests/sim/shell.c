@@ -57,6 +57,7 @@ static void call_free(struct call *call)
     for (size_t i = 0; i < LOOK_MAX; i++)
         look_clear(&call->looks[i]);
     key_clear(&call->totals);
+    free(call->batch_look.types);
     free(call->ids);
     free(call->ttl_s);
     free(call);
@@ -310,6 +311,7 @@ void shell_clear(struct shell *sh)
     if (!sh->sim)
         return;
     drop_calls(sh);
+    key_watch_clear(&sh->watch);
     batch_free(sh->filling);
     batch_free(sh->sent);
     trade_book_clear(&sh->trades);
@@ -389,6 +391,12 @@ static void on_answer(struct shell *sh, struct call *call)
     case CALL_BATCH:
         commit_on_answer(sh, call);
         break;
+    case CALL_BATCH_LOOK:
+        commit_on_looked(sh, call);
+        break;
+    case CALL_BATCH_EXEC:
+        commit_on_executed(sh, call);
+        break;
     case CALL_PROBE:
         if (call->is_refused)
             sh->is_probing = false;
@@ -422,6 +430,8 @@ static void on_answer(struct shell *sh, struct call *call)
         if (!call->is_refused)
             reconcile_on_keys(sh, call);
         break;
+    case CALL_READ:
+        break;
     }
     if (call->hangs_up && sh->is_up)
         shell_lose_link(sh);
@@ -432,6 +442,8 @@ static void on_unknown(struct shell *sh, const struct call *call)
 {
     switch (call->kind) {
     case CALL_BATCH:
+    case CALL_BATCH_LOOK:
+    case CALL_BATCH_EXEC:
         sh->in_flight = false;
         break;
     case CALL_PROBE:
@@ -535,6 +547,7 @@ static bool writes(const struct shell *sh, const struct call *call)
     case CALL_RELEASE:
     case CALL_EPOCH:
     case CALL_BATCH:
+    case CALL_BATCH_EXEC:
     case CALL_MOVE_ASIDE:
         return true;
     case CALL_LOAD:
@@ -567,6 +580,15 @@ static void execute(struct shell *sh, struct call *call)
     case CALL_BATCH:
         script_run_commit(store, buf_slice(&call->bytes), &call->commit);
         break;
+    case CALL_BATCH_LOOK:
+        call->is_no_look = !script_run_look(store, buf_slice(&call->bytes), &sh->watch, &call->batch_look);
+        break;
+    case CALL_BATCH_EXEC:
+        if (key_watch_is_unchanged(&sh->watch, store))
+            script_run_transaction(store, buf_slice(&call->bytes), &call->commit);
+        else
+            call->commit.word = COMMIT_CHANGED;
+        break;
     case CALL_PROBE:
         probe_entries(store, call);
         break;
@@ -595,6 +617,8 @@ static void execute(struct shell *sh, struct call *call)
     case CALL_LOAD:
         if (call->generation == sh->load_generation)
             load_run_step(sh);
+        break;
+    case CALL_READ:
         break;
     }
 }

@@ -25,8 +25,13 @@ enum call_kind {
     CALL_DUE,
     CALL_POLL,
     CALL_LOAD,
+    CALL_READ, /* on the link for reading, so no call */
+    CALL_BATCH_LOOK,
+    CALL_BATCH_EXEC,
 };
-#define CALL_KINDS 13
+#define CALL_KINDS (CALL_BATCH_EXEC + 1)
+/* Those that a run without transactions has; the seeds of regressions count on the number. */
+#define CALL_KINDS_BY_SCRIPT CALL_BATCH_LOOK
 
 /* An instance as the store holds it at one moment. */
 struct look {
@@ -52,6 +57,8 @@ struct call {
     /* The answer. */
     bool is_refused, hangs_up;
     struct commit_answer commit;
+    struct look_answer batch_look;
+    bool is_no_look;
     struct lease_answer lease;
     struct stream_id entries[PROBE_MAX];
     bool present[PROBE_MAX];
@@ -142,6 +149,8 @@ struct shell {
     /* commit */
     struct batch *filling, *sent;
     bool has_sent, in_flight, is_held;
+    uint64_t attempt;
+    struct key_watch watch; /* of its connection */
     uint32_t displacing;
     uint64_t applied;
     int64_t commit_retry_ms;

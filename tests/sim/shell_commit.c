@@ -2,24 +2,92 @@
 #include "shell_private.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define RETRY_MS 200
 
+static struct call *send_call(struct shell *sh, enum call_kind kind)
+{
+    struct call *call = call_send(sh, kind);
+
+    if (call) {
+        call->number = sh->sent->number;
+        call->generation = sh->attempt;
+    } else {
+        sh->commit_retry_ms = sh->store->now_ms + RETRY_MS;
+    }
+    sh->in_flight = call != NULL;
+    return call;
+}
+
+static void send_script(struct shell *sh)
+{
+    struct call *call = send_call(sh, CALL_BATCH);
+
+    if (call)
+        batch_render(sh->sent, slice_text(sh->token), slice_text(sh->epoch), rng_chance(&sh->sim->rng, 10),
+                     &call->bytes);
+}
+
+/* Here a transaction does not wait for a batch to be large. */
 static void send_batch(struct shell *sh)
 {
     struct call *call;
 
     if (!sh->has_sent || sh->in_flight || !lead_may_write(sh))
         return;
-    call = call_send(sh, CALL_BATCH);
-    if (!call) {
-        sh->commit_retry_ms = sh->store->now_ms + RETRY_MS;
+    sh->attempt++;
+    if (!sh->sim->settings.transacts || sh->sent->needs_script || rng_chance(&sh->sim->rng, 50)) {
+        send_script(sh);
         return;
     }
-    call->number = sh->sent->number;
-    batch_render(sh->sent, slice_text(sh->token), slice_text(sh->epoch), rng_chance(&sh->sim->rng, 10),
-                 &call->bytes);
-    sh->in_flight = true;
+    call = send_call(sh, CALL_BATCH_LOOK);
+    if (call)
+        (void)batch_render_look(sh->sent, &call->bytes);
+}
+
+static bool is_as_looked_for(const struct shell *sh, const struct look_answer *look)
+{
+    if (strcmp(look->holder, sh->token) != 0 || strcmp(look->epoch, sh->epoch) != 0 || !look->has_applied ||
+        look->applied != sh->sent->number - 1 || look->type_count != sh->sent->key_count)
+        return false;
+    for (uint32_t i = 0; i < sh->sent->key_count; i++) {
+        if (!batch_type_suits(sh->sent, i, slice_text(look->types[i])))
+            return false;
+    }
+    return true;
+}
+
+void commit_on_looked(struct shell *sh, const struct call *call)
+{
+    struct call *next;
+
+    if (!sh->has_sent || call->generation != sh->attempt)
+        return;
+    if (call->is_no_look)
+        sim_fail(sh->sim, "%s: the look of batch %" PRIu64 " cannot be read", sh->name, call->number);
+    sh->in_flight = false;
+    if (!lead_may_write(sh))
+        return;
+    if (call->is_refused || !is_as_looked_for(sh, &call->batch_look)) {
+        send_script(sh);
+        return;
+    }
+    next = send_call(sh, CALL_BATCH_EXEC);
+    if (next)
+        (void)batch_render_transaction(sh->sent, &next->bytes);
+}
+
+void commit_on_executed(struct shell *sh, const struct call *call)
+{
+    if (!sh->has_sent || call->generation != sh->attempt)
+        return;
+    if (call->is_refused || call->commit.word == COMMIT_CHANGED) {
+        sim_note(sh->sim, "%s: the transaction of batch %" PRIu64 " did nothing", sh->name, call->number);
+        send_script(sh);
+        return;
+    }
+    commit_on_answer(sh, call);
 }
 
 void commit_reset(struct shell *sh, uint64_t applied)
@@ -27,6 +95,7 @@ void commit_reset(struct shell *sh, uint64_t applied)
     batch_reset(sh->filling, 0);
     batch_reset(sh->sent, 0);
     sh->has_sent = sh->in_flight = false;
+    sh->attempt++;
     sh->displacing = 0;
     sh->applied = applied;
     sh->commit_retry_ms = 0;
@@ -189,6 +258,7 @@ void commit_on_answer(struct shell *sh, const struct call *call)
         sim_note(sh->sim, "%s: batch %" PRIu64 " does not fit the data", sh->name, call->number);
         lead_on_behind(sh);
         break;
+    case COMMIT_CHANGED:
     case COMMIT_MALFORMED:
         sim_fail(sh->sim, "%s: batch %" PRIu64 " cannot be read", sh->name, call->number);
         break;
@@ -218,6 +288,7 @@ void commit_resume(struct shell *sh)
 {
     sh->displacing = 0;
     sh->in_flight = false;
+    sh->attempt++;
     if (sh->has_sent)
         send_batch(sh);
     else

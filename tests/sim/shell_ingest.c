@@ -389,7 +389,7 @@ bool shell_execute_read(struct shell *sh)
 
     if (is_stuck(sh) || !reading->is_going || reading->is_executed)
         return false;
-    reading->is_refused = shell_is_refused(sh, CALL_KINDS, false);
+    reading->is_refused = shell_is_refused(sh, CALL_READ, false);
     if (reading->is_refused) {
         reading->is_executed = true;
         return true;

@@ -13,7 +13,7 @@ void lead_on_settled(struct shell *sh);
 bool lead_is_active(const struct shell *sh);
 bool lead_may_write(const struct shell *sh);
 void lead_on_load_failed(struct shell *sh);
-/* Whether the store takes no command of KIND (CALL_KINDS: no read) that WRITES, at this moment. */
+/* Whether the store takes no command of KIND that WRITES, at this moment. */
 bool shell_is_refused(const struct shell *sh, uint32_t kind, bool writes);
 void daemon_forget(struct shell *sh);
 
@@ -29,6 +29,8 @@ void commit_resume(struct shell *sh);
 void commit_hold(struct shell *sh, bool hold);
 bool commit_is_full(const struct shell *sh);
 void commit_on_answer(struct shell *sh, const struct call *call);
+void commit_on_looked(struct shell *sh, const struct call *call);
+void commit_on_executed(struct shell *sh, const struct call *call);
 void displace(struct shell *sh, struct slice key, bool is_for_batch);
 void commit_on_displaced(struct shell *sh, const struct call *call, bool lost);
 

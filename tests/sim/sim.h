@@ -16,6 +16,7 @@ struct settings {
     uint32_t read_count; /* entries per stream and read */
     size_t full_bytes;   /* of a batch, where reading waits */
     bool adopts;
+    bool transacts; /* batches are stored by transactions too, however small; asked for, not drawn */
     /* What goes wrong. */
     bool crashes, loses_links, has_second, refuses, jumps, jumps_back;
     bool takes_signals; /* others remove signals */
@@ -49,7 +50,7 @@ struct sim {
     bool failed, verbose;
     struct history *history;
     enum refusal refusal;
-    uint32_t refused_call; /* with REFUSES_ONE: which (enum call_kind), CALL_KINDS for reading */
+    uint32_t refused_call; /* with REFUSES_ONE: which (enum call_kind) */
     bool has_lost_data;    /* it was wiped or rolled back at least once */
 };
 

@@ -334,7 +334,8 @@ static void go_wrong(struct run *run)
     case 3:
         if (s->refuses) {
             run->sim.refusal = (enum refusal)rng_between(rng, REFUSES_WRITES, REFUSES_ONE);
-            run->sim.refused_call = rng_below(rng, CALL_KINDS + 1);
+            run->sim.refused_call =
+                rng_below(rng, run->sim.settings.transacts ? CALL_KINDS : CALL_KINDS_BY_SCRIPT);
             run->refusing_until_ms = run->sim.now_ms + rng_between(rng, 10, 1000);
             sim_note(&run->sim, "from here on the store refuses (%d, %" PRIu32 ")", (int)run->sim.refusal,
                      run->sim.refused_call);
@@ -456,7 +457,12 @@ struct sums {
     uint64_t signals, results, reports, trades, batches, looks, faults;
 };
 
-static void start_run(struct run *run, uint64_t seed, struct history *history, bool verbose)
+struct options {
+    uint64_t seed, runs, steps;
+    bool transacts, verbose, keeps_on;
+};
+
+static void start_run(struct run *run, uint64_t seed, const struct options *options, struct history *history)
 {
     static const char *const names[SHELLS] = {"A", "B"};
 
@@ -464,9 +470,10 @@ static void start_run(struct run *run, uint64_t seed, struct history *history, b
                                 .now_ms = START_MS,
                                 .latest_ms = START_MS,
                                 .history = history,
-                                .verbose = verbose}};
+                                .verbose = options->verbose}};
     history_reset(history);
     run->sim.settings = draw_settings(&run->sim.rng);
+    run->sim.settings.transacts = options->transacts;
     store_init(&run->store);
     store_init(&run->snapshot);
     run->store.now_ms = run->sim.now_ms;
@@ -508,32 +515,27 @@ static void tell_settings(const struct settings *s)
                   s->cuts_streams, s->is_tight, s->adopts, s->observes, s->changes_mind);
 }
 
-static bool run_seed(uint64_t seed, uint64_t steps, bool verbose, struct history *history, struct sums *sums)
+static bool run_seed(uint64_t seed, const struct options *options, struct history *history, struct sums *sums)
 {
     struct run run;
     bool is_good;
 
-    start_run(&run, seed, history, verbose);
-    while (run.sim.step < steps && !run.sim.failed)
+    start_run(&run, seed, options, history);
+    while (run.sim.step < options->steps && !run.sim.failed)
         take_step(&run);
     if (!run.sim.failed)
         settle(&run);
     is_good = !run.sim.failed;
     if (!is_good) {
-        (void)fprintf(stderr,
-                      "run with seed %" PRIu64 " fails (--seed %" PRIu64 " --runs 1 --steps %" PRIu64 "):\n",
-                      seed, seed, steps);
+        (void)fprintf(
+            stderr, "run with seed %" PRIu64 " fails (--seed %" PRIu64 " --runs 1 --steps %" PRIu64 "%s):\n",
+            seed, seed, options->steps, options->transacts ? " --transactions" : "");
         tell_settings(&run.sim.settings);
         history_print(history);
     }
     end_run(&run, sums);
     return is_good;
 }
-
-struct options {
-    uint64_t seed, runs, steps;
-    bool verbose, keeps_on;
-};
 
 static bool read_options(int argc, char **argv, struct options *ret)
 {
@@ -547,6 +549,8 @@ static bool read_options(int argc, char **argv, struct options *ret)
             ret->verbose = true;
         else if (strcmp(argv[i], "--keep-on") == 0)
             ret->keeps_on = true;
+        else if (strcmp(argv[i], "--transactions") == 0)
+            ret->transacts = true;
         else if (!value || i + 1 == argc || !number_parse_u64(slice_text(argv[++i]), UINT64_MAX, value))
             return false;
     }
@@ -563,14 +567,16 @@ int main(int argc, char **argv)
     bool has_extra = more && number_parse_u64(slice_text(more), UINT64_MAX, &extra);
 
     if (!read_options(argc, argv, &options)) {
-        (void)fprintf(stderr, "usage: sim_core [--seed N] [--runs N] [--steps N] [--verbose] [--keep-on]\n");
+        (void)fprintf(
+            stderr,
+            "usage: sim_core [--seed N] [--runs N] [--steps N] [--transactions] [--verbose] [--keep-on]\n");
         history_free(history);
         return 64;
     }
     for (; done < options.runs + has_extra && (!failed || options.keeps_on); done++) {
         uint64_t seed = done < options.runs ? options.seed + done : extra;
 
-        failed += !run_seed(seed, options.steps, options.verbose, history, &sums);
+        failed += !run_seed(seed, &options, history, &sums);
     }
     (void)printf("%" PRIu64 " runs, %" PRIu64 " failed: %" PRIu64 " signals, %" PRIu64 " results, %" PRIu64
                  " reports, %" PRIu64 " trade updates, %" PRIu64 " commands, %" PRIu64 " looks, %" PRIu64
