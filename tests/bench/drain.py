@@ -121,6 +121,9 @@ def drain_table(bench, found, absent):
 
 # ---- the order of results ----
 
+TTL_MS = 1000
+
+
 def answered_of(count):
     return [i for i in range(count) if i % 100 != 50]
 
@@ -133,16 +136,27 @@ ORDERS = {
 }
 
 
-def drain_order(bench, name):
+def wait_late(server, ttl_ms):
+    """Whoever has no result is late as soon as all results are read."""
+    newest_ms = int(server.client.xinfo_stream("trade_signals")["last-generated-id"].partition("-")[0])
+
+    def is_late():
+        seconds, us = server.client.time()
+        return seconds * 1000 + us // 1000 >= newest_ms + ttl_ms
+    wait_until(is_late, "the ttl of the newest signal")
+
+
+def drain_order(bench, name, settings=()):
     count = bench.sizes.signals
     order = ORDERS[name](count)
 
     def make(server):
         server.feed(signals(count))
         server.feed(results(order))
-        time.sleep(1)       # the ttl: whoever has no result is late as soon as all results are read
-    data = bench.stock.get(f"{name}, {count}", make)
-    with Redis(bench.folder, data) as server, Daemon(bench.daemon, server, *PATIENT, "signals.ttl_ms=1000") as daemon:
+        wait_late(server, TTL_MS)
+    data = bench.stock.get(f"{name}, {count}, {settings}", make, settings)
+    with (Redis(bench.folder, data, settings) as server,
+          Daemon(bench.daemon, server, *PATIENT, f"signals.ttl_ms={TTL_MS}") as daemon):
         drained = measure(server, daemon, count,
                           total=lambda server: server.total("processed:buy") + server.total("dropped:buy"))
         expected = {"received:buy": count, "processed:buy": len(order), "result:executed": len(order)}

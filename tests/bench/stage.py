@@ -37,9 +37,9 @@ def resident_bytes(pid):
 
 
 class Redis:
-    """`data`: an RDB file that it starts over."""
+    """`data`: an RDB file that it starts over. `settings`: words of its command line, for what is not its default."""
 
-    def __init__(self, folder, data=None):
+    def __init__(self, folder, data=None, settings=()):
         self.folder = pathlib.Path(folder)
         self.socket = str(self.folder / "redis.sock")
         pathlib.Path(self.socket).unlink(missing_ok=True)
@@ -48,7 +48,8 @@ class Redis:
             os.link(data, self.folder / "dump.rdb")
         self.process = subprocess.Popen(
             ["redis-server", "--port", "0", "--unixsocket", self.socket, "--save", "", "--appendonly", "no",
-             "--dir", str(folder), "--maxmemory-policy", "noeviction", "--stop-writes-on-bgsave-error", "no"],
+             "--dir", str(folder), "--maxmemory-policy", "noeviction", "--stop-writes-on-bgsave-error", "no",
+             *settings],
             stdout=subprocess.DEVNULL)
         self.wire = None
         self.client = redis.Redis(unix_socket_path=self.socket, decode_responses=True)
@@ -114,10 +115,10 @@ class Stock:
         self.folder = pathlib.Path(folder)
         self.files = {}
 
-    def get(self, name, make):
-        """The file of that name; make(server) fills it the first time."""
+    def get(self, name, make, settings=()):
+        """The file of that name; make(server) fills it the first time, on a server with these settings."""
         if name not in self.files:
-            with Redis(self.folder) as server:
+            with Redis(self.folder, settings=settings) as server:
                 make(server)
                 server.client.save()
             self.files[name] = self.folder / f"{len(self.files)}.rdb"
