@@ -17,7 +17,9 @@ import tempfile
 import time
 
 from load import reports
-from stage import Redis, resident_bytes, wait_until
+from stage import Redis, resident_bytes
+
+from mt5.wait import let_pass, wait_until
 
 HEALTHY_EVERY_S = 0.005
 METRICS_EVERY_S = 0.05
@@ -55,7 +57,7 @@ def measure(port, seconds, realtime, out):
             found[path].append(ask(port, path))
         except OSError as error:
             found["failed"].append(f"{path}: {error}")
-        time.sleep(HEALTHY_EVERY_S)
+        let_pass(HEALTHY_EVERY_S)
     out.put(found)
 
 
@@ -182,7 +184,7 @@ def run(args, server, daemon, kind):
         if clients:
             clients.tick()
         peak = max(peak, resident_bytes(daemon.process.pid))
-        time.sleep(TICK_S)
+        let_pass(TICK_S)
     found = out.get()
     process.join()
     after = daemon.delays()

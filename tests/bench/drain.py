@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from figure import Table, at_least, at_most, fastest, number, rounded
 from load import results, shuffled_within, signals
-from stage import Daemon, Program, Redis, cpu_ns, fail, wait_until
+from stage import Daemon, Program, Redis, cpu_ns, fail
+
+from mt5.wait import wait_until
 
 PEERS = {"python3-redis": "python_peer.py", "redigo": "redigo_peer.go", "node-redis": "node_peer.js"}
 KEPT = 10000

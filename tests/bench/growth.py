@@ -13,7 +13,9 @@ from load import reports, results, signals
 from memory import EMPTY, PER_INSTANCE, PER_SIGNAL, bound, settled
 from reports import Backlog, drain_reports
 from scrape import cpu_of_requests, probe
-from stage import Daemon, Redis, wait_until
+from stage import Daemon, Redis
+
+from mt5.wait import wait_until
 
 METRICS = ("cpu_usage", "memory_usage", "network_usage", "disk_usage", "network_latency", "queue_length", "load_average",
            "socket_connections", "active_connections")
@@ -99,7 +101,7 @@ def bench_largest(bench):
         def phase(commands, units, is_done, what):
             began, before = time.monotonic(), daemon.cpu_ns()
             server.feed(commands)
-            wait_until(is_done, what, poll_s=0.05, seconds=300)
+            wait_until(is_done, what, poll_s=0.05, deadline_s=300)
             marks.append(time.monotonic())
             rates.append((units / (marks[-1] - began), (daemon.cpu_ns() - before) / units / 1e3))
 

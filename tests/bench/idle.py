@@ -4,7 +4,9 @@ import time
 
 from figure import Table, at_most, number
 from load import reports
-from stage import Daemon, Redis, wait_until
+from stage import Daemon, Redis
+
+from mt5.wait import let_pass, wait_until
 
 INSTANCES, PERIOD_S = 100, 10
 
@@ -13,10 +15,10 @@ def report_evenly(server, turn, seconds):
     """Each instance each ten seconds, one after the other."""
     began = time.monotonic()
     for number_of in range(int(seconds * INSTANCES / PERIOD_S)):
-        time.sleep(max(0, began + number_of * PERIOD_S / INSTANCES - time.monotonic()))
+        let_pass(max(0, began + number_of * PERIOD_S / INSTANCES - time.monotonic()))
         for command in reports(1, turn + number_of // INSTANCES, first=number_of % INSTANCES):
             server.feed_one(command)
-    time.sleep(max(0, began + seconds - time.monotonic()))
+    let_pass(max(0, began + seconds - time.monotonic()))
     return time.monotonic() - began
 
 

@@ -7,7 +7,9 @@ from drain import PATIENT, stock_of
 from figure import Table, number
 from load import reports
 from reports import Backlog
-from stage import Daemon, Program, Redis, wait_until
+from stage import Daemon, Program, Redis
+
+from mt5.wait import wait_until
 
 # Nothing that comes by the clock but the lease.
 QUIET = (*PATIENT, "redis.info_interval_ms=60000", "ha.lease_ms=600000", "guard.stall_ms=600000",

@@ -8,7 +8,9 @@ import time
 from drain import PATIENT, stock_of
 from figure import Goal, Table, at_most, number, percentile
 from load import reports, signals
-from stage import Daemon, Program, Redis, wait_until
+from stage import Daemon, Program, Redis
+
+from mt5.wait import wait_until
 
 EVERY_US = 1000
 WATCHED = 1000      # instances, as many as bench_latency knows
@@ -44,7 +46,6 @@ def latencies(bench, who):
         server.feed(reports(WATCHED, 0, state="running"))
     with Redis(bench.folder, bench.stock.get(f"watched {count}", make)) as server, start_live(bench, server, who):
         wait_until(lambda: has_read(server, "trade_signals", "instance_reports"), "what was there")
-        time.sleep(0.5)
         return {what: [took for _, took in watch(bench, server, what, count)] for what in ("signals", "reports")}
 
 

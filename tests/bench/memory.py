@@ -1,11 +1,14 @@
 """Resident memory: of an idle daemon, for an instance, for an open signal. What is per unit is the difference of two sizes."""
 
+import math
 import time
 
 from drain import PATIENT
 from figure import Goal, Table, number
 from load import reports, signals
-from stage import Daemon, Redis, resident_bytes, wait_until
+from stage import Daemon, Redis, resident_bytes
+
+from mt5.wait import wait_until
 
 EMPTY, PER_INSTANCE, PER_SIGNAL = 10e6, 2048, 128
 # By then instances have a full history of what was decided, and the ring of events is full.
@@ -13,12 +16,17 @@ TRANSITIONS = 100
 
 
 def settled(daemon, seconds=1):
-    """The least of some moments: what a batch needed in passing is no part of it."""
-    seen, end = [], time.monotonic() + seconds
-    while not seen or time.monotonic() < end:
-        seen.append(resident_bytes(daemon.pid))
-        time.sleep(0.05)
-    return min(seen)
+    """The least, once it was not undercut for so long: what a batch needed in passing is no part of it."""
+    least, found_s = math.inf, 0
+
+    def stays():
+        nonlocal least, found_s
+        now, seen = time.monotonic(), resident_bytes(daemon.pid)
+        if seen < least:
+            least, found_s = seen, now
+        return now - found_s >= seconds
+    wait_until(stays, "the memory to settle", deadline_s=60 + 10 * seconds, poll_s=0.05)
+    return least
 
 
 def bound(most, text):
@@ -41,7 +49,7 @@ def bench_memory(bench):
 
         def feed(stream, commands, seconds=1):
             server.feed(commands)
-            wait_until(lambda: is_taken_in(server, stream), f"all of {stream}", seconds=600)
+            wait_until(lambda: is_taken_in(server, stream), f"all of {stream}", deadline_s=600)
             return settled(daemon, seconds)
 
         def have_histories(instances, seconds=1):

@@ -5,7 +5,9 @@ import time
 from drain import PATIENT, Drained
 from figure import Table, at_most, fastest, number, rounded
 from load import report_number, reports
-from stage import Daemon, Redis, cpu_ns, fail, wait_until
+from stage import Daemon, Redis, cpu_ns, fail
+
+from mt5.wait import wait_until
 
 
 class Backlog:

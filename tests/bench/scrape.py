@@ -8,7 +8,9 @@ import zlib
 from drain import PATIENT, all_processed, check, measure
 from figure import Table, at_least, at_most, median, number, rounded
 from load import reports, results, signals
-from stage import Daemon, Redis, ask, connect_to, wait_until
+from stage import Daemon, Redis, ask, connect_to
+
+from mt5.wait import let_pass, wait_until
 
 GZIP_LEVEL = 1      # as src/app/metrics.c has it
 PROBE_EVERY_S = 0.0005
@@ -43,7 +45,7 @@ def probe(path, seconds, out, stop=None):
     while (began := time.monotonic()) < end and not (stop and stop.is_set()):
         ask(connection, "/-/healthy")
         found.append((began, time.monotonic() - began))
-        time.sleep(PROBE_EVERY_S)
+        let_pass(PROBE_EVERY_S)
     out.put(found)
 
 
@@ -59,7 +61,7 @@ def gaps(bench, daemon, connection):
         ask(connection, "/metrics")
         ended = time.monotonic()
         spans.append((began, ended))
-        time.sleep(max(0.1, ended - began))
+        let_pass(max(0.1, ended - began))
         idle.append((time.monotonic() - (ended - began), time.monotonic()))
     found = out.get()
     process.join()

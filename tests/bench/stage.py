@@ -9,22 +9,14 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 
 import redis
+
+from mt5.wait import wait_until
 
 
 def fail(text):
     sys.exit(f"bench: {text}")
-
-
-def wait_until(condition, what, seconds=120, poll_s=0.01):
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        if time.monotonic() > deadline:
-            fail(f"timed out waiting for {what}")
-        time.sleep(poll_s)
-    return result
 
 
 def cpu_ns(pid):
@@ -183,7 +175,7 @@ class Daemon(Program):
     def is_ready(self):
         try:
             return b"ready" in self.get("/-/ready")
-        except (OSError, http.client.HTTPException, SystemExit):
+        except (OSError, http.client.HTTPException):
             return False
 
     def wait_ready(self):
