@@ -16,7 +16,7 @@ from idle import bench_idle
 from instructions import bench_instructions
 from latency import bench_beside, bench_latency
 from memory import bench_memory
-from options import regex, whole
+from options import parse, some_of, whole
 from reports import bench_reports
 from scrape import bench_scrape
 from stage import Stock
@@ -64,7 +64,7 @@ SUBJECTS = {
 class Bench:
     def __init__(self, arguments, folder):
         self.daemon, self.floor, self.peers = arguments.daemon, arguments.floor, arguments.peers
-        self.latency = self.floor.with_name("bench_latency")
+        self.latency, self.turns = self.floor.with_name("bench_latency"), self.floor.with_name("libbench_turns.so").resolve()
         self.sizes = QUICK if arguments.quick else Sizes()
         self.is_quick = arguments.quick
         self.rounds = 1 if arguments.quick else arguments.rounds
@@ -90,28 +90,25 @@ def read_arguments():
     parser.add_argument("--daemon", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--floor", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--peers", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
-    parser.add_argument("--only", type=regex, default="", metavar="REGEX",
+    parser.add_argument("--only", type=some_of(SUBJECTS), default=list(SUBJECTS), metavar="REGEX",
                         help="the subjects whose name it is found in: " + " ".join(SUBJECTS))
     parser.add_argument("--quick", action="store_true", help="small sizes and one run each: whether it works")
     parser.add_argument("--rounds", type=whole, default=3)
     parser.add_argument("--realtime", action="store_true", help="run before everything else on the machine (as root)")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/PERFORMANCE.md")
-    return parser.parse_args()
+    return parse(parser)
 
 
 def main():
     sys.stdout.reconfigure(line_buffering=True)
     arguments = read_arguments()
-    chosen = {name: measure for name, measure in SUBJECTS.items() if arguments.only.search(name)}
-    if not chosen:
-        sys.exit(f"bench: there is no such subject, but {' '.join(SUBJECTS)}")
     missed = []
     if arguments.realtime:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))     # and so is whatever is started from here
     with tempfile.TemporaryDirectory(prefix="mt5stated-bench-") as folder:
         bench = Bench(arguments, folder)
-        for name, measure in chosen.items():
-            table = measure(bench)
+        for name in arguments.only:
+            table = SUBJECTS[name](bench)
             print(table.markdown() + "\n")
             missed += [f"{name}: {what}" for what in table.missed()]
             if arguments.write:

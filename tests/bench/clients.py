@@ -17,6 +17,7 @@ import tempfile
 import time
 
 from load import reports
+from options import parse, positive, whole
 from stage import Redis, resident_bytes
 
 from mt5.wait import let_pass, wait_until
@@ -198,14 +199,14 @@ def run(args, server, daemon, kind):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--daemon", required=True)
-    parser.add_argument("--clients", type=int, default=200)
-    parser.add_argument("--instances", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=10)
+    parser = argparse.ArgumentParser(prog="scripts/bench clients", description=__doc__.splitlines()[0])
+    parser.add_argument("--daemon", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--clients", type=whole, default=200)
+    parser.add_argument("--instances", type=whole, default=1000)
+    parser.add_argument("--seconds", type=positive, default=10)
     parser.add_argument("--kind", help="those only whose name holds this")
     parser.add_argument("--realtime", action="store_true")
-    args = parser.parse_args()
+    args = parse(parser)
     with tempfile.TemporaryDirectory(prefix="mt5stated-bench-") as folder:
         server = Redis(folder)
         daemon = Daemon(args.daemon, server, args.realtime)

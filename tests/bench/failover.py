@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 import redis
 
 from figure import Table, at_most
-from options import whole
+from options import parse, whole
 
 from mt5.bus import Bus
 from mt5.daemon import Daemon, default_config
@@ -168,7 +168,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench failover", description=__doc__)
     parser.add_argument("--only", choices=KINDS, help="this kind alone")
     parser.add_argument("--count", type=whole, default=20, help="failovers of each kind")
-    options = parser.parse_args()
+    options = parse(parser)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="mt5-"))
     daemon = None
     table = Table("failover", "What the daemon adds to a failover, ms",

@@ -18,7 +18,7 @@ from datetime import datetime
 
 from fault_probe import Probe, run_first
 from fault_rows import HOOK_LIMIT_S, ROWS, write_misused_hook
-from options import positive, regex, whole
+from options import parse, positive, some_of, whole
 
 from mt5.logfmt import texts_of_trouble
 from mt5.small_disk import SmallDisk
@@ -201,17 +201,17 @@ def read_arguments():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--instances", type=whole, default=200)
     parser.add_argument("--signals-per-sec", type=positive, default=200)
-    parser.add_argument("--only", type=regex, default="", help="rows whose name this regular expression is found in")
+    names = [row.name for row in ROWS]
+    parser.add_argument("--only", type=some_of(names), default=names, metavar="REGEX",
+                        help="rows whose name this regular expression is found in")
     parser.add_argument("--realtime", action="store_true")
-    return parser.parse_args()
+    return parse(parser)
 
 
 def main():
     sys.stdout.reconfigure(line_buffering=True)
     arguments = read_arguments()
-    rows = [row for row in ROWS if arguments.only.search(row.name)]
-    if not rows:
-        sys.exit("scripts/bench faults: there is no such row, but " + ", ".join(row.name for row in ROWS))
+    rows = [row for row in ROWS if row.name in arguments.only]
     plan = Plan(seed=arguments.seed, seconds=300, instances=arguments.instances, signals_per_sec=arguments.signals_per_sec,
                 deadline_s=120)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="mt5-faults-"))

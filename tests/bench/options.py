@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import sys
 
 
 def _checked(read, is_good, wanted):
@@ -27,3 +28,22 @@ def regex(text):
         return re.compile(text)
     except re.error as fault:
         raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {fault}") from fault
+
+
+def some_of(names):
+    """Those of the names in which a regular expression is found."""
+    def check(text):
+        found = [name for name in names if regex(text).search(name)]
+        if not found:
+            raise argparse.ArgumentTypeError(f"{text!r} is in none of: {', '.join(names)}")
+        return found
+    return check
+
+
+def parse(parser):
+    """With --check the program ends here: scripts/bench has the arguments checked before it builds anything."""
+    parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.check:
+        sys.exit()
+    return arguments

@@ -11,7 +11,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from options import fraction, from_zero, positive, whole
+from options import fraction, from_zero, parse, positive, whole
 from scaling_costs import ROWS, Costs
 from scaling_model import Load, simulate
 
@@ -254,7 +254,7 @@ def main():
     parser.add_argument("--partitions", type=whole, nargs="+", default=(1, 2, 4, 8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256))
     parser.add_argument("--seconds", type=positive, default=1.5, help="simulated")
     parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
+    args = parse(parser)
     if args.measure:
         show_measured(args)
     elif args.validate:
