@@ -12,13 +12,14 @@ from latency import has_read
 from load import reports, results, signals
 from memory import EMPTY, PER_INSTANCE, PER_SIGNAL, bound, settled
 from reports import Backlog, drain_reports
-from scrape import cpu_of_requests, probe
-from stage import Daemon, Redis
+from scrape import cpu_of_requests
+from stage import Daemon, Redis, ask, connect_to
 
-from mt5.wait import wait_until
+from mt5.wait import let_pass, wait_until
 
 METRICS = ("cpu_usage", "memory_usage", "network_usage", "disk_usage", "network_latency", "queue_length", "load_average",
            "socket_connections", "active_connections")
+PROBE_EVERY_S = 0.0005
 
 
 def more_rules(count):
@@ -83,6 +84,18 @@ def bench_growth(bench):
     return table
 
 
+def probe(path, asked, stop, out):
+    """Pairs of when it asked and how long the answer took; `asked` is set with the first."""
+    connection, found = connect_to(path), []
+    while not stop.is_set():
+        began = time.monotonic()
+        ask(connection, "/-/healthy")
+        found.append((began, time.monotonic() - began))
+        asked.set()
+        let_pass(PROBE_EVERY_S)
+    out.put(found)
+
+
 def longest_gap(found, began, ended):
     return max((took for at, took in found if began <= at <= ended), default=0)
 
@@ -93,9 +106,10 @@ def bench_largest(bench):
     with Redis(bench.folder) as server, Daemon(bench.daemon, server, *PATIENT) as daemon:
         wait_until(server.is_taken, "the daemon")
         daemon.wait_ready()
-        out, stop = multiprocessing.Queue(), multiprocessing.Event()
-        process = multiprocessing.Process(target=probe, args=(daemon.http, 600, out, stop))
+        out, asked, stop = multiprocessing.Queue(), multiprocessing.Event(), multiprocessing.Event()
+        process = multiprocessing.Process(target=probe, args=(daemon.http, asked, stop, out), daemon=True)
         process.start()
+        wait_until(asked.is_set, "the probe")
         marks, rates = [time.monotonic()], []
 
         def phase(commands, units, is_done, what):

@@ -2,8 +2,8 @@
  * called again, in time and in CPU time of the thread. The second is the daemon's own doing however busy the
  * machine is.
  *
- * The file named by MT5_TURNS holds the counters, for whoever maps it too, and is cleared by them. Calls on
- * other descriptors than the first belong to libraries inside a turn. */
+ * The file named by MT5_TURNS holds the longest, for whoever reads it (scrape.py), and is cleared by them.
+ * Calls on other descriptors than the first belong to libraries inside a turn. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -14,9 +14,7 @@
 #include <unistd.h>
 
 struct turns {
-    uint64_t count, cpu_us;
     uint64_t longest_us, longest_cpu_us;
-    uint64_t over_5_ms; /* turns of so much CPU time */
 };
 
 static struct turns *turns;
@@ -52,9 +50,6 @@ static void end_turn(void)
     uint64_t took_us = read_clock_us(CLOCK_MONOTONIC) - began_us;
     uint64_t took_cpu_us = read_clock_us(CLOCK_THREAD_CPUTIME_ID) - began_cpu_us;
 
-    turns->count++;
-    turns->cpu_us += took_cpu_us;
-    turns->over_5_ms += took_cpu_us > 5000;
     if (took_us > turns->longest_us)
         turns->longest_us = took_us;
     if (took_cpu_us > turns->longest_cpu_us)
