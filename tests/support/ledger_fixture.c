@@ -4,6 +4,7 @@
 #include "util/alloc.h"
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -80,6 +81,17 @@ void feed_signal(struct ledger_fixture *f, const char *entry, const char *signal
     };
 
     ledger_on_signal(f->ledger, &signal, &f->sink.sink);
+}
+
+void feed_signals(struct ledger_fixture *f, unsigned ms, unsigned first, unsigned count)
+{
+    for (unsigned number = first; number < first + count; number++) {
+        char entry[32], id[32];
+
+        (void)snprintf(entry, sizeof(entry), "%u-%u", ms, number);
+        (void)snprintf(id, sizeof(id), "s%u", number);
+        feed_signal(f, entry, id, "buy", NULL);
+    }
 }
 
 void feed_result(struct ledger_fixture *f, const char *entry, const char *result_id, const char *signal_id,

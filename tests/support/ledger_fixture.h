@@ -24,6 +24,8 @@ void ledger_fixture_restart(struct ledger_fixture *f, const struct ledger_option
 /* `1000-0`, `s1`, `buy`, `mt5-1` or NULL. */
 void feed_signal(struct ledger_fixture *f, const char *entry, const char *signal_id, const char *action,
                  const char *instance_id);
+/* So many orders to buy: the entry MS-N is signal sN, from FIRST on. */
+void feed_signals(struct ledger_fixture *f, unsigned ms, unsigned first, unsigned count);
 /* Taken in at the time of its entry. */
 void feed_result(struct ledger_fixture *f, const char *entry, const char *result_id, const char *signal_id,
                  const char *status);

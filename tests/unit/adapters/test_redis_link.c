@@ -180,20 +180,30 @@ static void test_send_gives_each_answer_to_the_same_receiver(void **state)
     fixture_clear(&f);
 }
 
-static void test_large_values_pass_both_ways(void **state)
+/* A link that takes MAX_BYTES, and ARGV that sets "big" to LEN bytes, which are the caller's to free. */
+static char *connect_for_large(struct fixture *f, size_t max_bytes, struct slice argv[3], size_t len)
 {
-    size_t len = 5000000;
     char *value = malloc(len);
-    struct slice argv[] = {SLICE("SET"), SLICE("big"), {value, len}};
-    struct fixture f;
 
-    UNUSED(state);
     assert_non_null(value);
     for (size_t i = 0; i < len; i++)
         value[i] = (char)(i * 31);
-    fixture_init(&f);
-    f.options.max_bytes = 4000000;
-    fixture_connect(&f, NULL);
+    argv[0] = slice_text("SET");
+    argv[1] = slice_text("big");
+    argv[2] = slice_of(value, len);
+    fixture_init(f);
+    f->options.max_bytes = max_bytes;
+    fixture_connect(f, NULL);
+    return value;
+}
+
+static void test_large_values_pass_both_ways(void **state)
+{
+    struct slice argv[3];
+    struct fixture f;
+    char *value = connect_for_large(&f, 4000000, argv, 5000000);
+
+    UNUSED(state);
     assert_int_equal(redis_link_command(f.link, argv, 3, 0, fixture_on_answer, &f), -ENOBUFS);
     argv[2].len = 3900000;
     assert_int_equal(redis_link_command(f.link, argv, 3, 0, fixture_on_answer, &f), 0);
@@ -209,16 +219,11 @@ static void test_large_values_pass_both_ways(void **state)
 
 static void test_memory_is_given_back_after_large_traffic(void **state)
 {
-    size_t len = 6000000;
-    char *value = calloc(1, len);
-    struct slice argv[] = {SLICE("SET"), SLICE("big"), {value, len}};
+    struct slice argv[3];
     struct fixture f;
+    char *value = connect_for_large(&f, 10000000, argv, 6000000);
 
     UNUSED(state);
-    assert_non_null(value);
-    fixture_init(&f);
-    f.options.max_bytes = 10000000;
-    fixture_connect(&f, NULL);
     assert_int_equal(redis_link_command(f.link, argv, 3, 0, fixture_on_answer, &f), 0);
     WAIT(&f, f.answers == 1);
     assert_int_equal(fixture_send(&f, "GET big", 0), 0);
@@ -233,16 +238,11 @@ static void test_memory_is_given_back_after_large_traffic(void **state)
 /* At any moment: with a command that waits to be sent, with half a reply, with nothing. */
 static void test_give_back_takes_no_part_of_what_is_under_way(void **state)
 {
-    size_t len = 3000000;
-    char *value = calloc(1, len);
-    struct slice argv[] = {SLICE("SET"), SLICE("big"), {value, len}};
+    struct slice argv[3];
     struct fixture f;
+    char *value = connect_for_large(&f, 10000000, argv, 3000000);
 
     UNUSED(state);
-    assert_non_null(value);
-    fixture_init(&f);
-    f.options.max_bytes = 10000000;
-    fixture_connect(&f, NULL);
     redis_link_give_back(f.link);
     assert_int_equal(redis_link_command(f.link, argv, 3, 0, fixture_on_answer, &f), 0);
     redis_link_give_back(f.link);

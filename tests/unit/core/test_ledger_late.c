@@ -350,15 +350,10 @@ static void test_ledger_flush_tells_many_that_are_ahead_of_the_clock_in_turns(vo
 {
     struct ledger_fixture *f = *state;
     struct ledger_options options = ledger_fixture_options();
-    char entry[32], id[16];
 
     options.max_tracked = 10000;
     ledger_fixture_restart(f, &options);
-    for (int i = 0; i < 1200; i++) {
-        (void)snprintf(entry, sizeof(entry), "3700000-%d", i);
-        (void)snprintf(id, sizeof(id), "s%d", i);
-        feed_signal(f, entry, id, "buy", NULL);
-    }
+    feed_signals(f, 3700000, 0, 1200);
     flush(f, "3700000-1199", 100000);
     for (int look = 0; look < 3; look++) {
         recording_sink_reset(&f->sink);

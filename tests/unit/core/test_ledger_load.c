@@ -426,13 +426,7 @@ static void test_ledger_write_back_goes_on_while_signals_change(void **state)
 {
     struct ledger_fixture *f = *state;
 
-    for (int i = 0; i < 6; i++) {
-        char entry[32], id[32];
-
-        (void)snprintf(entry, sizeof(entry), "1000-%d", i);
-        (void)snprintf(id, sizeof(id), "s%d", i);
-        feed_signal(f, entry, id, "buy", NULL);
-    }
+    feed_signals(f, 1000, 0, 6);
     feed_result(f, "1500-0", "r0", "s0", "executed");
     feed_result(f, "1500-1", "r1", "e1", "executed");
     feed_result(f, "1500-2", "r2", "e2", "executed");
