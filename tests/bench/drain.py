@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from figure import Table, at_least, at_most, fastest, number, rounded
 from load import results, shuffled_within, signals
-from stage import Daemon, Program, Redis, cpu_ns, fail
+from stage import Daemon, Program, Redis, fail
 
 from mt5.wait import wait_until
 
@@ -35,10 +35,10 @@ def stock_of(bench, count):
 def measure(server, program, count, total=lambda server: server.total("processed:buy"), ends=False):
     """Until TOTAL is COUNT. `ends`: the program ends by itself then, and what it used is asked for behind that."""
     first = wait_until(lambda: total(server), "the first batch", poll_s=0.002)
-    began, client_ns, redis_ns = time.monotonic(), program.cpu_ns(), cpu_ns(server.pid)
+    began, client_ns, redis_ns = time.monotonic(), program.cpu_ns(), server.cpu_ns()
     wait_until(lambda: total(server) >= count, "the last batch", poll_s=0.005)
     seconds = time.monotonic() - began
-    redis_ns = cpu_ns(server.pid) - redis_ns
+    redis_ns = server.cpu_ns() - redis_ns
     client_ns = (program.end() if ends else program.cpu_ns()) - client_ns
     units = count - first
     return Drained(units / seconds, client_ns / units / 1e3, redis_ns / units / 1e3)

@@ -75,3 +75,13 @@ def fastest(runs):
 def percentile(values, share):
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def percentile_of_weighted(weighted, share):
+    """Of [(value, weight)]."""
+    wanted = sum(weight for _, weight in weighted) * share
+    for value, weight in sorted(weighted):
+        wanted -= weight
+        if wanted <= 0:
+            return value
+    return float("nan")

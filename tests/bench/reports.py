@@ -5,7 +5,7 @@ import time
 from drain import PATIENT, Drained
 from figure import Table, at_most, fastest, number, rounded
 from load import report_number, reports
-from stage import Daemon, Redis, cpu_ns, fail
+from stage import Daemon, Redis, fail
 
 from mt5.wait import wait_until
 
@@ -49,11 +49,11 @@ def drain_reports(bench, backlog, *settings):
             found = backlog.handled(server, base_ms)
             return found if found >= count else 0
         first = wait_until(lambda: handled(backlog.instances), "the registrations", poll_s=0.002)
-        began, daemon_ns, redis_ns = time.monotonic(), daemon.cpu_ns(), cpu_ns(server.pid)
+        began, daemon_ns, redis_ns = time.monotonic(), daemon.cpu_ns(), server.cpu_ns()
         wait_until(lambda: handled(backlog.count), "the reports", poll_s=0.005)
         seconds, units = time.monotonic() - began, backlog.count - first
         drained = Drained(units / seconds, (daemon.cpu_ns() - daemon_ns) / units / 1e3,
-                          (cpu_ns(server.pid) - redis_ns) / units / 1e3)
+                          (server.cpu_ns() - redis_ns) / units / 1e3)
         backlog.check(server, daemon)
         return drained
 

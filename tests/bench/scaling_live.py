@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 
 import scaling_wire as wire
+from figure import percentile_of_weighted
 
 from mt5.daemon import Daemon, default_config
 from mt5.redis_server import RedisServer
@@ -46,17 +47,6 @@ def line_through(points):
     spread = sum((x - mean_x) ** 2 for x, _ in points)
     slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
     return mean_y - slope * mean_x, slope
-
-
-def percentile(weighted, share):
-    """Of [(value, weight)]."""
-    weighted = sorted(weighted)
-    wanted = sum(weight for _, weight in weighted) * share
-    for value, weight in weighted:
-        wanted -= weight
-        if wanted <= 0:
-            return value
-    return float("nan")
 
 
 def latencies(sent, gone, begin_us, end_us):
@@ -145,8 +135,8 @@ def tell(per_s, before, after, found):
     change = {name: (after[name] - before[name]) / span for name in before}
     think_call_us, think_entry_us = line_through([(count, thought) for _, count, _, thought in steady])
     return Lived(per_s=per_s, ended_per_s=change["ended"], redis=change["redis"], daemon=change["daemon"],
-                 batches_per_s=change["batches"], reads_per_s=change["reads"], p50_us=percentile(times, 0.5),
-                 p99_us=percentile(times, 0.99), aof_bytes_per_s=change["aof"],
+                 batches_per_s=change["batches"], reads_per_s=change["reads"], p50_us=percentile_of_weighted(times, 0.5),
+                 p99_us=percentile_of_weighted(times, 0.99), aof_bytes_per_s=change["aof"],
                  redis_wait_us=change["redis_waited"] / change["redis_turns"] * 1e6,
                  daemon_wait_us=change["daemon_waited"] / change["daemon_turns"] * 1e6, client_wait_us=found["waited"][0][0],
                  think_call_us=max(0.0, think_call_us), think_entry_us=max(0.0, think_entry_us),

@@ -10,6 +10,8 @@ import random
 from collections import deque
 from dataclasses import dataclass, field
 
+from figure import percentile_of_weighted
+
 READ_COUNT = 1000
 # A batch above this is sent before more is read (160 KiB, src/app/commit.c), in entries.
 FULL_ENTRIES = 2500
@@ -100,8 +102,7 @@ class Simulation:
                       batches_per_s=(self.batches - base[2]) / seconds, reads_per_s=(self.reads - base[3]) / seconds,
                       left=max(0.0, behind - usual) / max(1.0, self.load.signals_per_s))
         lived.ended_per_s = (self.handled - base[4]) / seconds
-        self.times.sort()
-        lived.p50_us, lived.p99_us = (percentile(self.times, share) for share in (0.5, 0.99))
+        lived.p50_us, lived.p99_us = (percentile_of_weighted(self.times, share) for share in (0.5, 0.99))
         # At the end no more may be left than a tenth of a second brings.
         lived.is_stable = lived.left < 0.1
         return lived
@@ -326,16 +327,6 @@ class Commit:
                 s.times.append((at + us - sent + seen, count))
         s.answers.append((s.on_stored,))
         return us + (c.call_us + c.xread_call_us if s.load.is_watched and signals + results else 0.0)
-
-
-def percentile(weighted, share):
-    """Of [(value, weight)], in order."""
-    wanted = sum(weight for _, weight in weighted) * share
-    for value, weight in weighted:
-        wanted -= weight
-        if wanted <= 0:
-            return value
-    return float("nan")
 
 
 def simulate(costs, load, seconds, seed=1):

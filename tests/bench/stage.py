@@ -28,7 +28,40 @@ def resident_bytes(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) * 1024
 
 
-class Redis:
+class Program:
+    """A process that was started for the measurement. It is killed in the end if it has not ended by itself."""
+
+    def __init__(self, words, **more):
+        self.process = subprocess.Popen([str(word) for word in words], **more)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def cpu_ns(self):
+        return cpu_ns(self.pid)
+
+    def end(self):
+        """Waits for its end; the CPU time of all its life in ns."""
+        _, status, usage = os.wait4(self.pid, 0)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        if self.process.returncode != 0:
+            fail(f"{self.process.args[0]} ended with {self.process.returncode}")
+        return round((usage.ru_utime + usage.ru_stime) * 1e9)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Redis(Program):
     """`data`: an RDB file that it starts over. `settings`: words of its command line, for what is not its default."""
 
     def __init__(self, folder, data=None, settings=()):
@@ -38,9 +71,9 @@ class Redis:
         (self.folder / "dump.rdb").unlink(missing_ok=True)
         if data:
             os.link(data, self.folder / "dump.rdb")
-        self.process = subprocess.Popen(
+        super().__init__(
             ["redis-server", "--port", "0", "--unixsocket", self.socket, "--save", "", "--appendonly", "no",
-             "--dir", str(folder), "--maxmemory-policy", "noeviction", "--stop-writes-on-bgsave-error", "no",
+             "--dir", folder, "--maxmemory-policy", "noeviction", "--stop-writes-on-bgsave-error", "no",
              *settings],
             stdout=subprocess.DEVNULL)
         self.wire = None
@@ -52,10 +85,6 @@ class Redis:
             return self.client.ping()
         except (redis.ConnectionError, redis.BusyLoadingError):
             return False
-
-    @property
-    def pid(self):
-        return self.process.pid
 
     def feed(self, commands):
         """Writes commands, which are bytes, as fast as redis-cli takes them."""
@@ -90,14 +119,7 @@ class Redis:
 
     def stop(self):
         self.client.close()
-        self.process.kill()
-        self.process.wait()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
+        super().stop()
 
 
 class Stock:
@@ -116,39 +138,6 @@ class Stock:
             self.files[name] = self.folder / f"{len(self.files)}.rdb"
             shutil.move(self.folder / "dump.rdb", self.files[name])
         return self.files[name]
-
-
-class Program:
-    """A process that was started for the measurement. It is killed in the end if it has not ended by itself."""
-
-    def __init__(self, words, **more):
-        self.process = subprocess.Popen([str(word) for word in words], **more)
-
-    @property
-    def pid(self):
-        return self.process.pid
-
-    def cpu_ns(self):
-        return cpu_ns(self.pid)
-
-    def end(self):
-        """Waits for its end; the CPU time of all its life in ns."""
-        _, status, usage = os.wait4(self.pid, 0)
-        self.process.returncode = os.waitstatus_to_exitcode(status)
-        if self.process.returncode != 0:
-            fail(f"{self.process.args[0]} ended with {self.process.returncode}")
-        return round((usage.ru_utime + usage.ru_stime) * 1e9)
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
 
 
 class Daemon(Program):
