@@ -8,7 +8,7 @@ import pytest
 
 from mt5.bus import Bus
 from mt5.fake_sentinel import FakeSentinel
-from mt5.fixtures import make_folder
+from mt5.fixtures import make_folder, maker
 from mt5.ports import port_free
 from mt5.redis_server import RedisServer
 from mt5.sentinels import MASTER_NAME
@@ -19,15 +19,7 @@ pytestmark = pytest.mark.redis(tcp=True, shipped=False)
 
 @pytest.fixture
 def sentinel():
-    made = []
-
-    def make(*args, **options):
-        made.append(FakeSentinel(*args, **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
+    yield from maker(FakeSentinel)
 
 
 @pytest.fixture

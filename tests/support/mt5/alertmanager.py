@@ -5,7 +5,7 @@ import subprocess
 
 from mt5 import http as mt5_http
 from mt5.ports import port_free
-from mt5.process import Process
+from mt5.process import Process, ProcessOwner
 from mt5.wait import wait_until
 
 CONFIG = """
@@ -26,7 +26,7 @@ WEBHOOK = """
 """
 
 
-class Alertmanager:
+class Alertmanager(ProcessOwner):
     """A server of the test's own. Its notifications go to the webhook, or nowhere."""
 
     def __init__(self, folder, webhook=None):
@@ -77,12 +77,6 @@ class Alertmanager:
     def wait_until_gone(self, *matchers):
         """Waits until nothing that matches fires any more."""
         wait_until(lambda: not self.alerts(*matchers), f"Alertmanager to resolve {' '.join(matchers)}")
-
-    def log(self):
-        return self._process.log()
-
-    def stop(self):
-        self._process.terminate()
 
     def _is_ready(self):
         assert self._process.is_running(), self.log()

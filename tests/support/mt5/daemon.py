@@ -9,7 +9,7 @@ import signal
 from mt5 import http as mt5_http
 from mt5.metrics import Metrics
 from mt5.ports import port_free
-from mt5.process import Process
+from mt5.process import Process, ProcessOwner
 from mt5.redis_server import SHIPPED_PASSWORD
 from mt5.wait import wait_until
 
@@ -42,7 +42,7 @@ def nest(flat):
     return nested
 
 
-class Daemon:
+class Daemon(ProcessOwner):
     """One daemon with its folder. `config` maps dotted keys to values."""
 
     def __init__(self, folder, config, args=(), env=None):
@@ -53,11 +53,6 @@ class Daemon:
         self.command = [binary("MT5STATED", "mt5stated")]   # a test may put another program in front of it
         self._args = list(args)
         self._env = {**SANITIZER_ENV, **(env or {})}
-        self._process = None
-
-    @property
-    def pid(self):
-        return self._process.pid
 
     @property
     def listen(self):
@@ -83,9 +78,6 @@ class Daemon:
     def wait_serving(self):
         """Until it answers HTTP, ready or not."""
         wait_until(lambda: self.ready_word() is not None, "the daemon to answer HTTP")
-
-    def is_running(self):
-        return self._process is not None and self._process.is_running()
 
     def is_ready(self):
         return self.ready_word() == "ready"
@@ -117,7 +109,7 @@ class Daemon:
         assert code == 0, f"exit code {code} after SIGTERM"
 
     def kill9(self):
-        self._process.kill()
+        super().kill9()
         self.assert_no_sanitizer_report()
 
     def restart(self, kill=False, ready=True):
@@ -135,15 +127,6 @@ class Daemon:
 
     def send(self, signal_number):
         self._process.send(signal_number)
-
-    def pause(self):
-        self._process.pause()
-
-    def resume(self):
-        self._process.resume()
-
-    def log(self):
-        return self._process.log() if self._process else ""
 
     def log_lines(self, **fields):
         """The log's lines that carry these logfmt fields with these values."""

@@ -16,6 +16,7 @@
 When a test ends, its daemons are stopped by SIGTERM and have to exit with 0 and no sanitizer report, and the
 invariants of SPEC 4 have to hold. Where anything fails the logs are shown."""
 
+import functools
 import pathlib
 import shutil
 import tempfile
@@ -104,17 +105,22 @@ def daemon(request, folder, redis_server, logs, expected):
             check_invariants(client, expected)
 
 
-@pytest.fixture
-def watch(redis_server, expected):
+def maker(kind):
+    """For a fixture that is a function which makes one of the kind: each is stopped in the end."""
     made = []
 
-    def make():
-        made.append(Watch(redis_server, expected))
+    def make(*args, **options):
+        made.append(kind(*args, **options))
         return made[-1]
 
     yield make
     for one in made:
         one.stop()
+
+
+@pytest.fixture
+def watch(redis_server, expected):
+    yield from maker(functools.partial(Watch, redis_server, expected))
 
 
 @pytest.fixture
@@ -165,15 +171,7 @@ def alertmanager(folder, logs):
 
 @pytest.fixture
 def receiver():
-    made = []
-
-    def make(*behaviour):
-        made.append(Receiver(*behaviour))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
+    yield from maker(Receiver)
 
 
 @pytest.fixture

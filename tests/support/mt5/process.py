@@ -65,3 +65,33 @@ class Process:
     def log(self):
         with open(self.log_path, "rb") as log:
             return log.read().decode("utf-8", "backslashreplace")
+
+
+class ProcessOwner:
+    """What is said and done in the same way to whatever has one process, in `_process`."""
+
+    _process = None
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def is_running(self):
+        return self._process is not None and self._process.is_running()
+
+    def pause(self):
+        """It hangs: connections stay open, nothing is answered."""
+        self._process.pause()
+
+    def resume(self):
+        self._process.resume()
+
+    def stop(self):
+        """An orderly end."""
+        self._process.terminate()
+
+    def kill9(self):
+        self._process.kill()
+
+    def log(self):
+        return self._process.log() if self._process else ""

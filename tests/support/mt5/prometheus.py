@@ -6,7 +6,7 @@ import urllib.parse
 
 from mt5 import http as mt5_http
 from mt5.ports import port_free
-from mt5.process import Process
+from mt5.process import Process, ProcessOwner
 from mt5.wait import wait_until
 
 CONFIG = """
@@ -37,7 +37,7 @@ def promtool_check(text):
     assert done.returncode in (0, 3) and not said, "\n".join(said) or f"exit code {done.returncode}"
 
 
-class Prometheus:
+class Prometheus(ProcessOwner):
     """A server of the test's own that scrapes one target, "127.0.0.1:port", and evaluates the rules of these files."""
 
     def __init__(self, folder, target, rules=()):
@@ -74,12 +74,6 @@ class Prometheus:
     def firing(self):
         """The names of the alert rules that fire."""
         return {rule["name"] for rule in self.rules() if rule["state"] == "firing"}
-
-    def log(self):
-        return self._process.log()
-
-    def stop(self):
-        self._process.terminate()
 
     def _is_ready(self):
         assert self._process.is_running(), self.log()

@@ -8,7 +8,7 @@ import redis
 
 from mt5.clock import Clock
 from mt5.ports import port_free
-from mt5.process import Process
+from mt5.process import Process, ProcessOwner
 from mt5.wait import wait_until
 
 HARNESS = ("harness", "harness-secret")
@@ -18,7 +18,7 @@ SHIPPED = pathlib.Path(__file__).parents[3] / "config" / "redis"
 SHIPPED_PASSWORD = "shipped-secret"
 
 
-class RedisServer:
+class RedisServer(ProcessOwner):
     """Options: aof (an append-only file, written at once, so that a restart finds all that was answered),
     tcp and tls (a port on 127.0.0.1 besides the socket), tls_clients (clients need a certificate of the CA too;
     the server's own will do), users (ACL lines such as
@@ -51,7 +51,6 @@ class RedisServer:
         name, password = HARNESS
         self._users_file.write_text("\n".join(
             [f"user {name} on >{password} ~* &* +@all", *users, ""]))
-        self._process = None
         self.start()
 
     @property
@@ -65,10 +64,6 @@ class RedisServer:
     @property
     def tls_url(self):
         return f"rediss://localhost:{self.tls_port}/0"
-
-    @property
-    def pid(self):
-        return self._process.pid
 
     def client(self, **options):
         """A client of its own connection; text is str, bytes that are no UTF-8 survive as surrogates."""
@@ -97,10 +92,7 @@ class RedisServer:
     def stop(self):
         """An orderly end: what is on disk stays there."""
         self._process.resume()
-        self._process.terminate()
-
-    def kill9(self):
-        self._process.kill()
+        super().stop()
 
     def restart(self, kill=False):
         """With kill the server has no chance to write anything more first."""
@@ -112,19 +104,6 @@ class RedisServer:
         assert not self._process.is_running()
         for path in [self.folder / "dump.rdb", *self.folder.glob("appendonlydir/*")]:
             path.unlink(missing_ok=True)
-
-    def pause(self):
-        """The server hangs: connections stay open, nothing is answered."""
-        self._process.pause()
-
-    def resume(self):
-        self._process.resume()
-
-    def is_running(self):
-        return self._process.is_running()
-
-    def log(self):
-        return self._process.log()
 
     def set_user(self, name, *rules):
         """ACL SETUSER that a restart keeps."""

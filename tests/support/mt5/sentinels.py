@@ -8,7 +8,7 @@ import time
 import redis
 
 from mt5.ports import port_free
-from mt5.process import Process
+from mt5.process import Process, ProcessOwner
 from mt5.redis_server import HARNESS, SHIPPED, SHIPPED_PASSWORD, make_certificates
 from mt5.wait import wait_until
 
@@ -16,13 +16,12 @@ MASTER_NAME = "mt5"
 DOWN = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, redis.exceptions.BusyLoadingError)
 
 
-class Node:
+class Node(ProcessOwner):
     """One redis-server or Sentinel of the group."""
 
     def __init__(self, folder, port, argv):
         self.folder, self.port = folder, port
         self._argv = argv
-        self._process = None
         self.start()
 
     @property
@@ -33,23 +32,9 @@ class Node:
         self._process = Process(self._argv, self.folder / f"{self.port}.log")
 
     def kill9(self):
-        self._process.resume() if self._process.is_running() else None
-        self._process.kill()
-
-    def stop(self):
-        self._process.terminate()
-
-    def pause(self):
-        self._process.pause()
-
-    def resume(self):
-        self._process.resume()
-
-    def is_running(self):
-        return self._process.is_running()
-
-    def log(self):
-        return self._process.log()
+        if self.is_running():
+            self.resume()
+        super().kill9()
 
 
 class Sentinels:

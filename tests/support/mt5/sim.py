@@ -4,7 +4,7 @@ import json
 import signal
 
 from mt5.daemon import SANITIZER_ENV, SANITIZER_REPORT, binary
-from mt5.process import Process
+from mt5.process import Process, ProcessOwner
 from mt5.wait import wait_until
 
 # No trouble and nothing to do: a test asks for what it is about.
@@ -16,7 +16,7 @@ QUIET = {
 }
 
 
-class Sim:
+class Sim(ProcessOwner):
     """One run. Options as keywords, dashes written as underscores: Sim(folder, url, signals=100, drain=True)."""
 
     def __init__(self, folder, redis_url, quiet=True, **options):
@@ -26,16 +26,6 @@ class Sim:
         argv += [f"--{key}" if value is True else f"--{key}={value}"
                  for key, value in chosen.items() if value is not False]
         self._process = Process(argv, self.log_path, env=SANITIZER_ENV)
-
-    @property
-    def pid(self):
-        return self._process.pid
-
-    def is_running(self):
-        return self._process.is_running()
-
-    def log(self):
-        return self._process.log()
 
     def send(self, signal_number):
         self._process.send(signal_number)
@@ -53,9 +43,6 @@ class Sim:
         """SIGTERM, and the ledger."""
         self.send(signal.SIGTERM)
         return self.finish(exact)
-
-    def kill9(self):
-        self._process.kill()
 
     def _read_ledger(self):
         text = self.log()
