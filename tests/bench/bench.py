@@ -16,6 +16,7 @@ from idle import bench_idle
 from instructions import bench_instructions
 from latency import bench_beside, bench_latency
 from memory import bench_memory
+from nodes import bench_nodes
 from options import parse, some_of, whole
 from reports import bench_reports
 from scrape import bench_scrape
@@ -49,6 +50,7 @@ QUICK = Sizes(signals=50000, peer_signals=10000, report_turns=40, watched=1000, 
 SUBJECTS = {
     "drain": bench_drain,
     "orders": bench_orders,
+    "nodes": bench_nodes,
     "reports": bench_reports,
     "latency": bench_latency,
     "scrape": bench_scrape,

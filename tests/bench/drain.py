@@ -66,8 +66,8 @@ def drain_daemon(bench, data, count):
         return drained
 
 
-def drain_program(bench, data, count, words, **more):
-    with Redis(bench.folder, data) as server, Program([*words, server.socket, count], **more) as program:
+def drain_program(bench, data, count, words, settings=(), **more):
+    with Redis(bench.folder, data, settings) as server, Program([*words, server.socket, count], **more) as program:
         drained = measure(server, program, count, ends=True)
         check(server, all_processed(count))
         return drained
@@ -148,22 +148,27 @@ def wait_late(server, ttl_ms):
     wait_until(is_late, "the ttl of the newest signal")
 
 
-def drain_order(bench, name, settings=()):
+def stock_of_order(bench, name, settings=()):
     count = bench.sizes.signals
-    order = ORDERS[name](count)
 
     def make(server):
         server.feed(signals(count))
-        server.feed(results(order))
+        server.feed(results(ORDERS[name](count)))
         wait_late(server, TTL_MS)
-    data = bench.stock.get(f"{name}, {count}, {settings}", make, settings)
+    return bench.stock.get(f"{name}, {count}, {settings}", make, settings)
+
+
+def drain_order(bench, name, settings=()):
+    """`settings` of Redis."""
+    count, data = bench.sizes.signals, stock_of_order(bench, name, settings)
+    answered = len(ORDERS[name](count))
     with (Redis(bench.folder, data, settings) as server,
           Daemon(bench.daemon, server, *PATIENT, f"signals.ttl_ms={TTL_MS}") as daemon):
         drained = measure(server, daemon, count,
                           total=lambda server: server.total("processed:buy") + server.total("dropped:buy"))
-        expected = {"received:buy": count, "processed:buy": len(order), "result:executed": len(order)}
-        if len(order) < count:
-            expected["dropped:buy"] = count - len(order)
+        expected = {"received:buy": count, "processed:buy": answered, "result:executed": answered}
+        if answered < count:
+            expected["dropped:buy"] = count - answered
         check(server, expected)
         return drained
 

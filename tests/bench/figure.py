@@ -64,6 +64,10 @@ def rounded(value):
     return f"{float(f'{value:.3g}'):,.0f}"
 
 
+def megabytes(value):
+    return f"{value / 1e6:.1f} MB"
+
+
 median = statistics.median
 
 

@@ -4,7 +4,7 @@ import math
 import time
 
 from drain import PATIENT
-from figure import Goal, Table, number
+from figure import Goal, Table, megabytes, number
 from load import reports, signals
 from stage import Daemon, Redis, resident_bytes
 
@@ -76,7 +76,3 @@ def bench_memory(bench):
         table.add(f"all of it: {instances:,} such instances, {open_signals:,} open signals", megabytes(value), value=value,
                   goal=bound(most, megabytes(most)))
     return table
-
-
-def megabytes(value):
-    return f"{value / 1e6:.1f} MB"
