@@ -56,6 +56,8 @@ static void end_turn(void)
         turns->longest_cpu_us = took_cpu_us;
 }
 
+/* The names of libc begin with underscores. */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 int epoll_wait(int epoll, struct epoll_event *events, int max, int timeout_ms)
 {
     int ready;
