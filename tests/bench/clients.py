@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 
+from figure import percentile
 from load import reports
 from options import parse, positive, whole
 from stage import Redis, resident_bytes
@@ -159,11 +160,6 @@ def late(before, after, above_s):
     return (after["+Inf"] - before["+Inf"]) - (after[below] - before[below])
 
 
-def percentile(values, share):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
-
-
 def shown(values):
     if not values:
         return "      none"
@@ -211,7 +207,7 @@ def main():
         server = Redis(folder)
         daemon = Daemon(args.daemon, server, args.realtime)
         try:
-            server.feed(reports(args.instances, 0))
+            server.feed(reports(args.instances, 0, state="running"))
             wait_until(lambda: server.client.scard("instance:state:running") == args.instances, "the reports")
             print(f"{args.clients} clients, {args.instances} instances, load {os.getloadavg()[0]:.1f} on"
                   f" {os.cpu_count()} cores{', realtime' if args.realtime else ''}; milliseconds")
