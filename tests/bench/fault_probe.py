@@ -9,6 +9,8 @@ import socket
 import struct
 import time
 
+from mt5.wait import let_pass
+
 RECORD = struct.Struct("ddd")
 EVERY_S = 0.005
 PATIENCE_S = 5
@@ -70,7 +72,7 @@ def ask_on(listen, path, realtime):
     with open(path, "ab", buffering=0) as out:
         while True:
             due_s = time.monotonic() + EVERY_S
-            time.sleep(EVERY_S)
+            let_pass(EVERY_S)
             asked_s = time.monotonic()
             took_s = math.nan
             try:
