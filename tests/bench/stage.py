@@ -15,6 +15,9 @@ import redis
 from mt5.wait import wait_until
 
 
+SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "config" / "redis" / "mt5stated.conf"
+
+
 def fail(text):
     sys.exit(f"bench: {text}")
 
@@ -26,6 +29,11 @@ def cpu_ns(pid):
 
 def resident_bytes(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) * 1024
+
+
+def shipped_nodes():
+    """What config/redis says of nodes of streams, as words for redis-server."""
+    return ("--stream-node-max-entries", re.search(r"^stream-node-max-entries (\d+)$", SHIPPED.read_text(), re.MULTILINE)[1])
 
 
 class Program:
