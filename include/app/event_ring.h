@@ -1,5 +1,5 @@
 /* The newest events, as they are told over HTTP (SPEC §8.1): each with its ID in the stream of events and its
- * text.
+ * fields, packed (codec/event_pack.h).
  *
  * Ascending by ID, and without a gap: between the oldest and the newest that are kept nothing is missing.
  * Bounded in number and in bytes; the oldest leave. Pure. */
@@ -14,12 +14,11 @@
 
 struct ring_event {
     struct stream_id id;
-    struct slice name, json;  /* json: an object with at least one member */
-    struct slice instance_id; /* empty where it has none */
+    struct slice packed;
 };
 
 struct event_ring {
-    struct ring_item **items; /* EVENT_RING_MAX places, in a circle */
+    struct ring_item **items; /* EVENT_RING_MAX places, in a circle; NULL until there is one */
     uint32_t first, count;
     size_t bytes;
     struct stream_id floor; /* nothing behind it has left; right before the oldest, or the last that left */

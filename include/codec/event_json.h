@@ -4,3 +4,6 @@
 #include "util/buf.h"
 
 void event_json_add(struct buf *out, const struct slice *names, const struct slice *values, size_t count);
+/* What stands between its braces. */
+void event_json_add_members(struct buf *out, const struct slice *names, const struct slice *values,
+                            size_t count);

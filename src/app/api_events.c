@@ -5,7 +5,8 @@
  * it the client is told of the gap. */
 #include "adapters/http.h"
 #include "app/daemon.h"
-#include "codec/json_text.h"
+#include "codec/event_json.h"
+#include "codec/event_pack.h"
 #include "event_clients.h"
 
 #define CLIENTS_MAX    4096 /* the HTTP server has a bound of its own */
@@ -26,19 +27,24 @@ static void add_id(struct buf *out, struct stream_id id)
     buf_add(out, text, stream_id_format(text, id));
 }
 
-static bool fits(const struct ring_event *event, struct slice instance_id)
+static struct slice find_ident(const struct event_unpacked *fields, const char *name)
 {
-    return !instance_id.len || slice_equal(event->instance_id, instance_id);
+    return event_find_ident(fields->names, fields->values, fields->count, name);
 }
 
-static void add_message(struct buf *out, const struct ring_event *event)
+static bool fits(const struct event_unpacked *fields, struct slice instance_id)
+{
+    return !instance_id.len || slice_equal(find_ident(fields, "instance_id"), instance_id);
+}
+
+static void add_message(struct buf *out, struct stream_id id, const struct event_unpacked *fields)
 {
     buf_add_text(out, "id: ");
-    add_id(out, event->id);
+    add_id(out, id);
     buf_add_text(out, "\nevent: ");
-    buf_add_slice(out, event->name);
+    buf_add_slice(out, find_ident(fields, "event"));
     buf_add_text(out, "\ndata: ");
-    buf_add_slice(out, event->json);
+    event_json_add(out, fields->names, fields->values, fields->count);
     buf_add_text(out, "\n\n");
 }
 
@@ -63,9 +69,11 @@ static void feed_client(struct sse *sse)
     uint32_t i = event_ring_find(ring, client->after);
     for (; i < ring->count && out.len < FILL_BYTES; i++) {
         struct ring_event event = event_ring_at(ring, i);
+        struct event_unpacked fields;
+        event_unpack(event.packed, event.id, &fields);
         client->after = event.id;
-        if (fits(&event, ident_slice(&client->instance_id)))
-            add_message(&out, &event);
+        if (fits(&fields, ident_slice(&client->instance_id)))
+            add_message(&out, event.id, &fields);
     }
     if (out.len)
         (void)sse_send(sse, buf_slice(&out)); /* one that is given up is gone */
@@ -169,14 +177,17 @@ static bool add_events(struct buf *out, const struct event_ring *ring, const str
     size_t count = 0;
     for (uint32_t i = event_ring_find(ring, query->since); i < ring->count; i++) {
         struct ring_event event = event_ring_at(ring, i);
-        if (!fits(&event, query->instance_id))
+        struct event_unpacked fields;
+        event_unpack(event.packed, event.id, &fields);
+        if (!fits(&fields, query->instance_id))
             continue;
         if (count == limit)
             return true;
         buf_add_text(out, count++ ? ",{\"id\":\"" : "{\"id\":\"");
         add_id(out, event.id);
         buf_add_text(out, "\",");
-        buf_add(out, event.json.data + 1, event.json.len - 1);
+        event_json_add_members(out, fields.names, fields.values, fields.count);
+        buf_add_char(out, '}');
         *ret_last = event.id;
     }
     return false;

@@ -4,7 +4,7 @@
 #include "adapters/loop.h"
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
-#include "codec/event_json.h"
+#include "codec/event_pack.h"
 #include "event_clients.h"
 #include "util/alloc.h"
 #include "util/number.h"
@@ -13,9 +13,8 @@
 
 #define RETRY_MS  1000
 #define REREAD_MS 1000 /* at least between two */
-/* What is taken of an entry that others have written: more than any of ours has. */
-#define FIELDS_MAX 16
-#define VALUE_MAX  1024
+/* What is taken of a value that others have written: more than any of ours has. */
+#define VALUE_MAX 1024
 /* Clients are told together, so that what it costs to tell many does not grow with the events. */
 #define TELL_MS 50
 
@@ -105,30 +104,26 @@ static struct slice text_of(const redisReply *reply)
     return reply->type == REDIS_REPLY_STRING ? slice_of(reply->str, reply->len) : slice_of("", 0);
 }
 
-/* An entry as an event, its text in JSON. False for one that is none: others may write to the stream. */
-static bool read_event(const redisReply *reply, struct buf *json, struct ring_event *ret_event)
+/* An entry as an event. False for one that is none: others may write to the stream. */
+static bool read_event(const redisReply *reply, struct buf *packed, struct ring_event *ret_event)
 {
-    struct slice names[FIELDS_MAX], values[FIELDS_MAX];
-    struct ring_event event = {.id = ret_event->id};
+    struct slice names[EVENT_PACK_FIELDS_MAX], values[EVENT_PACK_FIELDS_MAX];
     const redisReply *fields = reply->element[1];
     size_t count = 0;
-    for (size_t i = 0; i + 1 < fields->elements && count < FIELDS_MAX; i += 2) {
+    for (size_t i = 0; i + 1 < fields->elements && count < EVENT_PACK_FIELDS_MAX; i += 2) {
         struct slice name = text_of(fields->element[i]), value = text_of(fields->element[i + 1]);
         if (!ident_is_valid(name, IDENT_MAX))
             continue;
         value.len = value.len < VALUE_MAX ? value.len : VALUE_MAX;
-        if (slice_is(name, "event") && ident_is_valid(value, IDENT_MAX))
-            event.name = value;
-        if (slice_is(name, "instance_id") && ident_is_valid(value, IDENT_MAX))
-            event.instance_id = value;
         names[count] = name;
         values[count++] = value;
     }
-    json->len = 0;
-    event_json_add(json, names, values, count);
-    event.json = buf_slice(json);
-    *ret_event = event;
-    return event.name.len > 0;
+    if (!event_find_ident(names, values, count, "event").len)
+        return false;
+    packed->len = 0;
+    event_pack(packed, ret_event->id, names, values, count);
+    ret_event->packed = buf_slice(packed);
+    return true;
 }
 
 static bool read_id(const redisReply *reply, struct stream_id *ret_id)
@@ -149,13 +144,13 @@ static void tell_soon(struct event_feed *feed)
 
 static void take_new(struct event_feed *feed, const redisReply *reply)
 {
-    struct buf json = BUF_INIT;
+    struct buf packed = BUF_INIT;
     struct ring_event event;
     for (size_t i = 0; i < reply->elements; i++) {
-        if (read_id(reply->element[i], &event.id) && read_event(reply->element[i], &json, &event))
+        if (read_id(reply->element[i], &event.id) && read_event(reply->element[i], &packed, &event))
             event_ring_add(&feed->ring, &event);
     }
-    buf_clear(&json);
+    buf_clear(&packed);
     feed->expected -= reply->elements < feed->expected ? reply->elements : feed->expected;
     tell_soon(feed);
 }
@@ -285,14 +280,14 @@ static void swap_rings(struct event_feed *feed)
 
 bool event_feed_take_page(struct event_feed *feed, const redisReply *reply)
 {
-    struct buf json = BUF_INIT;
+    struct buf packed = BUF_INIT;
     struct ring_event event = {.id = feed->fresh_to};
     bool is_full = false;
     for (size_t i = 0; i < reply->elements && !is_full; i++) {
-        if (read_id(reply->element[i], &event.id) && read_event(reply->element[i], &json, &event))
+        if (read_id(reply->element[i], &event.id) && read_event(reply->element[i], &packed, &event))
             is_full = !event_ring_add_older(&feed->fresh, &event);
     }
-    buf_clear(&json);
+    buf_clear(&packed);
     if (!is_full && reply->elements == EVENT_FEED_PAGE) {
         feed->fresh_to = stream_id_prev(event.id);
         return true;

@@ -7,13 +7,13 @@
 
 struct ring_item {
     struct stream_id id;
-    uint32_t name_len, instance_len, json_len;
-    char text[];
+    uint32_t len;
+    char packed[];
 };
 
 void event_ring_init(struct event_ring *ring)
 {
-    *ring = (struct event_ring){.items = mem_new(EVENT_RING_MAX, sizeof(struct ring_item *))};
+    *ring = (struct event_ring){0};
 }
 
 static struct ring_item **place(const struct event_ring *ring, uint32_t index)
@@ -21,21 +21,16 @@ static struct ring_item **place(const struct event_ring *ring, uint32_t index)
     return &ring->items[(ring->first + index) % EVENT_RING_MAX];
 }
 
-static size_t bytes_of(size_t text_len)
+static size_t bytes_of(size_t packed_len)
 {
-    return OVERHEAD_BYTES + text_len;
-}
-
-static size_t text_len_of(const struct ring_item *item)
-{
-    return (size_t)item->name_len + item->instance_len + item->json_len;
+    return OVERHEAD_BYTES + packed_len;
 }
 
 static void drop_oldest(struct event_ring *ring)
 {
     struct ring_item *item = *place(ring, 0);
     ring->floor = item->id;
-    ring->bytes -= bytes_of(text_len_of(item));
+    ring->bytes -= bytes_of(item->len);
     ring->first = (ring->first + 1) % EVENT_RING_MAX;
     ring->count--;
     free(item);
@@ -51,33 +46,26 @@ void event_ring_clear(struct event_ring *ring)
 
 static struct ring_item *item_new(const struct ring_event *event)
 {
-    const struct slice parts[] = {event->name, event->instance_id, event->json};
-    struct ring_item *item =
-        mem_new(1, sizeof *item + event->name.len + event->instance_id.len + event->json.len);
-    char *at = item->text;
+    struct ring_item *item = mem_resize(NULL, sizeof *item + event->packed.len, 1);
     item->id = event->id;
-    item->name_len = (uint32_t)event->name.len;
-    item->instance_len = (uint32_t)event->instance_id.len;
-    item->json_len = (uint32_t)event->json.len;
-    for (size_t i = 0; i < 3; i++) {
-        if (parts[i].len)
-            memcpy(at, parts[i].data, parts[i].len);
-        at += parts[i].len;
-    }
+    item->len = (uint32_t)event->packed.len;
+    if (event->packed.len)
+        memcpy(item->packed, event->packed.data, event->packed.len);
     return item;
 }
 
 static bool has_room(const struct event_ring *ring, const struct ring_event *event)
 {
-    size_t bytes = bytes_of(event->name.len + event->instance_id.len + event->json.len);
-    return ring->count < EVENT_RING_MAX && ring->bytes + bytes <= EVENT_RING_BYTES;
+    return ring->count < EVENT_RING_MAX && ring->bytes + bytes_of(event->packed.len) <= EVENT_RING_BYTES;
 }
 
 static void put(struct event_ring *ring, uint32_t index, const struct ring_event *event)
 {
     struct ring_item *item = item_new(event);
+    if (!ring->items)
+        ring->items = mem_new(EVENT_RING_MAX, sizeof *ring->items);
     *place(ring, index) = item;
-    ring->bytes += bytes_of(text_len_of(item));
+    ring->bytes += bytes_of(item->len);
     ring->count++;
 }
 
@@ -107,12 +95,7 @@ bool event_ring_add_older(struct event_ring *ring, const struct ring_event *even
 struct ring_event event_ring_at(const struct event_ring *ring, uint32_t index)
 {
     const struct ring_item *item = *place(ring, index);
-    return (struct ring_event){
-        .id = item->id,
-        .name = slice_of(item->text, item->name_len),
-        .instance_id = slice_of(item->text + item->name_len, item->instance_len),
-        .json = slice_of(item->text + item->name_len + item->instance_len, item->json_len),
-    };
+    return (struct ring_event){item->id, slice_of(item->packed, item->len)};
 }
 
 struct stream_id event_ring_newest(const struct event_ring *ring)

@@ -2,9 +2,9 @@
 #include "codec/json_text.h"
 #include "util/number.h"
 
-void event_json_add(struct buf *out, const struct slice *names, const struct slice *values, size_t count)
+void event_json_add_members(struct buf *out, const struct slice *names, const struct slice *values,
+                            size_t count)
 {
-    buf_add_char(out, '{');
     for (size_t i = 0; i < count; i++) {
         if (i)
             buf_add_char(out, ',');
@@ -16,5 +16,11 @@ void event_json_add(struct buf *out, const struct slice *names, const struct sli
         else
             json_add_string(out, values[i]);
     }
+}
+
+void event_json_add(struct buf *out, const struct slice *names, const struct slice *values, size_t count)
+{
+    buf_add_char(out, '{');
+    event_json_add_members(out, names, values, count);
     buf_add_char(out, '}');
 }
