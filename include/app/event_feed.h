@@ -19,10 +19,11 @@ struct event_feed {
     struct stream_id fresh_to; /* where its next page ends */
     uint64_t generation;       /* answers to an earlier question are ignored */
     bool is_asking;
-    bool is_reading;   /* all of it, into fresh: here or by whoever loads */
-    bool is_behind;    /* something was stored since it was asked, or it could not be */
-    uint64_t expected; /* events that are stored and have not been found */
-    uint64_t left;     /* events that left the ring for newer ones */
+    bool is_reading;       /* all of it, into fresh: here or by whoever loads */
+    bool is_behind;        /* something was stored since it was asked, or it could not be */
+    uint64_t expected;     /* events that are stored and have not been found */
+    uint64_t left;         /* events that left the ring for newer ones */
+    struct stream_id told; /* the newest that there ever was */
     struct loop_timer *retry, *reread, *tell;
     int64_t reread_ms, told_ms; /* monotonic: the last time */
     struct sse_list clients;
@@ -38,6 +39,11 @@ void event_feed_reset(struct event_feed *feed);
 void event_feed_on_stored(struct event_feed *feed, uint64_t count);
 /* The link is up again. */
 void event_feed_go_on(struct event_feed *feed);
+
+/* The newest ID that anybody can have been told, also by an earlier ring; 0-0 where there was none. */
+struct stream_id event_feed_told(const struct event_feed *feed);
+/* How many of the events that are held lie behind LAST, where their stream ends. */
+uint64_t event_feed_count_behind(const struct event_feed *feed, struct stream_id last);
 
 /* Reading all of it, newest first: pages of EVENT_FEED_PAGE entries up to fresh_to (XREVRANGE) are handed to
  * take_page while that answers true. What was read then takes the place of what there was. */

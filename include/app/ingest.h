@@ -86,6 +86,9 @@ void ingest_finish_batch(struct ingest *in, struct batch *batch);
 bool ingest_has_news(const struct ingest *in);
 
 void ingest_count_rejected(struct ingest *in, enum stream_kind stream, const char *field, uint64_t count);
+/* Takes in a signal or a result that lies below the position and that nobody has read: after Redis has gone
+ * back, others may have written there. */
+void ingest_take_unread(struct ingest *in, const struct entry *entry);
 /* Rejects the entry of CAUSE; a known instance has given a sign of life. */
 void ingest_reject(struct ingest *in, const struct entry *entry, const char *field, struct slice reason);
 /* KEY is one of the streams that are read. */

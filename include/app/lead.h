@@ -6,8 +6,10 @@
 #pragma once
 
 #include "app/left_epochs.h"
+#include "app/loss.h"
 #include "util/errmsg.h"
 #include "util/slice.h"
+#include "util/stream_id.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +24,8 @@ enum rollback_kind { ROLLBACK_WIPED, ROLLBACK_ROLLED_BACK };
 #define LEAD_EPOCH_LEN EPOCH_LEN
 /* Numbers of batches beyond it were not given by us; the scripts count in doubles, exactly up to 2^53. */
 #define LEAD_APPLIED_MAX ((uint64_t)1 << 52)
+
+enum settling { SETTLING_NOT, SETTLING_STORING, SETTLING_ASKED, SETTLING_DONE };
 
 struct lead {
     struct daemon *d;
@@ -41,11 +45,16 @@ struct lead {
     int64_t asked_ms, lease_until_ms; /* monotonic */
     struct loop_timer *timer;
     uint64_t rollbacks[ROLLBACK_KINDS];
-    const char *told;    /* the word of readiness that was logged last; "" for ready */
-    int64_t told_ms;     /* since when, in Redis time */
-    bool told_why;       /* that line said what is behind it */
-    const char *trouble; /* why asking failed; NULL while it does not */
-    struct errmsg error; /* what Redis, or the way to it, said last; emptied once ready */
+    struct loss loss;         /* what was found of these */
+    struct stream_id left_id; /* no entry that a server made before the link was lost has a higher one */
+    bool was_down;            /* the link, since we were active */
+    enum settling settling;   /* that others are told that this server's data is in order */
+    char settled[48];         /* its replication ID, as they were told */
+    const char *told;         /* the word of readiness that was logged last; "" for ready */
+    int64_t told_ms;          /* since when, in Redis time */
+    bool told_why;            /* that line said what is behind it */
+    const char *trouble;      /* why asking failed; NULL while it does not */
+    struct errmsg error;      /* what Redis, or the way to it, said last; emptied once ready */
 };
 
 void lead_init(struct lead *lead, struct daemon *d);
@@ -72,6 +81,8 @@ bool lead_may_write(const struct lead *lead);
 int64_t lead_waiting_ms(const struct lead *lead);
 struct slice lead_token(const struct lead *lead);
 struct slice lead_epoch(const struct lead *lead);
+/* What streams of ours go on behind, after Redis has gone back; 0-0 where no link was lost. */
+struct stream_id lead_ids_left(const struct lead *lead);
 /* Logs readiness where it has changed since it was logged last. To be called now and then. */
 void lead_tell_readiness(struct lead *lead);
 /* Redis has refused something that all depends on, or there is no way to it: TEXT says so, for people. */

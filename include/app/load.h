@@ -43,6 +43,11 @@ struct load {
     uint64_t generation;  /* answers of an abandoned load are ignored */
     struct load_ids *ids; /* instances and trades found */
     uint32_t positions;   /* bits of the streams whose position meta has */
+    struct stream_id
+        delivered[STREAM_KINDS];            /* as far as our groups stood before; 0-0 where there was none */
+    uint32_t groups_behind, streams_behind; /* what was known of them, in a second look */
+    uint64_t open_before, open_found;       /* of the signals, in a second look */
+    uint64_t results_kept, results_found;   /* behind where our group stood */
     char cursor[32];
     unsigned scans;     /* pages of keys that were looked at */
     unsigned halvings;  /* of the pages, since links were lost over them */
@@ -54,6 +59,12 @@ struct load {
 void load_init(struct load *load, struct daemon *d);
 void load_clear(struct load *load);
 void load_start(struct load *load);
-/* After Redis has lost writes: takes what had ended, and is in the stream of signals again, out of it. */
+/* A second look, after Redis has lost writes: takes what had ended, and is in the stream of signals again,
+ * out of it, takes in what nobody has read though it lies below a position, and counts what is gone
+ * (app/loss.h). All of it is asked for in one write, so nothing that had ended stays for longer than two
+ * answers take. */
 void load_rescan(struct load *load);
+/* The link is back and the data is what we left: a stream that has lost entries which were read, and not yet
+ * stored, goes on behind them. */
+void load_keep_ids(struct load *load);
 void load_abandon(struct load *load);

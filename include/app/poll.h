@@ -45,6 +45,7 @@ struct poll {
     uint32_t info_known; /* bits of enum info_field */
     double info[INFO_FIELDS];
     char version[32]; /* redis_version; empty where it is not known */
+    char replid[48];  /* master_replid; empty where it is not known */
     bool policy_told;
     struct stream_id asked_at[STREAM_KINDS]; /* how far each had been read when it was asked for */
     struct poll_stream streams[STREAM_KINDS];

@@ -19,6 +19,9 @@ extern const struct script script_group;    /* makes streams and groups, tells p
 extern const struct script script_range;    /* entries of a stream, whatever their size */
 extern const struct script script_epoch;    /* makes the data recognisable */
 extern const struct script script_clear;    /* moves what is in the way of lease and meta */
+extern const struct script script_ahead;    /* lets streams of ours go on behind what was told */
+extern const struct script script_remove;   /* takes entries out of a stream, ahead of all else */
+extern const struct script script_settle;   /* says on which server the data is in order */
 
 /* What stands behind EVAL (WHOLE) or EVALSHA. */
 struct slice script_word(const struct script *script, bool whole);

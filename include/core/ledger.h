@@ -168,6 +168,21 @@ bool ledger_write_back_on(struct ledger *ledger, uint32_t most, struct sink *sin
 bool ledger_is_stored(const struct ledger *ledger, enum total_kind kind, struct slice label, uint64_t value);
 size_t ledger_count_stored(const struct ledger *ledger);
 
+/* After Redis has gone back: whose an entry of the signals is that lies at or before what was taken in. */
+enum ledger_found {
+    FOUND_OPEN,    /* the entry of a signal that is open, or one more with its id */
+    FOUND_ENDED,   /* its signal has ended, so it should not be there */
+    FOUND_UNKNOWN, /* its signal never was here, or has ended longer ago than is remembered */
+};
+/* *RET_IS_FIRST: where it is open, whether this is the entry that opened it. */
+enum ledger_found ledger_find_entry(const struct ledger *ledger, const struct signal_entry *entry,
+                                    bool *ret_is_first);
+/* How many of the kept results lie behind AFTER, and whether RESULT_ID is that of a kept one. */
+uint64_t ledger_count_results(const struct ledger *ledger, struct stream_id after);
+bool ledger_keeps_result(const struct ledger *ledger, struct slice result_id);
+/* The entry before which results were handled that are not kept any more; 0-0 where all still are. */
+struct stream_id ledger_kept_from(const struct ledger *ledger);
+
 /* For metrics; borrowed, valid until the ledger changes. */
 struct ledger_view {
     const struct labels *actions;

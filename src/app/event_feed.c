@@ -93,6 +93,7 @@ static void forget_questions(struct event_feed *feed)
 void event_feed_reset(struct event_feed *feed)
 {
     forget_questions(feed);
+    feed->told = event_feed_told(feed);
     feed->left += feed->ring.left;
     ring_reset(&feed->ring);
     ring_reset(&feed->fresh);
@@ -265,9 +266,21 @@ void event_feed_begin_reading(struct event_feed *feed)
     feed->fresh_to = (struct stream_id){UINT64_MAX, UINT64_MAX};
 }
 
+struct stream_id event_feed_told(const struct event_feed *feed)
+{
+    struct stream_id newest = event_ring_newest(&feed->ring);
+    return stream_id_compare(newest, feed->told) > 0 ? newest : feed->told;
+}
+
+uint64_t event_feed_count_behind(const struct event_feed *feed, struct stream_id last)
+{
+    return feed->ring.count - event_ring_find(&feed->ring, last);
+}
+
 /* Behind the newest that was read something may have come meanwhile. */
 static void swap_rings(struct event_feed *feed)
 {
+    feed->told = event_feed_told(feed);
     struct event_ring old = feed->ring;
     feed->ring = feed->fresh;
     feed->fresh = old;

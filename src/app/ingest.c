@@ -239,6 +239,18 @@ static void take_result(struct ingest *in, const struct entry *entry, int64_t no
     ledger_on_result(in->d->ledger, &result, now_ms, sink);
 }
 
+void ingest_take_unread(struct ingest *in, const struct entry *entry)
+{
+    int64_t now_ms = daemon_now_ms(in->d);
+    in->streams[entry->stream].entries++;
+    if (tap_is_open(&in->d->tap))
+        tap_on_entry(&in->d->tap, entry);
+    if (entry->stream == STREAM_SIGNALS)
+        take_signal(in, entry, now_ms);
+    else if (entry->stream == STREAM_RESULTS)
+        take_result(in, entry, now_ms);
+}
+
 static void on_entry(void *ctx, const struct entry *entry)
 {
     struct ingest *in = ctx;

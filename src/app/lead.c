@@ -62,6 +62,8 @@ static void enter(struct lead *lead, enum lead_phase phase)
 /* Another may have changed the data: nothing that is known here counts any more. */
 static void lose_state(struct lead *lead)
 {
+    lead->settling = SETTLING_NOT;
+    lead->was_down = false;
     load_abandon(&lead->d->load);
     lead->has_state = lead->restoring = lead->rescanned = false;
     lead->new_epoch[0] = '\0';
@@ -82,6 +84,47 @@ static void become_standby(struct lead *lead)
     } else {
         ask_in(lead, lease_ms(lead) / 3 < 250 ? lease_ms(lead) / 3 : 250);
     }
+}
+
+static void on_settled_said(void *ctx, void *object)
+{
+    struct lead *lead = ctx;
+    const redisReply *reply = object;
+    if (lead->settling != SETTLING_ASKED)
+        return;
+    bool is_said = reply && reply->type == REDIS_REPLY_STRING && reply->len < sizeof lead->settled;
+    lead->settling = is_said ? SETTLING_DONE : SETTLING_NOT;
+    if (is_said)
+        memcpy(lead->settled, reply->str, reply->len + 1);
+}
+
+static void on_all_stored(void *ctx, bool stored)
+{
+    struct lead *lead = ctx;
+    if (lead->settling != SETTLING_STORING)
+        return;
+    lead->settling = SETTLING_NOT;
+    struct slice words[] = {slice_text("EVAL"),   script_word(&script_settle, true),
+                            slice_text("2"),      slice_text(KEY_LEADER),
+                            slice_text(KEY_META), lead_token(lead),
+                            lead_epoch(lead)};
+    if (stored && lead_is_active(lead) &&
+        redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, on_settled_said, lead) == 0)
+        lead->settling = SETTLING_ASKED;
+}
+
+/* Tells executors that nothing which had ended is in the streams of this server (docs/AGENTS.md): once all
+ * that was to be removed is. Its replication ID may change without it having been a replica. */
+static void settle(struct lead *lead)
+{
+    const char *replid = lead->d->poll.replid;
+    if (lead->settling == SETTLING_DONE && replid[0] && strcmp(replid, lead->settled) != 0)
+        lead->settling = SETTLING_NOT;
+    if (lead->settling != SETTLING_NOT)
+        return;
+    lead->settling = SETTLING_STORING;
+    if (!commit_on_stored(&lead->d->commit, on_all_stored, lead))
+        lead->settling = SETTLING_NOT;
 }
 
 static void become_active(struct lead *lead)
@@ -106,6 +149,8 @@ static void become_active(struct lead *lead)
     ingest_go_on(&lead->d->ingest);
     follow_go_on(&lead->d->follow);
     reconcile_start(&lead->d->reconcile);
+    lead->was_down = false;
+    settle(lead);
 }
 
 /* Finds what had ended and is in its stream again, then writes that and all that is held here. No batch goes
@@ -116,10 +161,11 @@ static void restore(struct lead *lead)
     enter(lead, PHASE_ROLLBACK);
     reconcile_pause(&lead->d->reconcile);
     lead->rescanned = false;
+    load_rescan(&lead->d->load);
+    redis_link_flush(lead->d->link);
     if (!lead->restoring)
         reconcile_write_back(&lead->d->reconcile);
     lead->restoring = true;
-    load_rescan(&lead->d->load);
 }
 
 static void take_new_epoch(struct lead *lead)
@@ -138,16 +184,15 @@ static void on_epoch_made(void *ctx, void *object)
     if (!reply)
         return;
     if (reply->type == REDIS_REPLY_ERROR) {
+        load_abandon(&lead->d->load);
         lead_on_load_failed(lead, reply->str);
         return;
     }
     if (!lead->new_epoch[0])
         return; /* a second one was sent, and has been taken already */
     take_new_epoch(lead);
-    if (lead->has_state) {
-        restore(lead);
-        return;
-    }
+    if (lead->has_state)
+        return; /* what it is for is under way behind it */
     enter(lead, PHASE_LOADING);
     load_start(&lead->d->load);
 }
@@ -168,12 +213,14 @@ static void make_epoch(struct lead *lead, uint64_t applied)
                             slice_text("epoch"),       slice_text(lead->new_epoch),
                             slice_text("beat"),        slice_text("0"),
                             slice_text("applied_seq"), slice_of(number, number_format_u64(number, applied)),
-                            slice_text("schema"),      slice_text("1")};
+                            slice_text("schema"),      slice_text("1"),
+                            slice_text("settled"),     slice_text("")};
     if (redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, on_epoch_made, lead))
         ask_in(lead, SOON_MS);
 }
 
-static void roll_back(struct lead *lead, enum rollback_kind kind)
+/* APPLIED: the number of the last batch that Redis knows. */
+static void roll_back(struct lead *lead, enum rollback_kind kind, uint64_t applied)
 {
     static const char *const names[] = {"wiped", "rolled_back"};
     lead->rollbacks[kind]++;
@@ -181,7 +228,12 @@ static void roll_back(struct lead *lead, enum rollback_kind kind)
         log_text("kind", names[kind]), log_int("applied_seq", (int64_t)lead->d->commit.applied));
     enter(lead, PHASE_ROLLBACK);
     lead->restoring = false; /* from the beginning, also where the last time had not come to its end */
+    lead->settling = SETTLING_NOT;
+    loss_begin(&lead->loss);
+    if (applied < lead->d->commit.applied)
+        loss_find(&lead->loss, LOSS_BATCHES, lead->d->commit.applied - applied);
     make_epoch(lead, lead->d->commit.applied);
+    restore(lead); /* in the same write: what had ended must not stay for as long as an answer takes */
 }
 
 struct lease_answer {
@@ -220,6 +272,8 @@ static void on_held(struct lead *lead, const struct lease_answer *answer)
     if (same && (lead->phase == PHASE_LOADING || lead->phase == PHASE_ROLLBACK ||
                  (lead->phase == PHASE_ACTIVE && goes_on))) {
         lead->beat = answer->beat;
+        if (lead->phase == PHASE_ACTIVE)
+            settle(lead);
         return;
     }
     if (!lead->has_state) {
@@ -233,13 +287,13 @@ static void on_held(struct lead *lead, const struct lease_answer *answer)
         enter(lead, PHASE_LOADING);
         load_start(&lead->d->load);
     } else if (!answer->has_applied || answer->epoch[0] == '\0') {
-        roll_back(lead, ROLLBACK_WIPED);
+        roll_back(lead, ROLLBACK_WIPED, 0);
     } else if (is_foreign(lead, answer)) {
         LOG(lead->d->log, WARN, "redis holds other data", log_text("epoch", answer->epoch));
         lose_state(lead);
         on_held(lead, answer);
     } else if (!same || answer->applied < commit->applied) {
-        roll_back(lead, ROLLBACK_ROLLED_BACK);
+        roll_back(lead, ROLLBACK_ROLLED_BACK, answer->applied);
     } else if (answer->has_changed || answer->applied > commit->applied + (commit->has_sent ? 1 : 0)) {
         /* Of data that went back and on again the number alone may be the one that we know. */
         LOG(lead->d->log, WARN, "another daemon wrote meanwhile",
@@ -248,10 +302,13 @@ static void on_held(struct lead *lead, const struct lease_answer *answer)
         on_held(lead, answer);
     } else {
         lead->beat = answer->beat;
-        if (lead->restoring)
+        if (lead->restoring) {
             restore(lead);
-        else
+        } else {
+            if (lead->was_down)
+                load_keep_ids(&lead->d->load);
             become_active(lead);
+        }
     }
 }
 
@@ -390,10 +447,27 @@ void lead_link_up(struct lead *lead)
     ask(lead);
 }
 
+/* The server makes IDs by its clock, which may be ahead of that of the next one. */
+static void note_left(struct lead *lead)
+{
+    struct stream_id id = {(uint64_t)daemon_now_ms(lead->d) + 1, 0};
+    if (stream_id_compare(id, lead->left_id) > 0)
+        lead->left_id = id;
+    lead->was_down = true;
+}
+
+struct stream_id lead_ids_left(const struct lead *lead)
+{
+    return lead->left_id;
+}
+
 void lead_link_down(struct lead *lead)
 {
     lead->asking = false;
     lead->server_loading = false;
+    if (lead->phase == PHASE_ACTIVE || lead->phase == PHASE_ROLLBACK)
+        note_left(lead);
+    lead->settling = SETTLING_NOT;
     loop_timer_stop(lead->timer);
     load_abandon(&lead->d->load);
     commit_link_lost(&lead->d->commit);
@@ -411,6 +485,15 @@ void lead_on_loaded(struct lead *lead)
     lead_on_settled(lead);
 }
 
+/* Once nothing more of it can be found. */
+static void tell_loss(const struct lead *lead)
+{
+    struct log_field fields[LOSS_KINDS];
+    for (int kind = 0; kind < LOSS_KINDS; kind++)
+        fields[kind] = log_int(loss_kind_name((enum loss_kind)kind), (int64_t)lead->loss.found[kind]);
+    log_write(lead->d->log, LOG_WARN_LEVEL, "what redis had lost", fields, LOSS_KINDS);
+}
+
 void lead_on_settled(struct lead *lead)
 {
     struct daemon *d = lead->d;
@@ -422,7 +505,9 @@ void lead_on_settled(struct lead *lead)
     ledger_view(d->ledger, &view);
     LOG(d->log, INFO, "what was held here is written back", log_int("instances", d->fleet.count),
         log_int("open_signals", (int64_t)view.open),
-        log_int("remembered_signals", (int64_t)view.ended_remembered));
+        log_int("remembered_signals", (int64_t)view.ended_remembered),
+        log_int("trades", d->trades.open_count + d->trades.other_count));
+    tell_loss(lead);
     become_active(lead);
 }
 

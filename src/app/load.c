@@ -192,12 +192,42 @@ static void read_shared(struct load *load)
     load_send(load, totals, 2, on_totals, 0, totals[1]);
 }
 
-static void on_groups(struct load *load, const redisReply *reply, int k)
+enum group_mode {
+    BEHIND_NOTHING,
+    BEHIND_READ,         /* the stream goes on behind what was read of it */
+    BEHIND_READ_OF_OURS, /* unless somebody has made it anew */
+};
+
+struct group_words {
+    char handled[STREAM_ID_TEXT_MAX], behind[STREAM_ID_TEXT_MAX];
+    struct slice words[9];
+};
+
+static void say_group(const struct load *load, int k, enum group_mode mode, struct group_words *ret)
 {
-    if (load->positions & 1U << k)
-        return;
-    for (size_t g = 0; g < reply->elements; g++) {
-        const redisReply *group = reply->element[g];
+    const struct config *config = load->d->config;
+    const struct ingest_stream *s = &load->d->ingest.streams[k];
+    stream_id_format(ret->handled, s->handled);
+    ret->behind[0] = '\0';
+    if (mode != BEHIND_NOTHING)
+        stream_id_format(ret->behind, s->read);
+    const struct slice words[] = {slice_text("EVAL"),
+                                  script_word(&script_group, true),
+                                  slice_text("1"),
+                                  slice_text(load->d->names.stream[k]),
+                                  slice_text(config->streams.group),
+                                  slice_text(config->streams.consumer),
+                                  slice_text(ret->handled),
+                                  slice_text(ret->behind),
+                                  slice_text(mode == BEHIND_READ_OF_OURS ? "ours" : "")};
+    memcpy(ret->words, words, sizeof words);
+}
+
+/* Where our group stands, among all GROUPS of a stream; false where it is not there. */
+static bool find_group(const struct load *load, const redisReply *groups, struct stream_id *ret_delivered)
+{
+    for (size_t g = 0; g < groups->elements; g++) {
+        const redisReply *group = groups->element[g];
         bool ours = false;
         struct stream_id last = {0, 0};
         for (size_t i = 0; i + 1 < group->elements; i += 2) {
@@ -207,8 +237,32 @@ static void on_groups(struct load *load, const redisReply *reply, int k)
             if (slice_is(name, "last-delivered-id"))
                 (void)stream_id_parse(load_text(group->element[i + 1]), &last);
         }
-        if (ours)
-            ingest_set_position(&load->d->ingest, (enum stream_kind)k, last);
+        if (ours) {
+            *ret_delivered = last;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The answer of group.lua: the groups, the last ID, and whether that was moved. */
+static bool is_group_answer(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ARRAY && reply->elements == 3 &&
+           reply->element[2]->type == REDIS_REPLY_INTEGER;
+}
+
+static void on_groups(struct load *load, const redisReply *reply, int k)
+{
+    struct stream_id delivered = {0, 0};
+    bool is_there = is_group_answer(reply) && find_group(load, reply->element[0], &delivered);
+    load->delivered[k] = delivered;
+    if (load->rescanning) {
+        const struct ingest_stream *s = &load->d->ingest.streams[k];
+        load->groups_behind += stream_id_compare(delivered, s->handled) < 0;
+        load->streams_behind += is_group_answer(reply) && reply->element[2]->integer == 1;
+    } else if (is_there && !(load->positions & 1U << k)) {
+        ingest_set_position(&load->d->ingest, (enum stream_kind)k, delivered);
     }
 }
 
@@ -216,23 +270,33 @@ static void on_groups(struct load *load, const redisReply *reply, int k)
  * first entry; that it is there already is no error. */
 static void make_groups(struct load *load)
 {
-    const struct config *config = load->d->config;
     for (int k = 0; k < STREAM_KINDS; k++) {
-        char id[STREAM_ID_TEXT_MAX], read[STREAM_ID_TEXT_MAX] = "";
-        stream_id_format(id, load->d->ingest.streams[k].handled);
+        struct group_words group;
         /* A stream that was rolled back goes on behind what was read of it: then it is not taken for one that
          * was made anew, and no new entry has an ID that counts as read. */
-        if (load->rescanning)
-            stream_id_format(read, load->d->ingest.streams[k].read);
-        struct slice words[] = {slice_text("EVAL"),
-                                script_word(&script_group, true),
-                                slice_text("1"),
-                                slice_text(load->d->names.stream[k]),
-                                slice_text(config->streams.group),
-                                slice_text(config->streams.consumer),
-                                slice_text(id),
-                                slice_text(read)};
-        load_send(load, words, ARRAY_LEN(words), on_groups, k, slice_of(NULL, 0));
+        say_group(load, k, load->rescanning ? BEHIND_READ : BEHIND_NOTHING, &group);
+        load_send(load, group.words, ARRAY_LEN(group.words), on_groups, k, slice_of(NULL, 0));
+    }
+}
+
+static void on_kept(void *ctx, void *object)
+{
+    struct daemon *d = ctx;
+    const redisReply *reply = object;
+    if (!reply || !is_group_answer(reply) || reply->element[2]->integer != 1)
+        return;
+    loss_count(&d->lead.loss, LOSS_STREAMS, 1);
+    LOG(d->log, WARN, "redis has lost entries that were read; the stream goes on behind them",
+        log_slice("last", load_text(reply->element[1])));
+}
+
+void load_keep_ids(struct load *load)
+{
+    for (int k = 0; k < STREAM_KINDS; k++) {
+        struct group_words group;
+        say_group(load, k, BEHIND_READ_OF_OURS, &group);
+        /* Where the link dies over it, the next one asks again. */
+        (void)redis_link_command(load->d->link, group.words, ARRAY_LEN(group.words), 0, on_kept, load->d);
     }
 }
 
@@ -397,6 +461,8 @@ static void finish_rescan(struct load *load)
     load->step = -1;
     load->rescanning = false;
     load->halvings = 0;
+    loss_find(&load->d->lead.loss, LOSS_GROUPS, load->groups_behind);
+    loss_find(&load->d->lead.loss, LOSS_STREAMS, load->streams_behind);
     lead_on_loaded(&load->d->lead);
 }
 
@@ -411,8 +477,10 @@ static const struct load_lane all_lanes[] = {
 };
 static const struct load_lane rescan_lanes[] = {
     {0, LOAD_SHARED, make_groups},
-    {1, LOAD_SIGNALS, load_signals},
-    {1, LOAD_EVENTS, load_events},
+    {0, LOAD_SIGNALS, load_signals_again},
+    {0, LOAD_EVENTS, load_ahead},
+    {0, LOAD_EVENTS, load_events},
+    {1, LOAD_RESULTS, load_results_again},
     {2, LOAD_SHARED, finish_rescan},
     {0},
 };
@@ -463,6 +531,6 @@ void load_rescan(struct load *load)
 {
     load_abandon(load);
     load->rescanning = true;
-    load->positions = UINT32_MAX; /* ours count, not those of the groups */
+    load->groups_behind = load->streams_behind = 0;
     begin(load, rescan_lanes);
 }

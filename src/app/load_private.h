@@ -77,6 +77,13 @@ void load_watch_take(struct load *load, struct instance *instance);
 /* All instances are known: what belongs to none is removed. */
 void load_watch_finish(struct load *load);
 
+/* load_streams.c: a page of stream K, by COMMAND (XRANGE, XREVRANGE); FN gets its entries. */
+struct entry;
+void load_send_page(struct load *load, const char *command, enum stream_kind k, struct stream_id from,
+                    struct stream_id to, void (*fn)(struct load *, const redisReply *, int));
+/* An entry of stream K with its fields by their numbers; false for what is none. */
+bool load_entry_of(const struct load *load, const redisReply *reply, enum stream_kind k, struct entry *ret);
+
 /* Lanes (load_streams.c): the journal of signals, the open signals, the kept results. */
 void load_journal(struct load *load);
 void load_signals(struct load *load);
@@ -89,3 +96,9 @@ void load_ended_trades(struct load *load);
 
 /* load_events.c: the newest events. */
 void load_events(struct load *load);
+
+/* Lanes (load_again.c) of the second look at a Redis that has gone back: what had ended and is there once
+ * more is removed, what nobody has read is taken in, and streams of ours go on behind what was told. */
+void load_signals_again(struct load *load);
+void load_results_again(struct load *load);
+void load_ahead(struct load *load);

@@ -65,10 +65,9 @@ static void send_trimmed(struct load *load, const char *command, enum stream_kin
     load_send(load, words, TRIMMED_WORDS + names->field_count, fn, 0, slice_of(NULL, 0));
 }
 
-/* A page of a stream that others fill. Once a link has been lost, it may have been over one of the entries.
- */
-static void send_page(struct load *load, const char *command, enum stream_kind k, struct stream_id from,
-                      struct stream_id to, void (*fn)(struct load *, const redisReply *, int))
+/* Once a link has been lost, it may have been over one of the entries. */
+void load_send_page(struct load *load, const char *command, enum stream_kind k, struct stream_id from,
+                    struct stream_id to, void (*fn)(struct load *, const redisReply *, int))
 {
     if (load->halvings)
         send_trimmed(load, command, k, from, to, fn);
@@ -82,8 +81,7 @@ static bool entry_id(const redisReply *reply, struct stream_id *ret_id)
            stream_id_parse(load_text(reply->element[0]), ret_id);
 }
 
-/* An entry of stream K with its fields by their numbers; false for what is none. */
-static bool entry_of(const struct load *load, const redisReply *reply, enum stream_kind k, struct entry *ret)
+bool load_entry_of(const struct load *load, const redisReply *reply, enum stream_kind k, struct entry *ret)
 {
     const struct redis_stream_names *names = &load->d->ingest.names[k];
     *ret = (struct entry){.stream = k};
@@ -222,28 +220,26 @@ static void on_signals_page(struct load *load, const redisReply *reply, int arg)
         struct signal_entry signal;
         struct slice field;
         struct errmsg why;
-        if (!entry_of(load, reply->element[i], STREAM_SIGNALS, &entry))
+        if (!load_entry_of(load, reply->element[i], STREAM_SIGNALS, &entry))
             continue;
-        bool valid = signal_entry_parse(&entry, &scratch, &signal, &field, &why);
-        if (valid && !load->rescanning)
+        if (signal_entry_parse(&entry, &scratch, &signal, &field, &why))
             ledger_load_entry(d->ledger, &signal);
-        else if (!valid ||
-                 !ledger_is_open(d->ledger, signal.signal_id)) /* handled and not open: it has ended */
+        else
             ledger_on_rejected(d->ledger, STREAM_SIGNALS, entry.id);
     }
     if (reply->elements < signals->page)
         return;
     signals->next = stream_id_next(entry.id);
-    send_page(load, "XRANGE", STREAM_SIGNALS, signals->next, d->ingest.streams[STREAM_SIGNALS].handled,
-              on_signals_page);
+    load_send_page(load, "XRANGE", STREAM_SIGNALS, signals->next, d->ingest.streams[STREAM_SIGNALS].handled,
+                   on_signals_page);
 }
 
 void load_signals(struct load *load)
 {
     struct stream_id from = ledger_find_unsettled(load->d->ledger);
     load->parts[LOAD_SIGNALS].next = from;
-    send_page(load, "XRANGE", STREAM_SIGNALS, from, load->d->ingest.streams[STREAM_SIGNALS].handled,
-              on_signals_page);
+    load_send_page(load, "XRANGE", STREAM_SIGNALS, from, load->d->ingest.streams[STREAM_SIGNALS].handled,
+                   on_signals_page);
 }
 
 /* ---- the results that are kept, newest first ---- */
@@ -255,8 +251,8 @@ static void keep_result(struct load *load, const redisReply *reply, struct strea
     struct result_entry result;
     struct slice field;
     struct errmsg why;
-    bool is_valid =
-        entry_of(load, reply, STREAM_RESULTS, &entry) && result_entry_parse(&entry, &result, &field, &why);
+    bool is_valid = load_entry_of(load, reply, STREAM_RESULTS, &entry) &&
+                    result_entry_parse(&entry, &result, &field, &why);
     if (ids->kept_count == ids->kept_cap) {
         ids->kept_cap = ids->kept_cap ? ids->kept_cap * 2 : PAGE;
         ids->kept = mem_resize(ids->kept, ids->kept_cap, sizeof *ids->kept);
@@ -281,7 +277,7 @@ static void on_results_page(struct load *load, const redisReply *reply, int arg)
 static void send_results(struct load *load, struct stream_id to)
 {
     load->parts[LOAD_RESULTS].next = to;
-    send_page(load, "XREVRANGE", STREAM_RESULTS, to, first_id, on_results_page);
+    load_send_page(load, "XREVRANGE", STREAM_RESULTS, to, first_id, on_results_page);
 }
 
 static void on_results_page(struct load *load, const redisReply *reply, int arg)

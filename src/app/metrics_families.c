@@ -267,6 +267,14 @@ const struct family total_families[] = {
       "Times Redis came back wiped, or rolled_back behind what was acknowledged", ""},
      metrics_write_rollbacks,
      0},
+    {{"mt5stated_redis_losses_total", PROM_COUNTER, "kind",
+      "What was found after Redis had lost writes: batches, streams and groups that were behind, events, "
+      "results "
+      "and open signals that are gone, signals that had ended and were there again, unread entries below a "
+      "position",
+      ""},
+     metrics_write_losses,
+     0},
     {{"mt5stated_redis_roundtrip_seconds", PROM_HISTOGRAM, "",
       "Time from sending a batch to the answer that it is stored", ""},
      metrics_write_histogram,

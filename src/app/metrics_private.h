@@ -109,6 +109,7 @@ void metrics_write_rejected(const struct scrape *s, int which);
 void metrics_write_load(const struct scrape *s, int which);
 void metrics_write_repairs(const struct scrape *s, int which);
 void metrics_write_rollbacks(const struct scrape *s, int which);
+void metrics_write_losses(const struct scrape *s, int which);
 void metrics_write_histories(const struct scrape *s, int which);
 void metrics_write_http_closed(const struct scrape *s, int which);
 void metrics_write_evicted(const struct scrape *s, int which);

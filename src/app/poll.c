@@ -41,7 +41,7 @@ void poll_clear(struct poll *p)
 void poll_reset(struct poll *p)
 {
     p->info_known = 0;
-    p->version[0] = '\0';
+    p->version[0] = p->replid[0] = '\0';
     p->trades_known = false;
     for (int k = 0; k < STREAM_KINDS; k++)
         p->streams[k].known = p->streams[k].based = false;
@@ -52,16 +52,24 @@ void poll_start(struct poll *p)
     loop_timer_set(p->timer, 0);
 }
 
+static void keep_text(char *out, size_t size, struct slice value)
+{
+    if (value.len >= size)
+        return;
+    memcpy(out, value.data, value.len);
+    out[value.len] = '\0';
+}
+
 static void take_info_line(struct poll *p, struct slice name, struct slice value)
 {
     for (int f = 0; f < INFO_FIELDS; f++) {
         if (slice_is(name, info_names[f]) && number_parse_decimal(value, &p->info[f]))
             p->info_known |= 1U << f;
     }
-    if (slice_is(name, "redis_version") && value.len < sizeof p->version) {
-        memcpy(p->version, value.data, value.len);
-        p->version[value.len] = '\0';
-    }
+    if (slice_is(name, "redis_version"))
+        keep_text(p->version, sizeof p->version, value);
+    if (slice_is(name, "master_replid"))
+        keep_text(p->replid, sizeof p->replid, value);
     if (slice_is(name, "maxmemory_policy") && !slice_is(value, "noeviction") && !p->policy_told) {
         p->policy_told = true;
         LOG(p->d->log, WARN, "redis may evict keys: set maxmemory-policy noeviction",

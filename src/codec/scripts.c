@@ -17,6 +17,9 @@ SCRIPT(group);
 SCRIPT(range);
 SCRIPT(epoch);
 SCRIPT(clear);
+SCRIPT(ahead);
+SCRIPT(remove);
+SCRIPT(settle);
 
 struct slice script_word(const struct script *script, bool whole)
 {

@@ -506,6 +506,59 @@ static void test_ledger_write_back_trims_results_before_the_oldest_kept(void **s
     assert_recorded_only(&f->sink, "trim results", "trim results 1500-0\n");
 }
 
+static enum ledger_found find_entry(struct ledger_fixture *f, const char *entry, const char *signal_id,
+                                    bool *ret_is_first)
+{
+    struct signal_entry signal = {
+        .id = entry_id(entry),
+        .signal_id = slice_text(signal_id),
+        .action = slice_text("buy"),
+    };
+
+    return ledger_find_entry(f->ledger, &signal, ret_is_first);
+}
+
+static void test_ledger_find_entry_tells_whose_it_is(void **state)
+{
+    struct ledger_fixture *f = *state;
+    bool is_first = false;
+
+    feed_signal(f, "1000-0", "open", "buy", NULL);
+    feed_signal(f, "1000-1", "ended", "buy", NULL);
+    feed_result(f, "1500-0", "r1", "ended", "executed");
+    assert_int_equal(find_entry(f, "1000-0", "open", &is_first), FOUND_OPEN);
+    assert_true(is_first);
+    assert_int_equal(find_entry(f, "1000-7", "open", &is_first), FOUND_OPEN);
+    assert_false(is_first);
+    assert_int_equal(find_entry(f, "1000-1", "ended", &is_first), FOUND_ENDED);
+    assert_false(is_first);
+    is_first = true;
+    assert_int_equal(find_entry(f, "1000-2", "other", &is_first), FOUND_UNKNOWN);
+    assert_false(is_first);
+}
+
+static void test_ledger_count_results_behind_an_entry(void **state)
+{
+    struct ledger_fixture *f = *state;
+    struct ledger_options options = ledger_fixture_options();
+
+    assert_int_equal(ledger_count_results(f->ledger, entry_id("0-0")), 0);
+    assert_int_equal(ledger_kept_from(f->ledger).ms, 0);
+    feed_result(f, "1500-0", "r1", "s1", "executed");
+    feed_result(f, "1501-0", "r2", "s2", "executed");
+    feed_result(f, "1502-0", "r3", "s3", "executed");
+    assert_int_equal(ledger_count_results(f->ledger, entry_id("0-0")), 3);
+    assert_int_equal(ledger_count_results(f->ledger, entry_id("1501-0")), 1);
+    assert_true(ledger_keeps_result(f->ledger, slice_text("r1")));
+    assert_false(ledger_keeps_result(f->ledger, slice_text("r4")));
+    assert_int_equal(ledger_kept_from(f->ledger).ms, 0);
+    options.results_max_len = 2;
+    ledger_configure(f->ledger, &options);
+    flush(f, "0-0", 1600);
+    assert_false(ledger_keeps_result(f->ledger, slice_text("r1")));
+    assert_int_equal(ledger_kept_from(f->ledger).ms, 1501);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ledger_fixture_setup, ledger_fixture_teardown)
 
 int main(void)
@@ -534,6 +587,8 @@ int main(void)
         TEST(test_ledger_write_back_newest_tells_the_ends_of_late_at_once),
         TEST(test_ledger_write_back_ends_with_a_reset),
         TEST(test_ledger_write_back_trims_results_before_the_oldest_kept),
+        TEST(test_ledger_find_entry_tells_whose_it_is),
+        TEST(test_ledger_count_results_behind_an_entry),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
