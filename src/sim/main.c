@@ -17,6 +17,7 @@
 #define AGENDA_MAX     20000 /* calls per round, so that answers are read in between */
 #define PROGRESS_MS    5000
 #define CLOSING_MAX_MS 15000
+#define AWAY_MAX_MS    5000 /* of Redis, once the end has begun: longer than a restart takes */
 
 struct program {
     struct options options;
@@ -35,6 +36,7 @@ struct program {
     struct loop_signal *on_term, *on_int;
     bool started, finished, gave_up, is_down;
     int64_t started_ms, ended_ms, closing_ms;
+    int64_t up_ms; /* when the link for writing was last seen up */
 };
 
 static void pump(void *ctx);
@@ -142,8 +144,24 @@ static void check_closing(struct program *program)
         loop_stop(program->sim.loop);
 }
 
+/* Nothing more can be confirmed by a Redis that does not come back. */
+static void check_link(struct program *program)
+{
+    int64_t now_ms = loop_now_ms();
+
+    if (writer_is_up(program->sim.writer))
+        program->up_ms = now_ms;
+    if (program->sim.phase == SIM_RUNNING || now_ms - program->up_ms <= AWAY_MAX_MS ||
+        now_ms - program->ended_ms <= AWAY_MAX_MS)
+        return;
+    if (program->sim.phase == SIM_DRAINING)
+        begin_closing(program);
+    program->gave_up = true;
+}
+
 static void check_end(struct program *program)
 {
+    check_link(program);
     if (program->sim.phase == SIM_RUNNING)
         check_running(program);
     if (program->sim.phase == SIM_DRAINING)

@@ -226,6 +226,15 @@ def test_ledger_says_so_where_redis_lost_writes(sim, redis, redis_server):
     assert "lost writes" in one.stop(exact=False)["fault"]
 
 
+def test_one_stop_ends_it_also_where_redis_is_gone_for_good(sim, redis, redis_server):
+    """Nothing can be confirmed any more, so it does not wait for that as it would for a Redis that answers."""
+    one = sim(signals_per_sec=200, drain=True)
+    wait_entries(redis, SIGNALS, 20)
+    redis_server.kill9()
+    one.send(signal.SIGTERM)
+    assert "before Redis had confirmed" in one.finish(exact=False, deadline_s=20)["fault"]
+
+
 def test_entries_that_redis_refuses_are_told(sim, redis):
     redis.set(TRADES, "in the way")
     ledger = sim(signals_per_sec=500, signals=100, trades_per_sec=100, drain=True).finish(exact=False)
