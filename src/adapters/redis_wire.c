@@ -13,6 +13,8 @@
 /* What the parser and the output keep while they are empty. */
 #define KEEP_BYTES      ((size_t)256 * 1024)
 #define REPLY_MAX_BYTES ((size_t)256 * 1024 * 1024)
+/* The least that an element of an array takes: `:0` and a line break. */
+#define ELEMENT_MIN_BYTES 4
 /* Sent bytes in front of unsent ones that are worth moving the latter for. */
 #define SENT_MAX_BYTES ((size_t)256 * 1024)
 
@@ -26,6 +28,7 @@ void redis_wire_init(struct redis_wire *wire, struct event_base *base, redis_wir
         .ctx = ctx,
         .socket = REDIS_SOCKET_NONE,
         .reply_max_bytes = REPLY_MAX_BYTES,
+        .arrays = redis_arrays_new(),
     };
 }
 
@@ -34,6 +37,8 @@ void redis_wire_clear(struct redis_wire *wire)
     redis_wire_close(wire);
     free(wire->input);
     wire->input = NULL;
+    redis_arrays_free(wire->arrays);
+    wire->arrays = NULL;
 }
 
 static struct event *new_event(struct redis_wire *wire, short what)
@@ -45,17 +50,24 @@ static struct event *new_event(struct redis_wire *wire, short what)
     return event;
 }
 
-static struct redisReader *new_reader(const struct redis_wire *wire)
+static void begin_reply(struct redis_wire *wire)
+{
+    redis_arrays_begin(wire->arrays, wire->reply_max_bytes / ELEMENT_MIN_BYTES);
+}
+
+static struct redisReader *new_reader(struct redis_wire *wire)
 {
     /* hiredis does not write to them, it only fails to say so. */
     redisReader *reader = wire->functions
                               ? redisReaderCreateWithFunctions((redisReplyObjectFunctions *)wire->functions)
-                              : redisReaderCreate();
+                              : redis_arrays_reader(wire->arrays);
 
     if (!reader)
         mem_fail();
     reader->maxbuf = 0; /* its buffer is given back by give_back_reader */
-    reader->privdata = wire->privdata;
+    if (wire->functions)
+        reader->privdata = wire->privdata;
+    begin_reply(wire);
     return reader;
 }
 
@@ -139,11 +151,13 @@ static enum redis_wire_result take_replies(struct redis_wire *wire)
         void *reply = NULL;
 
         if (redisReaderGetReply(wire->reader, &reply) != REDIS_OK) {
-            (void)break_wire(wire, "protocol error: ", wire->reader->errstr);
+            (void)break_wire(wire, "protocol error: ",
+                             redis_arrays_refused(wire->arrays) ? "reply too large" : wire->reader->errstr);
             return REDIS_WIRE_BROKEN;
         }
         if (!reply)
             return REDIS_WIRE_FINE;
+        begin_reply(wire);
         wire->reply_bytes = wire->reader->len - wire->reader->pos;
         if (!wire->on_reply(wire->ctx, reply))
             return REDIS_WIRE_STOPPED;

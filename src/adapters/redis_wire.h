@@ -3,6 +3,7 @@
  * and closes it where they fail. */
 #pragma once
 
+#include "redis_arrays.h"
 #include "redis_clip.h"
 #include "redis_socket.h"
 #include "util/buf.h"
@@ -33,6 +34,7 @@ struct redis_wire {
     char *input;        /* what one read may bring; NULL: nothing has been read of late */
     size_t reply_bytes; /* kept of the reply that is not complete yet */
     size_t reply_max_bytes;
+    struct redis_arrays *arrays; /* of hiredis' own replies */
     struct redis_clip clip;
     struct buf out;
     size_t out_sent; /* of out, from its front */

@@ -137,6 +137,7 @@ static void test_hostile_bytes_end_the_handshake(void **state)
         {"$99999999999999999999\r\n", "protocol error: "},
         {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", "protocol error: "},
         {"*-5\r\n", ""},
+        {"*2000000000\r\n", "protocol error: reply too large"}, /* room for which is 16 GB */
         {":5\r\n", "CLIENT SETNAME: not an answer of Redis"},
         {"*2\r\n+a\r\n+b\r\n", "CLIENT SETNAME: not an answer of Redis"},
         {"$-1\r\n", "CLIENT SETNAME: not an answer of Redis"},
@@ -328,7 +329,7 @@ static void test_unasked_and_broken_replies_end_the_link(void **state)
 /* Of many parts: what it becomes in memory is far more than its bytes. */
 static void test_reply_beyond_the_bound_ends_the_link(void **state)
 {
-    static const char parts[] = ":1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n";
+    static const char parts[] = ":1000000\r\n:1000000\r\n:1000000\r\n:1000000\r\n";
     struct fake t;
 
     UNUSED(state);
@@ -338,12 +339,30 @@ static void test_reply_beyond_the_bound_ends_the_link(void **state)
     fixture_start_link(&t.f);
     WAIT(&t.f, t.f.ups == 1);
     assert_int_equal(fixture_send(&t.f, "X", 0), 0);
-    say(&t, "*9999\r\n");
+    say(&t, "*1024\r\n");
     for (size_t sent = 0; sent < 2 * 4096; sent += sizeof(parts) - 1)
         say(&t, parts);
     WAIT(&t.f, t.f.downs == 1);
     assert_string_equal(t.f.reason, "protocol error: reply too large");
     assert_int_equal(t.f.unknown, 1);
+    clear_fake(&t);
+}
+
+/* Arrays in arrays: none is too long by itself. */
+static void test_reply_that_announces_too_much_ends_the_link(void **state)
+{
+    struct fake t;
+
+    UNUSED(state);
+    init_fake(&t);
+    t.f.options.reply_max_bytes = 4096;
+    greet(&t, "+OK\r\n");
+    fixture_start_link(&t.f);
+    WAIT(&t.f, t.f.ups == 1);
+    assert_int_equal(fixture_send(&t.f, "X", 0), 0);
+    say(&t, "*1000\r\n*1000\r\n");
+    WAIT(&t.f, t.f.downs == 1);
+    assert_string_equal(t.f.reason, "protocol error: reply too large");
     clear_fake(&t);
 }
 
@@ -501,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_commands_of_one_turn_leave_together),
         cmocka_unit_test(test_unasked_and_broken_replies_end_the_link),
         cmocka_unit_test(test_reply_beyond_the_bound_ends_the_link),
+        cmocka_unit_test(test_reply_that_announces_too_much_ends_the_link),
         cmocka_unit_test(test_greeting_with_more_behind_it_ends_the_link),
         cmocka_unit_test(test_server_that_closes_at_once_is_not_flooded),
         cmocka_unit_test(test_backoff_begins_again_after_a_link_that_held),
