@@ -7,6 +7,7 @@
 
 #include "app/left_epochs.h"
 #include "app/loss.h"
+#include "app/yield.h"
 #include "util/errmsg.h"
 #include "util/slice.h"
 #include "util/stream_id.h"
@@ -46,6 +47,7 @@ struct lead {
     struct loop_timer *timer;
     uint64_t rollbacks[ROLLBACK_KINDS];
     struct loss loss;         /* what was found of these */
+    struct yield yield;       /* who gets the lease before us */
     struct stream_id left_id; /* no entry that a server made before the link was lost has a higher one */
     bool was_down;            /* the link, since we were active */
     enum settling settling;   /* that others are told that this server's data is in order */

@@ -127,6 +127,15 @@ static void settle(struct lead *lead)
         lead->settling = SETTLING_NOT;
 }
 
+/* Nobody holds the lease, and who held it is waited for. */
+static void leave_lease(struct lead *lead)
+{
+    if (yield_begin(&lead->yield, lease_ms(lead), loop_now_ms()))
+        LOG(lead->d->log, WARN, "the lease is left to who held it: he may know more than redis",
+            log_text("holder", lead->yield.holder), log_int("ms", lead->yield.until_ms - loop_now_ms()));
+    ask_in(lead, SOON_MS);
+}
+
 static void become_active(struct lead *lead)
 {
     bool was_away = lead->has_state;
@@ -394,10 +403,16 @@ static void on_lease(void *ctx, void *object)
                        redis_clock_sample(&lead->d->clock, server_us, lead->asked_ms, loop_now_ms()));
     (void)snprintf(lead->holder, sizeof lead->holder, "%s", answer.holder);
     lead->dead_holder[0] = '\0';
-    if (!answer.ours) {
-        become_standby(lead);
+    if (!answer.ours && !answer.holder[0]) {
+        leave_lease(lead);
         return;
     }
+    if (!answer.ours) {
+        become_standby(lead);
+        yield_note(&lead->yield, answer.holder, answer.epoch, answer.applied, answer.beat);
+        return;
+    }
+    yield_clear(&lead->yield);
     lead->lease_until_ms = lead->asked_ms + lease_ms(lead);
     renew_in(lead, next_ask_ms(lead));
     on_held(lead, &answer);
@@ -420,7 +435,9 @@ static void ask(struct lead *lead)
     bool stopping = lead->d->stopping && (lead->released || lead->phase != PHASE_ACTIVE);
     if (lead->asking || stopping || !redis_link_is_up(lead->d->link))
         return;
-    char ms[NUMBER_TEXT_MAX];
+    char ms[NUMBER_TEXT_MAX], numbers[2][NUMBER_TEXT_MAX];
+    struct slice left[YIELD_WORDS];
+    yield_words(&lead->yield, lead->token, loop_now_ms(), numbers, left);
     struct slice words[] = {slice_text("EVAL"),
                             script_word(&script_lease, true),
                             slice_text("2"),
@@ -428,7 +445,10 @@ static void ask(struct lead *lead)
                             slice_text(KEY_META),
                             lead_token(lead),
                             slice_of(ms, number_format_i64(ms, lease_ms(lead))),
-                            slice_text(lead->dead_holder)};
+                            slice_text(lead->dead_holder),
+                            left[0],
+                            left[1],
+                            left[2]};
     lead->asked_ms = loop_now_ms();
     if (redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, on_lease, lead) == 0)
         lead->asking = true;
@@ -468,6 +488,7 @@ void lead_link_down(struct lead *lead)
     if (lead->phase == PHASE_ACTIVE || lead->phase == PHASE_ROLLBACK)
         note_left(lead);
     lead->settling = SETTLING_NOT;
+    yield_link_lost(&lead->yield);
     loop_timer_stop(lead->timer);
     load_abandon(&lead->d->load);
     commit_link_lost(&lead->d->commit);

@@ -328,3 +328,69 @@ def test_a_standby_does_not_write_back(daemon, bus, expected):
     bus.signal("new")
     bus.settle()
     assert bus.total("received:buy") == 11
+
+
+PAIR = {**CONFIG, "ha.lease_ms": 2500}
+LEFT = "the lease is left to who held it: he may know more than redis"
+
+
+@pytest.fixture
+def pair(daemon):
+    """Who is active, and who stands by and has seen that. By another name, so that nobody can tell that the other is dead."""
+    one = daemon(PAIR)
+    two = daemon({**PAIR, "streams.consumer": "other"}, ready=False)
+    wait_until(lambda: two.ready_word() == "standby", "it to stand by")
+    return one, two
+
+
+def leads(daemon):
+    return daemon.metrics().value("mt5stated_leader") == 1
+
+
+def test_after_a_wipe_the_lease_is_left_to_who_held_it(pair, bus, expected):
+    """Who stands by finds it first, and knows nothing of what is gone."""
+    expected.skip = GONE
+    one, two = pair
+    live(bus)
+    totals = bus.totals()
+    one.pause()
+    bus.client.flushall()
+    wait_until(lambda: two.log_lines(msg=LEFT), "it to be left")
+    one.resume()
+    wait_rollback(one, "wiped")
+    wait_until(lambda: bus.totals() == totals, "the totals to be back")
+    assert not two.log_lines(msg="ready")
+    assert two.metrics().value("mt5stated_redis_rollbacks_total", kind="wiped") == 0
+
+
+def test_after_a_rollback_the_lease_is_left_to_who_held_it(pair, redis_server, bus, expected):
+    expected.skip = GONE
+    one, two = pair
+    live(bus)
+    redis_server.save()
+    bus.signal("later")
+    bus.result("r-later", "later")
+    bus.settle()
+    totals = bus.totals()
+    one.pause()     # so that the lease that was saved ends before it comes
+    redis_server.kill9()
+    redis_server.start()
+    bus.client.delete("mt5stated:leader")
+    wait_until(lambda: two.log_lines(msg=LEFT), "it to be left")
+    one.resume()
+    wait_rollback(one, "rolled_back")
+    wait_until(lambda: bus.totals() == totals, "the totals to be back")
+    assert not leads(two)
+
+
+def test_who_held_the_lease_is_not_waited_for_without_end(pair, bus, expected):
+    expected.skip = GONE
+    one, two = pair
+    live(bus)
+    one.pause()
+    bus.client.flushall()
+    two.wait_ready()
+    bus.register("mt5-9")
+    one.resume()
+    wait_until(lambda: one.ready_word() == "standby", "it to stand by")
+    assert bus.members("running") == {"mt5-9"}

@@ -99,9 +99,12 @@ def test_no_event_has_an_id_that_was_told_before(daemon, redis_server, bus, expe
     assert not bus.client.exists("instance_commands")
     go_back(redis_server, one, lambda: None, seconds=60)
     bus.report("mt5-1", state="running")
-    wait_until(lambda: bus.state("mt5-1") == "running", "the report to be handled")
-    later = json.loads(one.get(f"/api/v1/events?since={told.id}").text)
-    assert [event["event"] for event in later["events"]] == ["instance_started"]
+    bus.wait_state("mt5-1", "running")
+
+    def later():
+        return [event["event"] for event in json.loads(one.get(f"/api/v1/events?since={told.id}").text)["events"]]
+
+    wait_until(lambda: later() == ["instance_started"], "the event behind the one that was told")
     # Who reads the commands from where he was misses none either, though the daemon does not know where that is.
     assert bus.last_id("instance_commands").split("-")[0] >= told.id.split("-")[0]
 

@@ -2,7 +2,9 @@
 -- Takes, renews, looks at or gives up the lease (docs/REDIS_SCHEMA.md), and lets the beat of the data grow with each renewal.
 --
 -- KEYS[1] lease, KEYS[2] meta. ARGV[1] our token, ARGV[2] its time in ms, 0 to give it up, ARGV[3] the token of a holder
--- who is known to be dead, or empty. Answers {1 where we hold it, 2 where another one has held it since we did, holder,
+-- who is known to be dead, or empty. ARGV[4] to ARGV[6], if any and not empty: what the data was while another held the lease,
+-- epoch (`*`: whatever it is), applied_seq, beat; where it is not that any more, or older, a lease that is free is left to who
+-- knows more of it. Answers {1 where we hold it, 2 where another one has held it since we did, holder,
 -- epoch, applied_seq, beat, seconds, microseconds}.
 
 -- Without it the beat would stand still, and a rollback go unseen.
@@ -16,12 +18,19 @@ local ours = 0
 if holder ~= '' and redis.call('PTTL', KEYS[1]) == -1 then
     holder = ''
 end
+local function is_left()
+    if holder ~= '' or not ARGV[4] or ARGV[4] == '' then
+        return false
+    end
+    local now = redis.call('HMGET', KEYS[2], 'epoch', 'applied_seq', 'beat')
+    return ARGV[4] ~= now[1] or (tonumber(now[2] or '-1') or -1) < tonumber(ARGV[5]) or (tonumber(now[3] or '-1') or -1) < tonumber(ARGV[6])
+end
 if ARGV[2] == '0' then
     if holder == ARGV[1] then
         redis.call('DEL', KEYS[1])
         holder = ''
     end
-elseif holder == '' or holder == ARGV[1] or (ARGV[3] ~= '' and holder == ARGV[3]) then
+elseif (holder == '' and not is_left()) or holder == ARGV[1] or (ARGV[3] ~= '' and holder == ARGV[3]) then
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
     holder = ARGV[1]
     ours = 1

@@ -39,6 +39,38 @@ static void test_lease_is_taken_where_nobody_holds_it(void **state)
     fixture_clear(&f);
 }
 
+static void assert_left(struct fixture *f, const char *epoch, const char *applied, const char *beat,
+                        const char *expected)
+{
+    const char *keys[] = {"mt5stated:leader", "mt5stated:meta", NULL};
+    const char *args[] = {"b#1", "60000", "", epoch, applied, beat, NULL};
+    struct buf answer = ask_script(f, &script_lease, keys, args);
+
+    assert_memory_equal(buf_text(&answer), expected, strlen(expected));
+    buf_clear(&answer);
+}
+
+static void test_lease_that_is_free_is_left_to_who_knows_more(void **state)
+{
+    struct fixture f;
+
+    UNUSED(state);
+    connect_fixture(&f);
+    assert_left(&f, "e1", "7", "3", "[0    "); /* wiped */
+    give(&f, "HSET mt5stated:meta epoch e1 applied_seq 7 beat 3");
+    assert_left(&f, "e2", "7", "3", "[0  e1 7 3 ");
+    assert_left(&f, "e1", "8", "3", "[0  e1 7 3 ");
+    assert_left(&f, "e1", "7", "4", "[0  e1 7 3 ");
+    assert_left(&f, "*", "0", "0", "[0  e1 7 3 ");
+    assert_answer(&f, "EXISTS mt5stated:leader", "0");
+    give(&f, "SET mt5stated:leader a#1 PX 5000");
+    assert_left(&f, "*", "0", "0", "[0 a#1 e1 7 3 "); /* it is not free */
+    give(&f, "DEL mt5stated:leader");
+    assert_left(&f, "e1", "7", "3", "[2 b#1 e1 9 4 ");
+    assert_left(&f, "*", "0", "0", "[1 b#1 e1 9 5 "); /* it is ours */
+    fixture_clear(&f);
+}
+
 static void test_lease_lasts_as_long_as_was_asked_for(void **state)
 {
     struct fixture f;
@@ -178,6 +210,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lease_is_taken_where_nobody_holds_it),
+        cmocka_unit_test(test_lease_that_is_free_is_left_to_who_knows_more),
         cmocka_unit_test(test_lease_lasts_as_long_as_was_asked_for),
         cmocka_unit_test(test_lease_of_another_is_left_alone),
         cmocka_unit_test(test_lease_of_a_dead_holder_is_taken_over),
