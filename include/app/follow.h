@@ -28,6 +28,7 @@ struct follow_blocked {
 struct follow {
     struct daemon *d;
     struct redis_link *link;
+    bool is_caught_up;
     bool hearing;      /* subscribed, and Redis sends them */
     bool refused_told; /* said once that CONFIG SET was refused */
     struct id_queue dirty;
@@ -40,10 +41,12 @@ struct follow {
 
 void follow_init(struct follow *f, struct daemon *d);
 void follow_clear(struct follow *f);
-void follow_start(struct follow *f);
 void follow_reset(struct follow *f);
-/* Active: asks for notifications. */
+/* Active: asks for notifications, where it is caught up. */
 void follow_go_on(struct follow *f);
+/* The reports have been read to their end. While a backlog is read nobody listens: hearing of each of our own
+ * writes would cost Redis a third more. What was missed is found by the reconciler, once it is heard. */
+void follow_on_caught_up(struct follow *f);
 /* A batch goes out: these notifications are our own. */
 void follow_expect(struct follow *f, const struct batch *batch);
 /* Notifications of our own writes may have been missed, or will never come: none is waited for any more. */

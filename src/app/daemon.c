@@ -487,7 +487,6 @@ int daemon_run(struct daemon *d)
         redis_sentinel_start(d->sentinel);
     redis_link_start(d->link);
     ingest_start(&d->ingest);
-    follow_start(&d->follow);
     systemd_start(d->systemd);
     d->delay_due_us = loop_timer_set_aligned(d->delay_timer, DELAY_MS, DELAY_MS);
     loop_timer_set(d->tidy_timer, TIDY_MS);

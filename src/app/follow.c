@@ -64,12 +64,6 @@ void follow_reset(struct follow *f)
     f->blocked_count = 0;
 }
 
-void follow_start(struct follow *f)
-{
-    if (f->d->config->instances.adopt_external_writes)
-        redis_link_start(f->link);
-}
-
 void follow_expect_nothing(struct follow *f)
 {
     for (struct instance *i = fleet_next(&f->d->fleet, 0); i;
@@ -229,16 +223,29 @@ static void on_config_get(void *ctx, void *object)
                              f); /* at the next start otherwise */
 }
 
-void follow_go_on(struct follow *f)
+static void listen(struct follow *f)
 {
-    if (f->blocked_count || f->dirty.count)
-        loop_timer_set(f->timer, GATHER_MS);
-    if (!f->d->config->instances.adopt_external_writes)
+    if (!f->is_caught_up || !f->d->config->instances.adopt_external_writes)
         return;
     redis_link_start(f->link);
     struct slice words[] = {slice_text("CONFIG"), slice_text("GET"), slice_text("notify-keyspace-events")};
     (void)redis_link_command(f->d->link, words, ARRAY_LEN(words), 0, on_config_get,
                              f); /* at the next start otherwise */
+}
+
+void follow_go_on(struct follow *f)
+{
+    if (f->blocked_count || f->dirty.count)
+        loop_timer_set(f->timer, GATHER_MS);
+    listen(f);
+}
+
+void follow_on_caught_up(struct follow *f)
+{
+    if (f->is_caught_up)
+        return;
+    f->is_caught_up = true;
+    listen(f);
 }
 
 static void on_timer(void *ctx)

@@ -486,6 +486,8 @@ static void on_done(void *ctx, const struct redis_read_result *result)
         if (s->at_end)
             s->horizon_ms = result->read.asked_ms;
     }
+    if (in->streams[STREAM_REPORTS].at_end)
+        follow_on_caught_up(&in->d->follow);
     trade_io_go_on(&in->d->trade_io);
     ingest_judge(in);
     commit_kick(&in->d->commit);

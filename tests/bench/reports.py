@@ -68,5 +68,6 @@ def bench_reports(bench):
         table.add(text, rounded(run.rate), number(run.client_us), number(run.redis_us), value=max(run.client_us, run.redis_us),
                   goal=at_most(6, " µs each") if has_goal else None)
     table.notes.append(f"{bench.told_rounds()} {turns} preloaded reports of each instance, ten seconds apart by their IDs; the "
-                       "eight rules are judged.")
+                       "eight rules are judged. While a backlog is read nobody listens to keyspace notifications: where they are heard, "
+                       "each report costs Redis 2 to 3 µs more.")
     return table
