@@ -7,12 +7,22 @@ static const char *const record_prefixes[RECORD_KINDS] = {
     "instance:", "instance_metrics:", "instance_health:", "trade:"};
 static const char *const index_prefixes[] = {"instance:state:", "trade:state:"};
 
+static void key_add(struct key *key, const char *text, size_t len)
+{
+    size_t room = sizeof key->text - 1 - key->len, part = len < room ? len : room;
+    if (part)
+        memcpy(key->text + key->len, text, part);
+    key->len += part;
+}
+
 static struct key key_join(const char *prefix, struct slice middle, const char *suffix)
 {
     struct key key;
-    int len = snprintf(key.text, sizeof key.text, "%s%.*s%s", prefix, (int)middle.len,
-                       middle.data ? middle.data : "", suffix);
-    key.len = len < 0 ? 0 : (size_t)len < sizeof key.text ? (size_t)len : sizeof key.text - 1;
+    key.len = 0;
+    key_add(&key, prefix, strlen(prefix));
+    key_add(&key, middle.data, middle.len);
+    key_add(&key, suffix, strlen(suffix));
+    key.text[key.len] = '\0';
     return key;
 }
 
