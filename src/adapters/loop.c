@@ -1,9 +1,7 @@
-/* The event base, clocks, timers and signals.
+/* The event base, clocks and signals.
  *
- * Whoever asks loop_now_ms in a timer finds the time to have passed. libevent is asked for its exact clock:
- * with the coarse one (4 ms) a timer comes early and has to wait for the rest, in sleeps of 1 ms that wake us
- * for nothing. Its cache of the time is off: with it, all timers are late by what the callbacks of a turn
- * took. */
+ * libevent's own timers are for its resolver alone. Its cache of the time is off: with it, they are late by
+ * what the callbacks of a turn took. */
 #include "loop_internal.h"
 
 #include "util/alloc.h"
@@ -17,17 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Longest delay handed to libevent; a longer one is only an odd configuration, and must not overflow. */
-#define DELAY_MAX_MS (INT64_C(365) * 24 * 3600 * 1000)
 /* Turns that loop_free gives the resolver to let go of what was cancelled; it needs two. */
 #define ORPHAN_TURNS 16
-
-struct loop_timer {
-    struct event *event;
-    loop_fn fn;
-    void *ctx;
-    int64_t due_us;
-};
 
 struct loop_signal {
     struct event *event;
@@ -61,7 +50,7 @@ struct loop *loop_new(void)
         return NULL;
     }
     (void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV |
-                                            EVENT_BASE_FLAG_NO_CACHE_TIME | EVENT_BASE_FLAG_PRECISE_TIMER);
+                                            EVENT_BASE_FLAG_NO_CACHE_TIME);
 
     struct event_base *base = event_base_new_with_config(config);
 
@@ -75,7 +64,14 @@ struct loop *loop_new(void)
     struct loop *loop = mem_new(1, sizeof(*loop));
 
     loop->base = base;
-    return loop;
+    if (loop_timers_init(loop))
+        return loop;
+
+    int error = errno;
+
+    loop_free(loop);
+    errno = error;
+    return NULL;
 }
 
 void loop_free(struct loop *loop)
@@ -84,6 +80,7 @@ void loop_free(struct loop *loop)
         return;
     for (int turn = 0; loop->orphans > 0 && turn < ORPHAN_TURNS; turn++)
         (void)event_base_loop(loop->base, EVLOOP_NONBLOCK);
+    loop_timers_clear(loop);
     event_base_free(loop->base);
     free(loop);
 }
@@ -132,75 +129,6 @@ int64_t loop_now_ms(void)
 int64_t loop_wall_ms(void)
 {
     return read_clock_us(CLOCK_REALTIME) / 1000;
-}
-
-static void add_event_us(struct event *event, int64_t delay_us)
-{
-    struct timeval delay = {.tv_sec = delay_us / 1000000, .tv_usec = delay_us % 1000000};
-
-    if (event_add(event, &delay) < 0)
-        mem_fail();
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    struct loop_timer *timer = arg;
-    int64_t left_us = timer->due_us - loop_now_us();
-
-    UNUSED(fd);
-    UNUSED(what);
-    if (left_us > 0)
-        add_event_us(timer->event, left_us);
-    else
-        timer->fn(timer->ctx);
-}
-
-struct loop_timer *loop_timer_new(struct loop *loop, loop_fn fn, void *ctx)
-{
-    struct loop_timer *timer = mem_new(1, sizeof(*timer));
-
-    timer->fn = fn;
-    timer->ctx = ctx;
-    timer->event = event_new(loop->base, -1, 0, on_timer, timer);
-    if (!timer->event)
-        mem_fail();
-    return timer;
-}
-
-void loop_timer_free(struct loop_timer *timer)
-{
-    if (!timer)
-        return;
-    event_free(timer->event);
-    free(timer);
-}
-
-void loop_timer_set(struct loop_timer *timer, int64_t delay_ms)
-{
-    int64_t delay_us = delay_ms <= 0 ? 0 : (delay_ms < DELAY_MAX_MS ? delay_ms : DELAY_MAX_MS) * 1000;
-
-    timer->due_us = loop_now_us() + delay_us;
-    add_event_us(timer->event, delay_us);
-}
-
-int64_t loop_timer_set_aligned(struct loop_timer *timer, int64_t delay_ms, int64_t grain_ms)
-{
-    int64_t now_us = loop_now_us(), grain_us = grain_ms * 1000;
-    int64_t due_us = (now_us + delay_ms * 1000) / grain_us * grain_us;
-
-    timer->due_us = due_us > now_us ? due_us : due_us + grain_us;
-    add_event_us(timer->event, timer->due_us - now_us);
-    return timer->due_us;
-}
-
-void loop_timer_stop(struct loop_timer *timer)
-{
-    (void)event_del(timer->event); /* one that is not set is fine */
-}
-
-bool loop_timer_is_set(const struct loop_timer *timer)
-{
-    return event_pending(timer->event, EV_TIMEOUT, NULL) != 0;
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)
