@@ -79,7 +79,7 @@ struct redis_link_options {
     void *reply_privdata;
 };
 
-/* REPLY is a struct redisReply (or what reply_functions made), freed by the link after the call; NULL:
+/* REPLY is a struct redisReply (or what reply_functions made), valid during the call; NULL:
  * outcome unknown. */
 typedef void (*redis_reply_fn)(void *ctx, void *reply);
 

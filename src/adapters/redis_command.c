@@ -13,9 +13,7 @@ static void free_answer(const struct redis_link *link, void *answer)
 {
     const redisReplyObjectFunctions *functions = link->options.reply_functions;
 
-    if (!functions)
-        freeReplyObject(answer);
-    else if (functions->freeObject)
+    if (functions && functions->freeObject)
         functions->freeObject(answer);
 }
 

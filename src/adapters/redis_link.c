@@ -162,7 +162,6 @@ static bool take_greeting(struct redis_link *link, struct redisReply *reply)
     struct errmsg why;
     enum redis_handshake_state state = redis_handshake_take(&link->handshake, reply, &why);
 
-    freeReplyObject(reply);
     if (state == REDIS_HANDSHAKE_FAILED) {
         redis_link_end(link, why.text, true);
         return false;

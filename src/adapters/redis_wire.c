@@ -28,7 +28,6 @@ void redis_wire_init(struct redis_wire *wire, struct event_base *base, redis_wir
         .ctx = ctx,
         .socket = REDIS_SOCKET_NONE,
         .reply_max_bytes = REPLY_MAX_BYTES,
-        .arrays = redis_arrays_new(),
     };
 }
 
@@ -37,8 +36,6 @@ void redis_wire_clear(struct redis_wire *wire)
     redis_wire_close(wire);
     free(wire->input);
     wire->input = NULL;
-    redis_arrays_free(wire->arrays);
-    wire->arrays = NULL;
 }
 
 static struct event *new_event(struct redis_wire *wire, short what)
@@ -50,24 +47,16 @@ static struct event *new_event(struct redis_wire *wire, short what)
     return event;
 }
 
-static void begin_reply(struct redis_wire *wire)
-{
-    redis_arrays_begin(wire->arrays, wire->reply_max_bytes / ELEMENT_MIN_BYTES);
-}
-
 static struct redisReader *new_reader(struct redis_wire *wire)
 {
+    const redisReplyObjectFunctions *functions = wire->functions ? wire->functions : &redis_replies_functions;
     /* hiredis does not write to them, it only fails to say so. */
-    redisReader *reader = wire->functions
-                              ? redisReaderCreateWithFunctions((redisReplyObjectFunctions *)wire->functions)
-                              : redis_arrays_reader(wire->arrays);
+    redisReader *reader = redisReaderCreateWithFunctions((redisReplyObjectFunctions *)functions);
 
     if (!reader)
         mem_fail();
     reader->maxbuf = 0; /* its buffer is given back by give_back_reader */
-    if (wire->functions)
-        reader->privdata = wire->privdata;
-    begin_reply(wire);
+    reader->privdata = wire->functions ? wire->privdata : &wire->replies;
     return reader;
 }
 
@@ -78,6 +67,7 @@ void redis_wire_open(struct redis_wire *wire, const struct redis_socket *socket)
     wire->writable = new_event(wire, EV_WRITE);
     wire->functions = NULL;
     wire->privdata = NULL;
+    wire->replies.max_elements = wire->reply_max_bytes / ELEMENT_MIN_BYTES;
     wire->reader = new_reader(wire);
     if (event_add(wire->readable, NULL) < 0)
         mem_fail();
@@ -95,6 +85,8 @@ void redis_wire_close(struct redis_wire *wire)
     wire->readable = NULL;
     wire->writable = NULL;
     wire->reader = NULL;
+    if (!wire->is_handing)
+        redis_replies_clear(&wire->replies);
     wire->reply_bytes = 0;
     wire->clip.skip = 0;
     buf_clear(&wire->out);
@@ -152,15 +144,22 @@ static enum redis_wire_result take_replies(struct redis_wire *wire)
 
         if (redisReaderGetReply(wire->reader, &reply) != REDIS_OK) {
             (void)break_wire(wire, "protocol error: ",
-                             redis_arrays_refused(wire->arrays) ? "reply too large" : wire->reader->errstr);
+                             wire->replies.is_refused ? "reply too large" : wire->reader->errstr);
             return REDIS_WIRE_BROKEN;
         }
         if (!reply)
             return REDIS_WIRE_FINE;
-        begin_reply(wire);
         wire->reply_bytes = wire->reader->len - wire->reader->pos;
-        if (!wire->on_reply(wire->ctx, reply))
+        wire->is_handing = true;
+
+        bool goes_on = wire->on_reply(wire->ctx, reply);
+
+        wire->is_handing = false;
+        if (!goes_on) {
+            redis_replies_clear(&wire->replies);
             return REDIS_WIRE_STOPPED;
+        }
+        redis_replies_reset(&wire->replies);
     }
 }
 

@@ -3,8 +3,8 @@
  * and closes it where they fail. */
 #pragma once
 
-#include "redis_arrays.h"
 #include "redis_clip.h"
+#include "redis_replies.h"
 #include "redis_socket.h"
 #include "util/buf.h"
 #include "util/errmsg.h"
@@ -16,7 +16,8 @@ struct event_base;
 struct redisReader;
 struct redisReplyObjectFunctions;
 
-/* Takes REPLY over. False: stop, the wire was closed or its owner is gone. */
+/* Is shown REPLY, which is valid during the call; what other functions made it takes over. False: stop, the
+ * wire was closed or its owner is gone. */
 typedef bool (*redis_wire_reply_fn)(void *ctx, void *reply);
 /* The socket is ready; WHAT is EV_READ, EV_WRITE or both. */
 typedef void (*redis_wire_ready_fn)(int fd, short what, void *ctx);
@@ -29,12 +30,13 @@ struct redis_wire {
     struct redis_socket socket;
     struct event *readable, *writable; /* NULL while closed, as is the reader */
     struct redisReader *reader;
-    const struct redisReplyObjectFunctions *functions; /* NULL: hiredis' own */
+    const struct redisReplyObjectFunctions *functions; /* NULL: redis_replies_functions */
     void *privdata;
+    struct redis_replies replies;
+    bool is_handing;    /* one of them over, so it has to stay */
     char *input;        /* what one read may bring; NULL: nothing has been read of late */
     size_t reply_bytes; /* kept of the reply that is not complete yet */
     size_t reply_max_bytes;
-    struct redis_arrays *arrays; /* of hiredis' own replies */
     struct redis_clip clip;
     struct buf out;
     size_t out_sent; /* of out, from its front */
@@ -48,7 +50,8 @@ void redis_wire_init(struct redis_wire *wire, struct event_base *base, redis_wir
 /* Closes, and frees the rest. */
 void redis_wire_clear(struct redis_wire *wire);
 
-/* Takes SOCKET over and waits for input. Replies are made by hiredis' functions until they are replaced. */
+/* Takes SOCKET over and waits for input. Replies are those of redis_replies.h until the functions are
+ * replaced. */
 void redis_wire_open(struct redis_wire *wire, const struct redis_socket *socket);
 /* Closes and forgets what waits. Fine while closed. */
 void redis_wire_close(struct redis_wire *wire);

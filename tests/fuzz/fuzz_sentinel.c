@@ -1,7 +1,7 @@
 /* Bytes as if from Sentinels: what four of them answer, in turn, and tell by themselves; and which address is
  * taken by that. The first byte says in pieces of which size they come: it must make no difference. The
  * second says how much time passes between two answers. */
-#include "../../src/adapters/redis_arrays.h"
+#include "../../src/adapters/redis_replies.h"
 #include "../../src/adapters/redis_sentinel_vote.h"
 #include "fuzz.h"
 
@@ -130,7 +130,7 @@ static void take_reply(struct run *run, const redisReply *reply)
     run->replies++;
 }
 
-static void take_replies(struct run *run, redisReader *reader, struct redis_arrays *arrays)
+static void take_replies(struct run *run, redisReader *reader, struct redis_replies *replies)
 {
     void *reply = NULL;
 
@@ -142,29 +142,28 @@ static void take_replies(struct run *run, redisReader *reader, struct redis_arra
         if (!reply)
             return;
         take_reply(run, reply);
-        redis_arrays_begin(arrays, ELEMENTS_MAX);
-        freeReplyObject(reply);
+        redis_replies_reset(replies);
     }
 }
 
 static struct run *run_new(struct slice bytes, size_t piece, int64_t step_ms)
 {
     struct run *run = calloc(1, sizeof(*run));
-    struct redis_arrays *arrays = redis_arrays_new();
-    redisReader *reader = redis_arrays_reader(arrays);
+    struct redis_replies replies = {.max_elements = ELEMENTS_MAX};
+    redisReader *reader = redisReaderCreateWithFunctions((redisReplyObjectFunctions *)&redis_replies_functions);
 
     CHECK(run && reader);
-    redis_arrays_begin(arrays, ELEMENTS_MAX);
+    reader->privdata = &replies;
     run->now_ms = NOW_MS;
     run->step_ms = step_ms;
     for (size_t at = 0; at < bytes.len && !run->failed; at += piece) {
         size_t len = bytes.len - at < piece ? bytes.len - at : piece;
 
         CHECK(redisReaderFeed(reader, bytes.data + at, len) == REDIS_OK);
-        take_replies(run, reader, arrays);
+        take_replies(run, reader, &replies);
     }
     redisReaderFree(reader);
-    redis_arrays_free(arrays);
+    redis_replies_clear(&replies);
     return run;
 }
 
