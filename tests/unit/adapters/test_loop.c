@@ -203,6 +203,138 @@ static void test_timer_may_be_freed_in_its_callback(void **state)
     loop_free(p.loop);
 }
 
+/* Bytes came in front of the timer's moment and behind it, before the loop looked. */
+struct order_probe {
+    struct loop *loop;
+    struct loop_timer *timer;
+    int received, received_before_timer;
+    bool goes_on; /* the timer sets itself */
+};
+
+static void on_bytes(evutil_socket_t fd, short what, void *arg)
+{
+    struct order_probe *p = arg;
+    char byte;
+
+    UNUSED(what);
+    assert_int_equal(read(fd, &byte, 1), 1);
+    if (++p->received == 2)
+        loop_stop(p->loop);
+}
+
+static void note_order(void *ctx)
+{
+    struct order_probe *p = ctx;
+
+    p->received_before_timer = p->received;
+    if (p->goes_on)
+        loop_timer_set(p->timer, 0);
+    else
+        loop_stop(p->loop);
+}
+
+static void receive_beside_timer(struct order_probe *p)
+{
+    struct event *readable[2];
+    int pipes[2][2];
+
+    p->loop = loop_new();
+    p->timer = loop_timer_new(p->loop, note_order, p);
+    loop_timer_set(p->timer, p->goes_on ? 0 : 5);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pipe(pipes[i]), 0);
+        readable[i] = event_new(loop_event_base(p->loop), pipes[i][0], EV_READ | EV_PERSIST, on_bytes, p);
+        assert_int_equal(event_add(readable[i], NULL), 0);
+    }
+    assert_int_equal(write(pipes[0][1], "x", 1), 1);
+    usleep(10000);
+    assert_int_equal(write(pipes[1][1], "x", 1), 1);
+    if (!p->goes_on) /* so that both are read and the loop goes on to the timer */
+        p->received = -2;
+    assert_int_equal(loop_run(p->loop), 0);
+    for (int i = 0; i < 2; i++) {
+        event_free(readable[i]);
+        close(pipes[i][0]);
+        close(pipes[i][1]);
+    }
+    loop_timer_free(p->timer);
+    loop_free(p->loop);
+}
+
+/* After a halt an answer that is there is read before it is judged to be late. */
+static void test_timer_fires_behind_what_has_come(void **state)
+{
+    struct order_probe p = {0};
+
+    UNUSED(state);
+    receive_beside_timer(&p);
+    assert_int_equal(p.received_before_timer, 0); /* from -2 on */
+}
+
+static void test_timer_that_sets_itself_lets_others_go_on(void **state)
+{
+    struct order_probe p = {.goes_on = true};
+
+    UNUSED(state);
+    receive_beside_timer(&p);
+    assert_int_equal(p.received, 2);
+}
+
+#define CROWD 300
+
+struct crowd {
+    struct loop *loop;
+    struct loop_timer *timers[CROWD];
+    int64_t due_us[CROWD], last_us;
+    int fired, next;
+    struct crowd_member {
+        struct crowd *crowd;
+        int number;
+    } members[CROWD];
+};
+
+/* Each frees itself, and another that has not fired yet now and then. */
+static void on_member(void *ctx)
+{
+    const struct crowd_member *m = ctx;
+    struct crowd *c = m->crowd;
+
+    assert_true(c->due_us[m->number] <= loop_now_us());
+    assert_true(c->due_us[m->number] + 1000 >= c->last_us); /* in their order, as far as is known here */
+    c->last_us = c->due_us[m->number];
+    c->fired++;
+    loop_timer_free(c->timers[m->number]);
+    c->timers[m->number] = NULL;
+    for (c->next = (c->next + 7) % CROWD; c->fired % 3 == 0 && c->timers[c->next]; c->fired++) {
+        loop_timer_free(c->timers[c->next]);
+        c->timers[c->next] = NULL;
+    }
+    if (c->fired == CROWD)
+        loop_stop(c->loop);
+}
+
+static void test_timers_in_a_crowd(void **state)
+{
+    struct crowd c = {.loop = loop_new()};
+
+    UNUSED(state);
+    for (int i = 0; i < CROWD; i++) {
+        int64_t delay_ms = i * 7919 % 20;
+
+        c.members[i] = (struct crowd_member){&c, i};
+        c.timers[i] = loop_timer_new(c.loop, on_member, &c.members[i]);
+        loop_timer_set(c.timers[i], 600000);
+        loop_timer_stop(c.timers[i]);
+        c.due_us[i] = loop_now_us() + delay_ms * 1000;
+        loop_timer_set(c.timers[i], delay_ms);
+    }
+    assert_int_equal(loop_run(c.loop), 0);
+    assert_int_equal(c.fired, CROWD);
+    for (int i = 0; i < CROWD; i++)
+        assert_null(c.timers[i]);
+    loop_free(c.loop);
+}
+
 static void test_loop_stop_before_run_returns_at_once(void **state)
 {
     struct probe p = {.loop = loop_new()};
@@ -367,6 +499,9 @@ int main(void)
         cmocka_unit_test(test_timer_set_replaces_earlier_delay),
         cmocka_unit_test(test_timer_stop_prevents_call),
         cmocka_unit_test(test_timer_may_be_freed_in_its_callback),
+        cmocka_unit_test(test_timer_fires_behind_what_has_come),
+        cmocka_unit_test(test_timer_that_sets_itself_lets_others_go_on),
+        cmocka_unit_test(test_timers_in_a_crowd),
         cmocka_unit_test(test_loop_stop_before_run_returns_at_once),
         cmocka_unit_test(test_signal_reaches_callback),
         cmocka_unit_test(test_signal_new_refuses_impossible_number),
