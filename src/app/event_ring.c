@@ -63,7 +63,7 @@ static void put(struct event_ring *ring, uint32_t index, const struct ring_event
 {
     struct ring_item *item = item_new(event);
     if (!ring->items)
-        ring->items = mem_new(EVENT_RING_MAX, sizeof *ring->items);
+        ring->items = mem_new(EVENT_RING_MAX, sizeof(struct ring_item *));
     *place(ring, index) = item;
     ring->bytes += bytes_of(item->len);
     ring->count++;
