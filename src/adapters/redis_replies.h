@@ -8,9 +8,9 @@
 struct redisReplyObjectFunctions;
 struct redis_replies_part;
 
-/* Zeroed is empty. A reply may announce so many elements, of all its arrays together: the parser makes room for
- * all of an array as soon as it has read its length, so a dozen bytes of somebody who is no Redis would cost
- * gigabytes, and a bound on the bytes of a reply would never see them. */
+/* Zeroed is empty. A reply may announce so many elements, of all its arrays together: the parser makes room
+ * for all of an array as soon as it has read its length, so a dozen bytes of somebody who is no Redis would
+ * cost gigabytes, and a bound on the bytes of a reply would never see them. */
 struct redis_replies {
     struct redis_replies_part *newest; /* each has the one before it */
     size_t max_elements;               /* 0: no bound */

@@ -150,7 +150,8 @@ static struct run *run_new(struct slice bytes, size_t piece, int64_t step_ms)
 {
     struct run *run = calloc(1, sizeof(*run));
     struct redis_replies replies = {.max_elements = ELEMENTS_MAX};
-    redisReader *reader = redisReaderCreateWithFunctions((redisReplyObjectFunctions *)&redis_replies_functions);
+    redisReader *reader =
+        redisReaderCreateWithFunctions((redisReplyObjectFunctions *)&redis_replies_functions);
 
     CHECK(run && reader);
     reader->privdata = &replies;
