@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """An executor: reads trade signals, places each at most once, and answers with a result. Wants python3-redis.
 
+Nothing is taken from a Redis whose data the daemon has not found in order: behind a failover signals that had ended may be there again.
 A signal is claimed under its id before the order goes out. What a killed executor had begun it finds among its pending entries, and
 asks the broker about it before it does anything. Broker stands in for yours: place() has to come back within --order-ms, and
 find() has to see every order that place() has sent."""
@@ -34,12 +35,17 @@ class Broker:
         return next((one for one in map(json.loads, lines) if one["signal_id"] == signal_id), None)
 
 
+class NotInOrder(Exception):
+    """What was read says nothing: Redis has been replaced, or started anew."""
+
+
 class Executor:
     def __init__(self, options):
         self.o = options
         password = open(options.password_file).read().rstrip("\n") if options.password_file else None
         self.redis = redis.Redis.from_url(options.redis, username=options.user, password=password, decode_responses=True)
         self.broker = Broker(options.orders)
+        self.server = None    # on which the data is in order
 
     def now_ms(self):
         """By the clock of Redis, which made the ids of the entries."""
@@ -90,18 +96,34 @@ class Executor:
                 self.execute(entry, signal, is_resumed)
             self.redis.xack(SIGNALS, self.o.group, entry)
 
+    def settled_on(self):
+        """Which server this is, and since which of its changes between master and replica; None until the daemon has found its data
+        in order, and removed what had ended."""
+        server = self.redis.info("replication")["master_replid"]
+        return server if self.redis.hget("mt5stated:meta", "settled") == server else None
+
+    def wait_settled(self):
+        while not (server := self.settled_on()):
+            time.sleep(0.05)
+        self.server = server
+
     def read(self, start, **options):
         read = self.redis.xreadgroup(self.o.group, self.o.name, {SIGNALS: start}, count=100, **options)
+        if self.settled_on() != self.server:
+            raise NotInOrder("not the server that was in order; waiting for the daemon")
         return read[0][1] if read else []
 
     def run(self):
         while True:
             try:
                 self.make_group()
+                self.wait_settled()
                 while pending := self.read("0"):
                     self.handle(pending, is_resumed=True)
                 while True:
                     self.handle(self.read(">", block=1000))
+            except NotInOrder as error:
+                print(error, flush=True)    # and what was read is pending: what is left of it comes again
             except redis.exceptions.RedisError as error:
                 # Also where a write failed in the middle: what was not acknowledged is pending, and is resumed.
                 print(error, flush=True)
