@@ -176,3 +176,14 @@ def test_a_server_without_losses_is_told_to_be_in_order_again(daemon, bus, redis
     redis_server.start()
     one.wait_ready()
     wait_until(lambda: is_settled(bus.client), "it to be told again")
+
+
+def test_a_server_that_changes_its_id_by_itself_stays_in_order(daemon, bus, redis_server):
+    """As Redis does when it has had no replica for an hour: nothing else has changed."""
+    redis_server.kill9()
+    redis_server.start(options=("--enable-debug-command", "yes"))
+    daemon(CONFIG)
+    wait_until(lambda: is_settled(bus.client), "it to be told")
+    bus.client.execute_command("DEBUG", "CHANGE-REPL-ID")
+    assert not is_settled(bus.client)
+    wait_until(lambda: is_settled(bus.client), "it to be told again")
