@@ -232,7 +232,8 @@ static void test_look_says_which_right_is_missing(void **state)
         (void)snprintf(command, sizeof(command), "ACL SETUSER default -%s", rights[i]);
         give(&t.f, command);
         answers = look(&t);
-        assert_string_equal(strtok((char *)(uintptr_t)buf_text(&answers), "\n"), rights[i]);
+        (void)buf_text(&answers); /* ends it */
+        assert_string_equal(strtok(answers.data, "\n"), rights[i]);
         buf_clear(&answers);
         clear_store(&t);
     }
