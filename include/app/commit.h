@@ -6,6 +6,7 @@
 
 #include "app/waiters.h"
 #include "codec/batch.h"
+#include "codec/changes.h"
 #include "core/histogram.h"
 #include "util/buf.h"
 #include <stdbool.h>
@@ -28,6 +29,7 @@ struct trade_notes {
 struct commit {
     struct daemon *d;
     struct batch *filling, *sent;
+    struct changes changes; /* of what is being filled, for those who stand by */
     struct trade_notes filling_notes, sent_notes;
     bool has_sent;       /* sent holds a batch without a definite answer */
     bool in_flight;      /* and it is on its way */

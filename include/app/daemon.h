@@ -18,6 +18,7 @@
 #include "app/reconcile.h"
 #include "app/redis_clock.h"
 #include "app/server.h"
+#include "app/standby.h"
 #include "app/tap.h"
 #include "app/trade_io.h"
 #include "app/webhooks.h"
@@ -59,6 +60,7 @@ struct daemon {
     uint64_t state_number; /* differs between two loads of the state */
     struct lead lead;
     struct load load;
+    struct standby standby;
     struct ingest ingest;
     struct commit commit;
     struct trade_io trade_io;

@@ -38,6 +38,8 @@ void event_feed_reset(struct event_feed *feed);
 /* A batch with COUNT events is stored. */
 void event_feed_on_stored(struct event_feed *feed, uint64_t count);
 /* The link is up again. */
+/* Others may have added events. */
+void event_feed_poke(struct event_feed *feed);
 void event_feed_go_on(struct event_feed *feed);
 
 /* The newest ID that anybody can have been told, also by an earlier ring; 0-0 where there was none. */

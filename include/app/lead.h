@@ -76,6 +76,9 @@ void lead_on_behind(struct lead *lead);
 /* Gives up the lease; FN is called once that is answered or cannot be. */
 void lead_release(struct lead *lead, void (*fn)(void *ctx), void *ctx);
 
+/* Nobody seems to hold the lease: one that stands by asks for it at once. */
+void lead_ask_soon(struct lead *lead);
+bool lead_stands_by(const struct lead *lead);
 bool lead_is_active(const struct lead *lead);
 /* Active or writing back, and the link is up. */
 bool lead_may_write(const struct lead *lead);

@@ -3,6 +3,7 @@
  * next step. */
 #pragma once
 
+#include "app/left_epochs.h"
 #include "core/stream.h"
 #include "util/slice.h"
 #include <stdbool.h>
@@ -54,10 +55,14 @@ struct load {
     uint64_t halved_in; /* the generation in which that was last */
     int64_t started_ms, ms;
     uint64_t journal_lines, journal_bad;
+    struct stream_id journal; /* its last entry that was read */
+    uint64_t applied;         /* the number of the last batch, as meta had it */
+    char epoch[EPOCH_LEN + 1]; /* likewise */
 };
 
 void load_init(struct load *load, struct daemon *d);
 void load_clear(struct load *load);
+/* All of it, anew. One that stands by reads without putting anything right. */
 void load_start(struct load *load);
 /* A second look, after Redis has lost writes: takes what had ended, and is in the stream of signals again,
  * out of it, takes in what nobody has read though it lies below a position, and counts what is gone

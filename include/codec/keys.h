@@ -33,6 +33,8 @@ static inline struct slice key_slice(const struct key *key)
 #define KEY_ALERTS       "mt5stated:alerts"
 #define KEY_NOTICES      "mt5stated:notices"
 #define KEY_BREAKER      "mt5stated:breaker"
+#define KEY_CHANGES      "mt5stated:changes"
+#define KEY_STANDBY      "mt5stated:standby"
 #define KEY_LOAD         "instance:index:load"
 #define KEY_THROTTLED    "instance:index:throttled"
 #define KEY_DISPLACED    "mt5stated:displaced:"

@@ -22,6 +22,7 @@ extern const struct script script_clear;    /* moves what is in the way of lease
 extern const struct script script_ahead;    /* lets streams of ours go on behind what was told */
 extern const struct script script_remove;   /* takes entries out of a stream, ahead of all else */
 extern const struct script script_settle;   /* says on which server the data is in order */
+extern const struct script script_follow;   /* what a daemon that stands by has to know of the active one */
 
 /* What stands behind EVAL (WHOLE) or EVALSHA. */
 struct slice script_word(const struct script *script, bool whole);

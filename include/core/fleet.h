@@ -155,6 +155,15 @@ void fleet_remove(struct fleet *fleet, struct instance *instance, struct slice r
 bool fleet_load(struct fleet *fleet, struct slice id, const struct instance_record *record,
                 enum instance_state indexed, uint64_t seq, int64_t now_ms);
 
+/* Following what another daemon has stored. The first forgets what is known of ID, all that is watched of it
+ * included, and loads it as Redis holds it now; false where that names no instance: then it is gone. Whoever
+ * refers to it by its slot goes on doing so; its open trades are to be tied again. The second takes numbers
+ * and the times of the hashes from RECORD, where it holds nothing but some of these; false where it holds
+ * more, or ID is not known: nothing has changed. */
+bool fleet_load_again(struct fleet *fleet, struct slice id, const struct instance_record *record,
+                      enum instance_state indexed, uint64_t seq, int64_t now_ms);
+bool fleet_load_numbers(struct fleet *fleet, struct slice id, const struct instance_record *record);
+
 /* What Redis would hold about INSTANCE if all of it were stored; borrows from it. */
 void instance_record_of(const struct instance *instance, struct instance_record *ret_record);
 

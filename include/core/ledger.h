@@ -147,6 +147,14 @@ void ledger_load_entry(struct ledger *ledger, const struct signal_entry *entry);
 /* An entry of the stream of results at or before its position, in order; RESULT_ID is empty where the entry
  * is not valid. */
 void ledger_load_result(struct ledger *ledger, struct stream_id entry, struct slice result_id);
+/* All has been loaded, and what another daemon does is going to follow: lines of the journal, results and
+ * duplicates as he takes them in, in any number, before ledger_load_finish. May be called again now and then:
+ * addressees that have become known since are found. */
+void ledger_load_follow(struct ledger *ledger);
+/* The entry of a signal that was open when it came: it waits with that one, where that is open still. */
+void ledger_load_duplicate(struct ledger *ledger, struct slice signal_id, struct stream_id entry);
+/* The journal begins at BEFORE_MS by now: who writes it needs nothing older. */
+void ledger_load_forget(struct ledger *ledger, int64_t before_ms);
 /* Ends loading: sets the base of the counters. Where the totals and what was found open do not agree, the
  * difference is booked as lost (or as received) and returned: 0 as a rule. */
 uint64_t ledger_load_finish(struct ledger *ledger, int64_t now_ms);

@@ -227,6 +227,12 @@ void watch_load_alert(struct fleet *fleet, struct instance *instance, const stru
 /* COMMANDS is what was stored for WATCH_REMOVED. */
 void watch_load_used_numbers(struct fleet *fleet, uint64_t commands);
 void watch_load_notice(struct fleet *fleet, const struct notice *notice);
+/* The notice KEY is as another daemon has stored it by now; NULL: it is gone. */
+void watch_load_notice_again(struct fleet *fleet, struct slice key, const struct notice *notice);
+/* The groups of the breaker, anew, once every instance is as it was stored: all are closed after the first,
+ * those that are open are told by breaker_load, and the second counts their victims and the crashes. */
+void watch_load_groups_begin(struct fleet *fleet);
+void watch_load_groups_finish(struct fleet *fleet);
 /* Commands up to NUMBER were given already, to INSTANCE or, where that is NULL, to one that is not known (any
  * more): none of its numbers is given again. */
 void watch_reserve_numbers(struct fleet *fleet, struct instance *instance, uint64_t number);

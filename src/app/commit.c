@@ -41,6 +41,7 @@ void commit_init(struct commit *c, struct daemon *d)
     c->filling = batch_new(&options);
     c->sent = batch_new(&options);
     c->retry = loop_timer_new(d->loop, on_retry, c);
+    changes_init(&c->changes);
     histogram_init(&c->roundtrip, roundtrip_bounds, ARRAY_LEN(roundtrip_bounds));
 }
 
@@ -48,6 +49,7 @@ void commit_clear(struct commit *c)
 {
     batch_free(c->filling);
     batch_free(c->sent);
+    changes_clear(&c->changes);
     free(c->filling_notes.items);
     free(c->sent_notes.items);
     buf_clear(&c->rendered);
@@ -75,6 +77,7 @@ void commit_reset(struct commit *c, uint64_t applied)
 {
     batch_reset(c->filling, 0);
     batch_reset(c->sent, 0);
+    changes_reset(&c->changes);
     c->filling_notes.count = c->sent_notes.count = 0;
     c->has_sent = c->in_flight = false;
     c->attempt++;
@@ -87,7 +90,7 @@ void commit_reset(struct commit *c, uint64_t applied)
 
 struct sink *commit_sink(struct commit *c)
 {
-    return batch_sink(c->filling);
+    return changes_sink(&c->changes, batch_sink(c->filling));
 }
 
 bool commit_is_idle(const struct commit *c)
@@ -189,6 +192,7 @@ static void on_stored(struct commit *c, bool measured)
         c->refusal = NULL;
     }
     c->applied = c->sent->number;
+    standby_on_stored(&c->d->standby);
     c->has_sent = false;
     c->batches++;
     announce(c);
@@ -417,6 +421,7 @@ void commit_kick(struct commit *c)
     ingest_finish_batch(&c->d->ingest, c->filling);
     if (batch_is_empty(c->filling))
         return;
+    changes_seal(&c->changes, c->filling, c->applied + 1);
     batch_seal(c->filling);
     struct batch *full = c->filling;
     c->filling = c->sent;

@@ -390,6 +390,7 @@ struct daemon *daemon_new(const struct config_source *source, struct config *con
     d->link = redis_link_new(loop, &options, &events, d);
     lead_init(&d->lead, d);
     load_init(&d->load, d);
+    standby_init(&d->standby, d);
     commit_init(&d->commit, d);
     ingest_init(&d->ingest, d);
     trade_io_init(&d->trade_io, d);
@@ -451,6 +452,7 @@ void daemon_free(struct daemon *d)
     ingest_clear(&d->ingest);
     commit_clear(&d->commit);
     event_feed_clear(&d->event_feed);
+    standby_clear(&d->standby);
     load_clear(&d->load);
     lead_clear(&d->lead);
     redis_sentinel_free(d->sentinel);

@@ -258,6 +258,12 @@ void event_feed_go_on(struct event_feed *feed)
         ask(feed);
 }
 
+void event_feed_poke(struct event_feed *feed)
+{
+    if (!feed->is_asking && !feed->is_reading)
+        ask(feed);
+}
+
 void event_feed_begin_reading(struct event_feed *feed)
 {
     forget_questions(feed);

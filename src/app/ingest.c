@@ -221,6 +221,8 @@ static void take_signal(struct ingest *in, const struct entry *entry, int64_t no
     struct sink *sink = commit_sink(&in->d->commit);
     sink->ops->begin(sink->ctx, &cause);
     ledger_set_time(in->d->ledger, now_ms);
+    if (in->d->commit.changes.is_noting && ledger_is_open(in->d->ledger, signal.signal_id))
+        changes_note_duplicate(&in->d->commit.changes, signal.id, signal.signal_id);
     ledger_on_signal(in->d->ledger, &signal, sink);
 }
 
@@ -236,6 +238,7 @@ static void take_result(struct ingest *in, const struct entry *entry, int64_t no
     struct cause cause = cause_of(entry);
     struct sink *sink = commit_sink(&in->d->commit);
     sink->ops->begin(sink->ctx, &cause);
+    changes_note_result(&in->d->commit.changes, entry->id, result.result_id);
     ledger_on_result(in->d->ledger, &result, now_ms, sink);
 }
 

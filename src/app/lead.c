@@ -65,6 +65,7 @@ static void lose_state(struct lead *lead)
     lead->settling = SETTLING_NOT;
     lead->was_down = false;
     load_abandon(&lead->d->load);
+    standby_stop(&lead->d->standby);
     lead->has_state = lead->restoring = lead->rescanned = false;
     lead->new_epoch[0] = '\0';
     left_epochs_clear(&lead->left);
@@ -73,11 +74,13 @@ static void lose_state(struct lead *lead)
 
 static void become_standby(struct lead *lead)
 {
-    if (lead->phase != PHASE_STANDBY)
-        LOG(lead->d->log, INFO, "another daemon is active", log_text("holder", lead->holder));
-    lose_state(lead);
     lead->error.text[0] = '\0';
-    enter(lead, PHASE_STANDBY);
+    if (lead->phase != PHASE_STANDBY) {
+        LOG(lead->d->log, INFO, "another daemon is active", log_text("holder", lead->holder));
+        lose_state(lead);
+        enter(lead, PHASE_STANDBY);
+        standby_start(&lead->d->standby);
+    }
     if (holder_is_dead(lead->holder, lead->token)) {
         (void)snprintf(lead->dead_holder, sizeof lead->dead_holder, "%s", lead->holder);
         ask_in(lead, 0);
@@ -160,6 +163,8 @@ static void become_active(struct lead *lead)
     reconcile_start(&lead->d->reconcile);
     lead->was_down = false;
     settle(lead);
+    if (!was_away)
+        standby_on_active(&lead->d->standby);
 }
 
 /* Finds what had ended and is in its stream again, then writes that and all that is held here. No batch goes
@@ -249,6 +254,7 @@ struct lease_answer {
     bool ours, has_changed; /* has_changed: it is ours again, and was another's */
     const char *holder, *epoch;
     bool has_applied;
+    bool is_watched; /* another one stands by */
     uint64_t applied, beat;
 };
 
@@ -294,7 +300,8 @@ static void on_held(struct lead *lead, const struct lease_answer *answer)
         lead->new_epoch[0] = '\0';
         lead->beat = answer->beat;
         enter(lead, PHASE_LOADING);
-        load_start(&lead->d->load);
+        if (!standby_take_over(&lead->d->standby, lead->epoch, answer->has_changed))
+            load_start(&lead->d->load);
     } else if (!answer->has_applied || answer->epoch[0] == '\0') {
         roll_back(lead, ROLLBACK_WIPED, 0);
     } else if (is_foreign(lead, answer)) {
@@ -329,8 +336,8 @@ static bool is_epoch(const redisReply *reply)
 
 static bool parse_answer(const redisReply *reply, struct lease_answer *ret, int64_t *ret_server_us)
 {
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 7 ||
-        reply->element[0]->type != REDIS_REPLY_INTEGER)
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 8 ||
+        reply->element[0]->type != REDIS_REPLY_INTEGER || reply->element[7]->type != REDIS_REPLY_INTEGER)
         return false;
     for (size_t i = 1; i < 7; i++)
         if (reply->element[i]->type != REDIS_REPLY_STRING)
@@ -340,7 +347,8 @@ static bool parse_answer(const redisReply *reply, struct lease_answer *ret, int6
     *ret = (struct lease_answer){.ours = reply->element[0]->integer > 0,
                                  .has_changed = reply->element[0]->integer == 2,
                                  .holder = reply->element[1]->str,
-                                 .epoch = is_epoch(reply->element[2]) ? reply->element[2]->str : ""};
+                                 .epoch = is_epoch(reply->element[2]) ? reply->element[2]->str : "",
+                                 .is_watched = reply->element[7]->integer == 1};
     ret->has_applied = number_parse_u64(applied, LEAD_APPLIED_MAX, &ret->applied);
     (void)number_parse_u64(beat, UINT64_MAX,
                            &ret->beat); /* 0 where it is missing: then the data is not what we left */
@@ -379,6 +387,16 @@ static int64_t next_ask_ms(const struct lead *lead)
     return ms > 0 ? ms : 1;
 }
 
+/* Where it has jumped, what was read by the old clock is of no use to one who stands by. */
+static void take_clock(struct lead *lead, int64_t server_us)
+{
+    struct daemon *d = lead->d;
+    int64_t jump_ms = redis_clock_sample(&d->clock, server_us, lead->asked_ms, loop_now_ms());
+    guarding_note_jump(&d->guarding, jump_ms);
+    if (llabs(jump_ms) >= d->config->guard.stall_ms)
+        standby_drop(&d->standby, "the clock of redis has jumped");
+}
+
 static void on_lease(void *ctx, void *object)
 {
     struct lead *lead = ctx;
@@ -399,8 +417,7 @@ static void on_lease(void *ctx, void *object)
     lead->server_loading = false;
     lead->trouble = NULL;
     guarding_note_roundtrip(&lead->d->guarding, loop_now_ms() - lead->asked_ms);
-    guarding_note_jump(&lead->d->guarding,
-                       redis_clock_sample(&lead->d->clock, server_us, lead->asked_ms, loop_now_ms()));
+    take_clock(lead, server_us);
     (void)snprintf(lead->holder, sizeof lead->holder, "%s", answer.holder);
     lead->dead_holder[0] = '\0';
     if (!answer.ours && !answer.holder[0]) {
@@ -415,6 +432,8 @@ static void on_lease(void *ctx, void *object)
     yield_clear(&lead->yield);
     lead->lease_until_ms = lead->asked_ms + lease_ms(lead);
     renew_in(lead, next_ask_ms(lead));
+    struct commit *commit = &lead->d->commit;
+    changes_want(&commit->changes, answer.is_watched, batch_is_empty(commit->filling));
     on_held(lead, &answer);
 }
 
@@ -440,9 +459,10 @@ static void ask(struct lead *lead)
     yield_words(&lead->yield, lead->token, loop_now_ms(), numbers, left);
     struct slice words[] = {slice_text("EVAL"),
                             script_word(&script_lease, true),
-                            slice_text("2"),
+                            slice_text("3"),
                             slice_text(KEY_LEADER),
                             slice_text(KEY_META),
+                            slice_text(KEY_STANDBY),
                             lead_token(lead),
                             slice_of(ms, number_format_i64(ms, lease_ms(lead))),
                             slice_text(lead->dead_holder),
@@ -490,6 +510,9 @@ void lead_link_down(struct lead *lead)
     lead->settling = SETTLING_NOT;
     yield_link_lost(&lead->yield);
     loop_timer_stop(lead->timer);
+    /* What comes behind may be another server's: it is not followed any further. */
+    if (!lead->has_state)
+        lose_state(lead);
     load_abandon(&lead->d->load);
     commit_link_lost(&lead->d->commit);
     enter(lead, PHASE_CONNECTING);
@@ -582,6 +605,17 @@ void lead_release(struct lead *lead, void (*fn)(void *ctx), void *ctx)
         free(release);
         fn(ctx);
     }
+}
+
+void lead_ask_soon(struct lead *lead)
+{
+    if (lead->phase == PHASE_STANDBY && !lead->asking)
+        ask(lead);
+}
+
+bool lead_stands_by(const struct lead *lead)
+{
+    return lead->phase == PHASE_STANDBY;
 }
 
 bool lead_is_active(const struct lead *lead)

@@ -85,7 +85,10 @@ static void fail(struct load *load, struct slice why)
     char text[256];
     (void)snprintf(text, sizeof text, "%.*s", (int)why.len, why.data);
     load_abandon(load);
-    lead_on_load_failed(&load->d->lead, text);
+    if (lead_stands_by(&load->d->lead))
+        standby_on_failed(&load->d->standby, text);
+    else
+        lead_on_load_failed(&load->d->lead, text);
 }
 
 /* Entries may have any size, and a page of them too large for an answer or for its time. All that was under
@@ -103,6 +106,10 @@ static void take_answer(struct load *load, const struct call *call, const redisR
     bool wrong_type = text.len && redis_error_classify(text) == REDIS_ERROR_WRONGTYPE;
     if (text.len && !wrong_type) {
         fail(load, text);
+        return;
+    }
+    if (wrong_type && lead_stands_by(&load->d->lead)) {
+        fail(load, text); /* whoever is active moves it aside */
         return;
     }
     if (wrong_type && call->key.len)
@@ -149,15 +156,29 @@ void load_send(struct load *load, const struct slice *words, size_t count,
     }
 }
 
-static void on_meta(struct load *load, const redisReply *reply, int arg)
+void load_send_rendered(struct load *load, struct slice command,
+                        void (*fn)(struct load *, const redisReply *, int), int arg)
 {
-    UNUSED(arg);
+    struct call *call = mem_new(1, sizeof *call);
+    *call =
+        (struct call){.load = load, .generation = load->generation, .part = load->part, .fn = fn, .arg = arg};
+    load->pending++;
+    if (redis_link_send(load->d->link, command, 1, 0, on_answer, call)) {
+        free(call);
+        fail(load, slice_text("the link takes no command"));
+    }
+}
+
+void load_take_meta(struct load *load, const redisReply *reply)
+{
     uint64_t applied = 0;
     for (size_t i = 0; i + 1 < reply->elements; i += 2) {
         struct slice name = load_text(reply->element[i]), value = load_text(reply->element[i + 1]);
         struct stream_id position;
         if (slice_is(name, "applied_seq"))
             (void)number_parse_u64(value, LEAD_APPLIED_MAX, &applied);
+        if (slice_is(name, "epoch"))
+            (void)snprintf(load->epoch, sizeof load->epoch, "%.*s", (int)value.len, value.data);
         if (slice_is(name, META_LEFT) && stream_id_parse(value, &position))
             ledger_load_left(load->d->ledger, position);
         for (int k = 0; k < STREAM_KINDS; k++) {
@@ -168,7 +189,14 @@ static void on_meta(struct load *load, const redisReply *reply, int arg)
             }
         }
     }
+    load->applied = applied;
     commit_reset(&load->d->commit, applied);
+}
+
+static void on_meta(struct load *load, const redisReply *reply, int arg)
+{
+    UNUSED(arg);
+    load_take_meta(load, reply);
 }
 
 static void on_totals(struct load *load, const redisReply *reply, int arg)
@@ -184,12 +212,19 @@ static void on_totals(struct load *load, const redisReply *reply, int arg)
     }
 }
 
+void load_totals(struct load *load)
+{
+    struct slice totals[] = {slice_text("HGETALL"), slice_text(KEY_TOTALS)};
+    load_send(load, totals, 2, on_totals, 0, totals[1]);
+}
+
 static void read_shared(struct load *load)
 {
     struct slice meta[] = {slice_text("HGETALL"), slice_text(KEY_META)};
-    struct slice totals[] = {slice_text("HGETALL"), slice_text(KEY_TOTALS)};
+    uint64_t generation = load->generation;
     load_send(load, meta, 2, on_meta, 0, slice_of(NULL, 0));
-    load_send(load, totals, 2, on_totals, 0, totals[1]);
+    if (load->generation == generation)
+        load_totals(load);
 }
 
 enum group_mode {
@@ -268,7 +303,7 @@ static void on_groups(struct load *load, const redisReply *reply, int k)
 
 /* Groups show to others how far a stream has been handled. Made here so that XINFO shows it even before the
  * first entry; that it is there already is no error. */
-static void make_groups(struct load *load)
+void load_make_groups(struct load *load)
 {
     for (int k = 0; k < STREAM_KINDS; k++) {
         struct group_words group;
@@ -367,7 +402,7 @@ static void scan(struct load *load)
 
 /* It was registered: a set names it, or it has had events. Any other hash is one that others wrote meanwhile.
  */
-static bool was_known(const struct looked *looked)
+bool load_was_known(const struct looked *looked)
 {
     bool known = looked->seq > 0;
     for (int s = 0; s < INSTANCE_STATES; s++)
@@ -384,10 +419,11 @@ static void on_looked(struct load *load, const redisReply *reply, int arg)
     for (size_t i = 0; i < reply->elements; i++) {
         if (!look_parse(reply, i, &looked))
             continue;
-        if (was_known(&looked) && fleet_load(&d->fleet, looked.id, &looked.record,
+        if (load_was_known(&looked) && fleet_load(&d->fleet, looked.id, &looked.record,
                                              looked_index_state(&looked), looked.seq, daemon_now_ms(d)))
             load_watch_take(load, fleet_find(&d->fleet, looked.id));
-        reconcile_take(&d->reconcile, &looked);
+        if (!lead_stands_by(&d->lead))
+            reconcile_take(&d->reconcile, &looked);
     }
     look(load);
 }
@@ -400,13 +436,7 @@ static void look_once(struct load *load)
     look_render(load->ids->instances.ids + load->ids->looked, count, &command);
     load->ids->looked += count;
     load->ids->looks++;
-    struct call *call = mem_new(1, sizeof *call);
-    *call = (struct call){.load = load, .generation = load->generation, .part = load->part, .fn = on_looked};
-    load->pending++;
-    if (redis_link_send(load->d->link, buf_slice(&command), 1, 0, on_answer, call)) {
-        free(call);
-        fail(load, slice_text("the link takes no command"));
-    }
+    load_send_rendered(load, buf_slice(&command), on_looked, 0);
     buf_clear(&command);
 }
 
@@ -436,7 +466,7 @@ static void tell_loaded(const struct load *load)
         log_int("trades_ms", load->parts[LOAD_TRADES].ms), log_int("events_ms", load->parts[LOAD_EVENTS].ms));
 }
 
-static void finish(struct load *load)
+void load_finish_ledger(struct load *load)
 {
     struct daemon *d = load->d;
     uint64_t difference = ledger_load_finish(d->ledger, daemon_now_ms(d));
@@ -445,12 +475,31 @@ static void finish(struct load *load)
             "totals and what is open did not agree; the difference is booked: as lost where an end is "
             "missing, as received where a beginning is",
             log_int("signals", (int64_t)difference));
-    load_watch_finish(load);
+}
+
+static void end(struct load *load)
+{
     load->halvings = 0;
     load->ms = loop_now_ms() - load->started_ms;
     tell_loaded(load);
     load->step = -1;
     forget_ids(load);
+}
+
+/* Nothing is put right before it is ours. */
+static void finish_standing_by(struct load *load)
+{
+    ledger_load_follow(load->d->ledger);
+    end(load);
+    standby_on_loaded(&load->d->standby);
+}
+
+static void finish(struct load *load)
+{
+    struct daemon *d = load->d;
+    load_finish_ledger(load);
+    load_watch_finish(load);
+    end(load);
     if (strcmp(load->cursor, "0") != 0)
         reconcile_soon(&d->reconcile); /* keys are left that have not been looked at */
     lead_on_loaded(&d->lead);
@@ -470,13 +519,20 @@ static void finish_rescan(struct load *load)
  * they are watched for, trades of their instances, the open signals of the journal. */
 static const struct load_lane all_lanes[] = {
     {0, LOAD_SHARED, read_shared},       {0, LOAD_SHARED, load_watch},    {0, LOAD_INSTANCES, read_sets},
-    {1, LOAD_SHARED, make_groups},       {2, LOAD_JOURNAL, load_journal}, {2, LOAD_INSTANCES, look},
+    {1, LOAD_SHARED, load_make_groups},       {2, LOAD_JOURNAL, load_journal}, {2, LOAD_INSTANCES, look},
     {2, LOAD_INSTANCES, scan},           {2, LOAD_RESULTS, load_results}, {2, LOAD_EVENTS, load_events},
     {2, LOAD_TRADES, load_ended_ids},    {3, LOAD_SIGNALS, load_signals}, {4, LOAD_TRADES, load_open_trades},
     {5, LOAD_TRADES, load_ended_trades}, {6, LOAD_SHARED, finish},        {0},
 };
+static const struct load_lane standby_lanes[] = {
+    {0, LOAD_SHARED, read_shared},        {0, LOAD_SHARED, load_watch},      {0, LOAD_INSTANCES, read_sets},
+    {2, LOAD_JOURNAL, load_journal},      {2, LOAD_INSTANCES, look},
+    {2, LOAD_RESULTS, load_results},      {2, LOAD_EVENTS, load_events},     {2, LOAD_TRADES, load_ended_ids},
+    {3, LOAD_SIGNALS, load_signals},      {4, LOAD_TRADES, load_open_trades}, {5, LOAD_TRADES, load_ended_trades},
+    {6, LOAD_SHARED, finish_standing_by}, {0},
+};
 static const struct load_lane rescan_lanes[] = {
-    {0, LOAD_SHARED, make_groups},
+    {0, LOAD_SHARED, load_make_groups},
     {0, LOAD_SIGNALS, load_signals_again},
     {0, LOAD_EVENTS, load_ahead},
     {0, LOAD_EVENTS, load_events},
@@ -507,7 +563,7 @@ static void run(struct load *load)
         load->step++;
 }
 
-static void begin(struct load *load, const struct load_lane *lanes)
+void load_begin(struct load *load, const struct load_lane *lanes)
 {
     load->started_ms = loop_now_ms();
     memset(load->parts, 0, sizeof load->parts);
@@ -524,7 +580,8 @@ void load_start(struct load *load)
     load->positions = 0;
     load->journal_lines = load->journal_bad = 0;
     load->rescanning = false;
-    begin(load, all_lanes);
+    load->journal = (struct stream_id){0, 0};
+    load_begin(load, lead_stands_by(&load->d->lead) ? standby_lanes : all_lanes);
 }
 
 void load_rescan(struct load *load)
@@ -532,5 +589,5 @@ void load_rescan(struct load *load)
     load_abandon(load);
     load->rescanning = true;
     load->groups_behind = load->streams_behind = 0;
-    begin(load, rescan_lanes);
+    load_begin(load, rescan_lanes);
 }

@@ -59,6 +59,22 @@ struct load_ids {
 void load_send(struct load *load, const struct slice *words, size_t count,
                void (*fn)(struct load *, const redisReply *, int), int arg, struct slice displaceable);
 
+/* The same for one command that is rendered already. */
+void load_send_rendered(struct load *load, struct slice command,
+                        void (*fn)(struct load *, const redisReply *, int), int arg);
+/* Begins at step 0 of LANES. */
+void load_begin(struct load *load, const struct load_lane *lanes);
+/* What mt5stated:meta says: the number of the last batch, positions. */
+void load_take_meta(struct load *load, const redisReply *reply);
+/* It was registered: a set names it, or it has had events. */
+struct looked;
+bool load_was_known(const struct looked *looked);
+/* All that is counted has been read. */
+void load_finish_ledger(struct load *load);
+/* Lanes: the totals, the groups of the streams. */
+void load_totals(struct load *load);
+void load_make_groups(struct load *load);
+
 /* load_walk.c: goes through KEY by COMMAND (SSCAN, HSCAN); TAKE gets each page, of a hash with a value behind
  * each field. A member may come twice. Once for each key of a load. */
 void load_walk(struct load *load, const char *command, struct slice key,
@@ -74,6 +90,11 @@ void load_watch_init(struct load_ids *ids);
 void load_watch_clear(struct load_ids *ids);
 void load_watch(struct load *load);
 void load_watch_take(struct load *load, struct instance *instance);
+/* Keeps a field of mt5stated:watch, or where IS_ALERT of mt5stated:alerts, until instance ID takes it. */
+void load_watch_keep(struct load_ids *ids, struct slice id, bool is_alert, struct slice field,
+                     struct slice value);
+/* A lane: the open groups of the breaker, and the numbers of commands of those who are gone. */
+void load_watch_shared(struct load *load);
 /* All instances are known: what belongs to none is removed. */
 void load_watch_finish(struct load *load);
 
@@ -86,6 +107,7 @@ bool load_entry_of(const struct load *load, const redisReply *reply, enum stream
 
 /* Lanes (load_streams.c): the journal of signals, the open signals, the kept results. */
 void load_journal(struct load *load);
+void load_journal_on(struct load *load); /* behind what has been read of it */
 void load_signals(struct load *load);
 void load_results(struct load *load);
 
@@ -93,6 +115,12 @@ void load_results(struct load *load);
 void load_open_trades(struct load *load);
 void load_ended_ids(struct load *load);
 void load_ended_trades(struct load *load);
+
+/* Asks for trade ID; FN gets I with what it is taken by. False where the load has failed with it. */
+bool load_ask_trade(struct load *load, struct slice id, uint32_t i,
+                    void (*fn)(struct load *, const redisReply *, int));
+/* Forgets what is known of trade ID, and takes what Redis says now. */
+void load_trade_again(struct load *load, const redisReply *reply, struct slice id);
 
 /* load_events.c: the newest events. */
 void load_events(struct load *load);

@@ -147,6 +147,7 @@ static void read_journal(struct load *load, const redisReply *page)
         struct stream_id id;
         if (!entry_id(page->element[i], &id))
             continue;
+        load->journal = id;
         target.at_ms = id.ms;
         const redisReply *fields = page->element[i]->element[1];
         for (size_t f = 0; f + 1 < fields->elements; f += 2)
@@ -205,6 +206,12 @@ static void on_journal_page(struct load *load, const redisReply *reply, int arg)
 void load_journal(struct load *load)
 {
     send_range(load, "XRANGE", KEY_JOURNAL, first_id, last_id, JOURNAL_PAGE, on_journal_page, 0, true);
+}
+
+void load_journal_on(struct load *load)
+{
+    send_range(load, "XRANGE", KEY_JOURNAL, stream_id_next(load->journal), last_id, JOURNAL_PAGE_MAX,
+               on_journal_page, 0, true);
 }
 
 /* ---- open signals: what is still there of what had been taken in, but for what was left ---- */

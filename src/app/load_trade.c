@@ -30,16 +30,30 @@ static void on_ended(struct load *load, const redisReply *reply, int i)
     take(load, reply, ident_slice(&load->ids->ended.ids[i]), false);
 }
 
-/* False where the load has failed with it. */
-static bool ask(struct load *load, const struct id_queue *queue, uint32_t i,
-                void (*fn)(struct load *, const redisReply *, int))
+void load_trade_again(struct load *load, const redisReply *reply, struct slice id)
 {
-    struct key key = key_record(RECORD_TRADE, ident_slice(&queue->ids[i]));
+    struct trade *known = trade_book_find(&load->d->trades, id);
+    if (known)
+        trade_book_forget(&load->d->trades, known);
+    take(load, reply, id, true);
+    take(load, reply, id, false);
+}
+
+bool load_ask_trade(struct load *load, struct slice id, uint32_t i,
+                    void (*fn)(struct load *, const redisReply *, int))
+{
+    struct key key = key_record(RECORD_TRADE, id);
     struct slice words[] = {slice_text("HMGET"), key_slice(&key), slice_text("state"),
                             slice_text("instance_id"), slice_text("last_updated_at")};
     uint64_t generation = load->generation;
     load_send(load, words, ARRAY_LEN(words), fn, (int)i, slice_of(NULL, 0));
     return generation == load->generation;
+}
+
+static bool ask(struct load *load, const struct id_queue *queue, uint32_t i,
+                void (*fn)(struct load *, const redisReply *, int))
+{
+    return load_ask_trade(load, ident_slice(&queue->ids[i]), i, fn);
 }
 
 static void on_open(struct load *load, const redisReply *reply, int i)

@@ -45,7 +45,8 @@ static bool is_kept(const struct load_ids *ids, uint32_t first, bool is_alert, s
 }
 
 /* Keeps a field for its instance, once. The map finds the first of them; the others hang on it. */
-static void keep(struct load_ids *ids, struct slice id, bool is_alert, struct slice field, struct slice value)
+void load_watch_keep(struct load_ids *ids, struct slice id, bool is_alert, struct slice field,
+                     struct slice value)
 {
     uint32_t first = map_find(&ids->stored_map, id);
     if (is_kept(ids, first, is_alert, field))
@@ -96,7 +97,7 @@ static void on_watch(struct load *load, const redisReply *reply, int arg)
         if (slice_is(field, WATCH_REMOVED))
             take_used_numbers(load, value);
         else if (ident_is_valid(field, IDENT_MAX))
-            keep(load->ids, field, false, field, value);
+            load_watch_keep(load->ids, field, false, field, value);
     }
 }
 
@@ -106,7 +107,7 @@ static void on_alerts(struct load *load, const redisReply *reply, int arg)
     for (size_t i = 0; i + 1 < reply->elements; i += 2) {
         struct slice field = load_text(reply->element[i]), value = load_text(reply->element[i + 1]), id, rule;
         if (alert_field_parse(field, &id, &rule))
-            keep(load->ids, id, true, field, value);
+            load_watch_keep(load->ids, id, true, field, value);
     }
 }
 
@@ -135,6 +136,23 @@ static void on_breaker(struct load *load, const redisReply *reply, int arg)
         else
             tell_bad(load, KEY_BREAKER, field);
     }
+}
+
+static void on_removed(struct load *load, const redisReply *reply, int arg)
+{
+    UNUSED(arg);
+    if (reply->type == REDIS_REPLY_STRING)
+        take_used_numbers(load, load_text(reply));
+}
+
+void load_watch_shared(struct load *load)
+{
+    struct slice removed[] = {slice_text("HGET"), slice_text(KEY_WATCH), slice_text(WATCH_REMOVED)};
+    struct slice groups[] = {slice_text("HGETALL"), slice_text(KEY_BREAKER)};
+    uint64_t generation = load->generation;
+    load_send(load, removed, ARRAY_LEN(removed), on_removed, 0, removed[1]);
+    if (load->generation == generation)
+        load_send(load, groups, ARRAY_LEN(groups), on_breaker, 0, groups[1]);
 }
 
 void load_watch(struct load *load)

@@ -20,6 +20,7 @@ SCRIPT(clear);
 SCRIPT(ahead);
 SCRIPT(remove);
 SCRIPT(settle);
+SCRIPT(follow);
 
 struct slice script_word(const struct script *script, bool whole)
 {

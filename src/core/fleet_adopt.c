@@ -114,6 +114,52 @@ bool fleet_load(struct fleet *fleet, struct slice id, const struct instance_reco
     return true;
 }
 
+bool fleet_load_again(struct fleet *fleet, struct slice id, const struct instance_record *record,
+                      enum instance_state indexed, uint64_t seq, int64_t now_ms)
+{
+    struct instance *instance = fleet_find(fleet, id);
+    uint32_t generation = instance ? instance->generation : 0;
+    uint32_t place = instance ? fleet_index_of(fleet, instance) : MAP_NONE;
+
+    if (instance)
+        fleet_forget(fleet, instance);
+    if (!fleet_load(fleet, id, record, indexed, seq, now_ms))
+        return false;
+    instance = fleet_find(fleet, id);
+    /* It has taken the slot that it has just left. To those who refer to it, it is the same. */
+    if (place != MAP_NONE && fleet_index_of(fleet, instance) == place)
+        instance->generation = generation;
+    return true;
+}
+
+bool fleet_load_numbers(struct fleet *fleet, struct slice id, const struct instance_record *record)
+{
+    struct instance *instance = fleet_find(fleet, id);
+    int64_t seen_s = -1;
+
+    if (!instance || (record->values.present | record->invalid) & ~NUMBER_BITS ||
+        record->has_previous_state || record->has_desired_state || record->has_state_changed ||
+        record->has_reported_health || record->has_failed_restarts || record->has_recovery_attempts)
+        return false;
+    for (uint32_t i = 0; i < INSTANCE_RECORDS; i++) {
+        if (record->updated_s[i] < 0)
+            continue;
+        instance->record_updated_s[i] = record->updated_s[i];
+        seen_s = record->updated_s[i] > seen_s ? record->updated_s[i] : seen_s;
+    }
+    for (uint32_t rest = record->values.present, field; field_take(&rest, &field);) {
+        int64_t updated_s = instance->record_updated_s[stored_record(field)];
+
+        instance->known |= FIELD_BIT(field);
+        instance->number[field] = record->values.number[field];
+        instance->sampled_ms[field] = updated_s >= 0 ? updated_s * MS_PER_S : 0;
+    }
+    instance->load_score = instance_load_score(fleet, instance);
+    if (seen_s >= 0)
+        fleet_on_heartbeat(fleet, id, seen_s * MS_PER_S);
+    return true;
+}
+
 /* Whoever rewrites a hash with a new last_updated_at confirms all of its numbers. */
 static void follow_updated(struct change *change, const struct instance_record *record, uint32_t foreign)
 {

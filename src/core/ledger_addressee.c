@@ -61,6 +61,24 @@ void signal_address(struct ledger *l, struct open_signal *signal, struct slice i
     }
 }
 
+void addressees_find(struct ledger *l)
+{
+    struct open_signals *open = &l->open;
+    uint32_t left = 0;
+
+    for (uint32_t i = open->lists[LIST_ALL].first; i != NONE && l->addressees.count > 0;
+         i = open->items[i].link[0].next) {
+        struct open_signal *signal = &open->items[i];
+
+        if (signal->generation != UNSETTLED || signal->instance >= l->addressees.count)
+            continue;
+        signal_address(l, signal, ident_slice(&l->addressees.names[signal->instance]));
+        left += signal->generation == UNSETTLED;
+    }
+    if (left == 0)
+        addressee_names_clear(&l->addressees);
+}
+
 void addressees_settle(struct ledger *l)
 {
     struct open_signals *open = &l->open;

@@ -200,6 +200,12 @@ void early_expire(struct ledger *l, int64_t now_ms)
         give_up_oldest(l);
 }
 
+void early_forget(struct ledger *l, int64_t before_ms)
+{
+    while (l->early.count > 0 && time_of(l->early.items[l->early.oldest].result.ms) < before_ms)
+        remove_first(&l->early, l->early.oldest);
+}
+
 void early_mark_due(struct ledger *l, int64_t now_ms)
 {
     for (uint32_t i = l->early.oldest; i != NONE; i = l->early.items[i].next)

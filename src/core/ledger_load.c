@@ -13,7 +13,7 @@ static uint32_t add_open(struct ledger *l, struct slice id, uint64_t hash, struc
 {
     uint32_t label = labels_intern(&l->actions, action);
 
-    l->open.is_sorted = false;
+    l->open.is_sorted = l->open.is_sorted && l->is_following;
     ended_forget(l, ended_find(l, id, hash));
     return signal_open(l, id, hash, entry, label, instance_id);
 }
@@ -43,7 +43,7 @@ void ledger_load_accepted(struct ledger *l, struct slice signal_id, uint64_t acc
 
     if (index == MAP_NONE)
         return;
-    l->open.is_sorted = false;
+    l->open.is_sorted = l->open.is_sorted && l->is_following;
     open_accept(&l->open, index, accepted_ms);
 }
 
@@ -51,10 +51,12 @@ void ledger_load_ended(struct ledger *l, struct slice signal_id, enum signal_out
 {
     uint64_t hash = hash_of(l, signal_id);
     uint32_t index = open_find(&l->open, signal_id, hash);
+    struct stream_id duplicate;
 
     l->has_journaled = true;
     if (index != MAP_NONE) {
-        signal_remove_duplicates(l, index);
+        while (open_take_duplicate(&l->open, index, &duplicate)) /* they were removed with it */
+            ;
         l->counts[l->open.items[index].action].open--;
         open_remove(&l->open, index);
     } else { /* what is open is not remembered as ended as well */
@@ -97,13 +99,39 @@ void ledger_load_result(struct ledger *l, struct stream_id entry, struct slice r
     (void)kept_add(l, entry, result_id);
 }
 
+void ledger_load_follow(struct ledger *l)
+{
+    if (!l->open.is_sorted)
+        open_sort(&l->open);
+    addressees_find(l);
+    early_sort(l);
+    l->is_following = true;
+}
+
+void ledger_load_duplicate(struct ledger *l, struct slice signal_id, struct stream_id entry)
+{
+    uint32_t index = open_find(&l->open, signal_id, hash_of(l, signal_id));
+
+    if (index != MAP_NONE && stream_id_compare(l->open.items[index].entry, entry) < 0)
+        open_add_duplicate(&l->open, index, entry);
+}
+
+void ledger_load_forget(struct ledger *l, int64_t before_ms)
+{
+    while (ended_oldest_ms(l) < before_ms)
+        id_log_pop(&l->ended);
+    early_forget(l, before_ms);
+}
+
 uint64_t ledger_load_finish(struct ledger *l, int64_t now_ms)
 {
-    l->is_loading = false;
+    l->is_loading = l->is_following = false;
     l->now_ms = now_ms;
-    open_sort(&l->open);
+    if (!l->open.is_sorted)
+        open_sort(&l->open);
     early_sort(l);
-    addressees_settle(l);
+    if (l->addressees.count > 0)
+        addressees_settle(l);
     if (l->results.count >= l->options.results_max_len)
         l->results_are_cut = true; /* there may be older ones than were told */
     early_mark_due(l, now_ms);

@@ -139,6 +139,7 @@ struct ledger {
     struct entry_list removed_signals, removed_results;
     struct left_entries left;
     bool is_loading;       /* what is counted is not yet what it will be */
+    bool is_following;     /* and what comes is behind what has been loaded: the lists stay in order */
     bool results_are_cut;  /* the oldest of the kept ones have left since the last flush */
     bool has_found;        /* open ones that are not journaled */
     bool has_journaled;    /* since the last flush */
@@ -177,6 +178,8 @@ void addressee_names_clear(struct addressee_names *names);
 /* SIGNAL is for INSTANCE_ID (may be empty); where that is not known and the state is being read, it is looked
  * up again by addressees_settle. */
 void signal_address(struct ledger *l, struct open_signal *signal, struct slice instance_id);
+/* Those that are known by now; the others may come still. */
+void addressees_find(struct ledger *l);
 /* The state has been read: all instances are known. */
 void addressees_settle(struct ledger *l);
 /* The instance that SIGNAL was sent to; NULL where it is unknown or gone. */
@@ -268,6 +271,8 @@ void early_expire(struct ledger *l, int64_t now_ms);
 int64_t early_deadline(const struct ledger *l);
 /* Brings them in order after loading, each once: the journal may hold a line twice. */
 void early_sort(struct ledger *l);
+/* Those that came before BEFORE_MS leave, counted by nobody. */
+void early_forget(struct ledger *l, int64_t before_ms);
 /* What is due at NOW_MS, after loading, is not counted again. */
 void early_mark_due(struct ledger *l, int64_t now_ms);
 /* As ended_write_back. */

@@ -130,6 +130,42 @@ void watch_load_finish(struct fleet *fleet, int64_t now_ms)
     }
 }
 
+void watch_load_groups_begin(struct fleet *fleet)
+{
+    struct instance *instance;
+
+    breaker_reset(&fleet->watch->breaker);
+    for (uint32_t i = 0; (instance = fleet_next(fleet, i)); i = fleet_index_of(fleet, instance) + 1)
+        breaker_join(&fleet->watch->breaker, instance);
+}
+
+void watch_load_groups_finish(struct fleet *fleet)
+{
+    struct breaker *breaker = &fleet->watch->breaker;
+    struct instance *instance;
+
+    for (uint32_t i = 0; (instance = fleet_next(fleet, i)); i = fleet_index_of(fleet, instance) + 1) {
+        const struct watch_record *record = instance->watched ? &instance->watched->record : NULL;
+
+        if (!record)
+            continue;
+        breaker_add_victim(breaker, instance, record->victim_of);
+        if (record->crashed_ms > 0)
+            breaker_load_crash(breaker, fleet, instance, record->crashed_ms);
+    }
+}
+
+void watch_load_notice_again(struct fleet *fleet, struct slice key, const struct notice *notice)
+{
+    struct notices *notices = &fleet->watch->notices;
+    struct notice *known = notices_find(notices, key);
+
+    if (known)
+        notices_remove(notices, known);
+    if (notice)
+        (void)notices_add(notices, notice);
+}
+
 void watch_write_back(struct fleet *fleet, struct instance *instance, struct sink *sink)
 {
     const struct watched *watched = instance->watched;

@@ -1,11 +1,11 @@
 #!lua
 -- Takes, renews, looks at or gives up the lease (docs/REDIS_SCHEMA.md), and lets the beat of the data grow with each renewal.
 --
--- KEYS[1] lease, KEYS[2] meta. ARGV[1] our token, ARGV[2] its time in ms, 0 to give it up, ARGV[3] the token of a holder
--- who is known to be dead, or empty. ARGV[4] to ARGV[6], if any and not empty: what the data was while another held the lease,
--- epoch (`*`: whatever it is), applied_seq, beat; where it is not that any more, or older, a lease that is free is left to who
--- knows more of it. Answers {1 where we hold it, 2 where another one has held it since we did, holder,
--- epoch, applied_seq, beat, seconds, microseconds}.
+-- KEYS[1] lease, KEYS[2] meta, KEYS[3], if any, where one says so who stands by. ARGV[1] our token, ARGV[2] its time in ms, 0 to
+-- give it up, ARGV[3] the token of a holder who is known to be dead, or empty. ARGV[4] to ARGV[6], if any and not empty: what the
+-- data was while another held the lease, epoch (`*`: whatever it is), applied_seq, beat; where it is not that any more, or older, a
+-- lease that is free is left to who knows more of it. Answers {1 where we hold it, 2 where another one has held it since we did,
+-- holder, epoch, applied_seq, beat, seconds, microseconds, with KEYS[3] 1 where another one stands by, else 0}.
 
 -- Without it the beat would stand still, and a rollback go unseen.
 if not redis.acl_check_cmd('HINCRBY', KEYS[2], 'beat', '1') then
@@ -49,4 +49,6 @@ elseif (holder == '' and not is_left()) or holder == ARGV[1] or (ARGV[3] ~= '' a
 end
 local known = redis.call('HMGET', KEYS[2], 'epoch', 'applied_seq', 'beat')
 local now = redis.call('TIME')
-return {ours, holder, known[1] or '', known[2] or '', known[3] or '', now[1], now[2]}
+local waits = KEYS[3] and redis.pcall('GET', KEYS[3])
+waits = type(waits) == 'string' and waits ~= ARGV[1] and 1 or 0
+return {ours, holder, known[1] or '', known[2] or '', known[3] or '', now[1], now[2], KEYS[3] and waits}
