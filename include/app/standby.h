@@ -53,6 +53,7 @@ struct standby {
     uint64_t applied;                  /* the last batch, when that was read */
     uint64_t gap;                      /* numbers that taking the lease has left out */
     bool has_more;                     /* there are further pages */
+    bool has_instances;                /* some were read in this pass */
     struct id_queue instances, trades; /* of the page: to be read again */
     struct standby_fields alerts, notices;
     struct buf late; /* lines of it that are taken once the journal has been read */
@@ -64,7 +65,7 @@ struct standby {
     bool is_measuring, is_warm;
     int64_t lease_us, taken_us; /* monotonic */
     double takeover_seconds;    /* of the last one, from the lease to the first batch; 0: none yet */
-    uint64_t takeovers[TAKEOVER_KINDS], loads;
+    uint64_t takeovers[TAKEOVER_KINDS], loads, passes;
 };
 
 void standby_init(struct standby *s, struct daemon *d);

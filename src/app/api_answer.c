@@ -48,7 +48,7 @@ bool api_check_state(const struct api_call *call)
 {
     const struct lead *lead = &call->server->d->lead;
     const char *unready = lead_unready(lead);
-    if (lead->has_state)
+    if (lead->has_state || standby_is_warm(&call->server->d->standby))
         return true;
     api_refuse(call->request, 503, "nothing is known yet: %s", unready ? unready : "loading");
     return false;

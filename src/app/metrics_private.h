@@ -54,6 +54,12 @@ enum scalar {
     SCALAR_SWITCHES,
     SCALAR_READY,
     SCALAR_LEADER,
+    SCALAR_STANDBY_WARM,
+    SCALAR_STANDBY_LAG_BATCHES,
+    SCALAR_STANDBY_LAG,
+    SCALAR_STANDBY_PASSES,
+    SCALAR_STANDBY_LOADS,
+    SCALAR_TAKEOVER,
     SCALAR_RELOAD_OK,
     SCALAR_RELOAD_TIME,
     SCALAR_BATCHES,
@@ -110,6 +116,7 @@ void metrics_write_load(const struct scrape *s, int which);
 void metrics_write_repairs(const struct scrape *s, int which);
 void metrics_write_rollbacks(const struct scrape *s, int which);
 void metrics_write_losses(const struct scrape *s, int which);
+void metrics_write_takeovers(const struct scrape *s, int which);
 void metrics_write_histories(const struct scrape *s, int which);
 void metrics_write_http_closed(const struct scrape *s, int which);
 void metrics_write_evicted(const struct scrape *s, int which);

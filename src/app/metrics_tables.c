@@ -163,6 +163,13 @@ void metrics_write_losses(const struct scrape *s, int which)
         write_one(s, "kind", loss_kind_name((enum loss_kind)kind), s->d->lead.loss.total[kind]);
 }
 
+void metrics_write_takeovers(const struct scrape *s, int which)
+{
+    UNUSED(which);
+    for (int kind = 0; kind < TAKEOVER_KINDS; kind++)
+        write_one(s, "state", takeover_kind_name((enum takeover_kind)kind), s->d->standby.takeovers[kind]);
+}
+
 void metrics_write_http_closed(const struct scrape *s, int which)
 {
     struct http_stats stats = http_server_stats(s->d->server.http);

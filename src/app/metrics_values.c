@@ -68,6 +68,18 @@ static double value_of(const struct scrape *s, enum scalar scalar)
         return lead_unready(&d->lead) ? 0 : 1;
     case SCALAR_LEADER:
         return holds_lease(&d->lead);
+    case SCALAR_STANDBY_WARM:
+        return standby_is_warm(&d->standby);
+    case SCALAR_STANDBY_LAG_BATCHES:
+        return (double)standby_lag_batches(&d->standby);
+    case SCALAR_STANDBY_LAG:
+        return standby_lag_seconds(&d->standby);
+    case SCALAR_STANDBY_PASSES:
+        return (double)d->standby.passes;
+    case SCALAR_STANDBY_LOADS:
+        return (double)d->standby.loads;
+    case SCALAR_TAKEOVER:
+        return d->standby.takeover_seconds;
     case SCALAR_RELOAD_OK:
         return d->reload_ok;
     case SCALAR_RELOAD_TIME:

@@ -152,6 +152,7 @@ void standby_on_loaded(struct standby *s)
     s->number = s->page_number = s->applied = load->applied;
     s->state = STANDBY_FOLLOWING;
     s->current_ms = loop_now_ms();
+    watch_load_groups_begin(&s->d->fleet); /* nobody asks for them here */
     loop_timer_set(s->timer, 0);
 }
 
@@ -163,6 +164,7 @@ void standby_on_failed(struct standby *s, const char *why)
 void standby_on_pass(struct standby *s)
 {
     s->is_passing = false;
+    s->passes++;
     s->current_ms = loop_now_ms();
     s->retry_ms = RETRY_MIN_MS;
 }

@@ -151,7 +151,7 @@ static void on_followed(struct load *load, const redisReply *reply, int arg)
 {
     struct standby *s = of(load);
     uint64_t applied;
-    struct stream_id first;
+    struct stream_id first, position;
     UNUSED(arg);
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4) {
         standby_give_up(s, "an answer that cannot be understood");
@@ -172,8 +172,9 @@ static void on_followed(struct load *load, const redisReply *reply, int arg)
         load_take_meta(load, meta);
     else if (load_text(reply->element[0]).len == 0)
         lead_ask_soon(&s->d->lead); /* nobody holds the lease */
-    if (stream_id_parse(first_text, &first))
-        ledger_load_forget(s->d->ledger, first.ms < INT64_MAX ? (int64_t)first.ms : 0);
+    struct key name = key_position(STREAM_SIGNALS);
+    if (stream_id_parse(first_text, &first) && stream_id_parse(meta_field(meta, name.text), &position))
+        ledger_load_forget(s->d->ledger, first.ms, position);
 }
 
 static void ask_changes(struct load *load)
@@ -326,6 +327,7 @@ static void take_instance(struct load *load, const struct looked *looked)
     struct daemon *d = load->d;
     struct fleet *fleet = &d->fleet;
     of(load)->records++;
+    of(load)->has_instances = true;
     if (load_was_known(looked) && fleet_load_again(fleet, looked->id, &looked->record,
                                                    looked_index_state(looked), looked->seq,
                                                    daemon_now_ms(d))) {
@@ -409,6 +411,9 @@ static void finish_pass(struct load *load)
     /* Nobody asks for its groups here, and crashes of instances that are read again add up in it. */
     if (fleet->watch->breaker.crash_count > 2 * fleet->count + 1000)
         watch_load_groups_begin(fleet);
+    if (s->has_instances)
+        ledger_load_follow(s->d->ledger); /* they may be addressees */
+    s->has_instances = false;
     event_feed_poke(&s->d->event_feed);
     standby_on_pass(s);
 }

@@ -200,9 +200,9 @@ void early_expire(struct ledger *l, int64_t now_ms)
         give_up_oldest(l);
 }
 
-void early_forget(struct ledger *l, int64_t before_ms)
+void early_forget(struct ledger *l, int64_t read_ms)
 {
-    while (l->early.count > 0 && time_of(l->early.items[l->early.oldest].result.ms) < before_ms)
+    while (l->early.count > 0 && due_ms(l, &l->early.items[l->early.oldest]) < read_ms)
         remove_first(&l->early, l->early.oldest);
 }
 

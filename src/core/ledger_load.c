@@ -116,11 +116,11 @@ void ledger_load_duplicate(struct ledger *l, struct slice signal_id, struct stre
         open_add_duplicate(&l->open, index, entry);
 }
 
-void ledger_load_forget(struct ledger *l, int64_t before_ms)
+void ledger_load_forget(struct ledger *l, uint64_t journal_ms, struct stream_id signals_position)
 {
-    while (ended_oldest_ms(l) < before_ms)
+    while (ended_oldest_ms(l) < time_of(journal_ms))
         id_log_pop(&l->ended);
-    early_forget(l, before_ms);
+    early_forget(l, time_of(signals_position.ms));
 }
 
 uint64_t ledger_load_finish(struct ledger *l, int64_t now_ms)

@@ -271,8 +271,8 @@ void early_expire(struct ledger *l, int64_t now_ms);
 int64_t early_deadline(const struct ledger *l);
 /* Brings them in order after loading, each once: the journal may hold a line twice. */
 void early_sort(struct ledger *l);
-/* Those that came before BEFORE_MS leave, counted by nobody. */
-void early_forget(struct ledger *l, int64_t before_ms);
+/* Signals have been read up to READ_MS: those that wait for earlier ones leave, counted by nobody. */
+void early_forget(struct ledger *l, int64_t read_ms);
 /* What is due at NOW_MS, after loading, is not counted again. */
 void early_mark_due(struct ledger *l, int64_t now_ms);
 /* As ended_write_back. */
