@@ -1,6 +1,7 @@
 """Measures what the daemon adds to a failover of Sentinel: from the moment at which a Sentinel answers with the new address to
 the daemon's first write on the new master, and to the first batch of what came in meanwhile. Also looks for writes on the old
-master after that moment. Prints a table in Markdown.
+master after that moment. Prints a table in Markdown; and another one of how long it takes until one that stands by has taken over
+(takeover.py).
 
 Everything is on this machine, in real programs, with a producer at work all the time. The Sentinels look at the servers more
 often than they do by themselves (mt5.sentinels.Sentinels.quicken), so that a run is short; what they take for it is not what
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 
 import redis
 
+import takeover
 from figure import Table, at_most
 from options import parse, whole
 
@@ -166,10 +168,28 @@ def row(kind, spans):
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench failover", description=__doc__)
-    parser.add_argument("--only", choices=KINDS, help="this kind alone")
+    parser.add_argument("--only", choices=[*KINDS, *takeover.KINDS], help="this kind alone")
     parser.add_argument("--count", type=whole, default=20, help="failovers of each kind")
+    parser.add_argument("--instances", type=whole, default=10000, help="for one that stands by")
+    parser.add_argument("--signals", type=whole, default=100000, help="open ones, likewise")
     options = parse(parser)
+    kinds = [options.only] if options.only else [*KINDS, *takeover.KINDS]
+    tables = []
     folder = pathlib.Path(tempfile.mkdtemp(prefix="mt5-"))
+    try:
+        if any(kind in KINDS for kind in kinds):
+            tables.append(measure_sentinels(options, [kind for kind in kinds if kind in KINDS], folder))
+        if any(kind in takeover.KINDS for kind in kinds):
+            tables.append(takeover.run([kind for kind in kinds if kind in takeover.KINDS], options.count, folder,
+                                       (options.instances, options.signals)))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    for table in tables:
+        print(table.markdown() + "\n")
+    return 1 if any(table.missed() for table in tables) else 0
+
+
+def measure_sentinels(options, kinds, folder):
     daemon = None
     table = Table("failover", "What the daemon adds to a failover, ms",
                   ("failover by", "runs", "Sentinel took (p50)", "until the first write (p50/p95/max)",
@@ -183,7 +203,7 @@ def main():
         group.quicken()
         daemon.start()
         producer = Producer(group)
-        for kind in [options.only] if options.only else KINDS:
+        for kind in kinds:
             spans = Spans()
             for _ in range(options.count):
                 measure(group, kind, spans)
@@ -197,9 +217,7 @@ def main():
         group.kill()
         if daemon and daemon.is_running():
             daemon.kill9()
-        shutil.rmtree(folder, ignore_errors=True)
-    print(table.markdown())
-    return 1 if table.missed() else 0
+    return table
 
 
 if __name__ == "__main__":
