@@ -152,3 +152,194 @@ def test_what_it_holds_is_what_one_reads_that_begins(daemon, bus, folder, seed):
     two.restart()
     assert counted(two) == counts
     assert bus.totals() == before
+
+
+# ---- taking over ----
+
+def hand_over(one, two, how):
+    """ONE ends, TWO is active."""
+    one.kill9() if how == "kill" else one.stop()
+    two.wait_ready()
+    assert takeovers(two, "warm") == 1
+
+
+def told(receiver):
+    """What a receiver of webhooks has been told, each once however often: it is told again while it fires."""
+    return {(alert["labels"]["instance_id"], alert["labels"]["alertname"], alert["startsAt"], "endsAt" in alert)
+            for alert in receiver.alerts()}
+
+
+@pytest.mark.parametrize("how", ["kill", "stop"])
+def test_alerts_recovery_and_commands_go_on(daemon, bus, folder, receiver, hook, how):
+    page, note = receiver(), hook()
+    config = {**with_token({**SLOW, **QUICK}, folder), "ha.lease_ms": 500, "notify.webhooks": [{"url": page.url()}],
+              "hooks": {"notify": [str(note.path)]}, "rules": {"HighCpuUsage": {"for_ms": HOUR_MS}},
+              "recovery.max_attempts": 3, "recovery.fleet_breaker_percent": 100}
+    one = daemon(config)
+    two = daemon({**config, "streams.consumer": "other"}, ready=False)
+    wait_warm(two)
+    watching = Watching(bus, one)
+    bus.register("mt5-1")
+    bus.register("mt5-2", queue_length=250, cpu_usage=99)
+    bus.report("mt5-1", state="crashed")
+    first = watching.wait_command("mt5-1", "recover")
+    watching.wait_status("mt5-2", "HighQueueLength", "firing")
+    watching.wait_status("mt5-2", "HighCpuUsage", "pending")
+    watching.set_maintenance("mt5-2", reason="a test")
+    wait_until(lambda: len(note.runs()) == 2 and len(told(page)) == 2, "both alerts to be told of")
+    wait_until(lambda: all("hook" not in value for value in bus.client.hvals("mt5stated:notices")),
+               "that they were told to be stored")
+    wait_followed(two, bus)
+    alerts, commands = watching.alerts("mt5-1") + watching.alerts("mt5-2"), watching.commands()
+    shown = watching.get("/api/v1/alerts")["alerts"]
+    hand_over(one, two, how)
+
+    watching.one = two
+    assert sorted(watching.get("/api/v1/alerts")["alerts"], key=str) == sorted(shown, key=str)
+    assert watching.get("/api/v1/instances/mt5-2")["maintenance"]["reason"] == "a test"
+    watching.pass_a_round()
+    assert watching.alerts("mt5-1") + watching.alerts("mt5-2") == alerts
+    assert [entry for entry in watching.commands() if "canary" not in entry["instance_id"]] == commands
+    assert bus.health("mt5-1")["recovery_attempts"] == "1"
+    # The agent answers the one what the other has asked.
+    watching.answer(first, "failed")
+    second = watching.wait_commands("mt5-1", 2, "recover")[1]
+    assert (second["command_id"], second["attempt"]) == ("mt5-1.recover.2", "2")
+    assert bus.health("mt5-1")["recovery_attempts"] == "2"
+    watching.answer(second, "ok", state="running")
+    watching.wait_alert("mt5-1", "InstanceCrash", "alert_resolved")
+    watching.set_maintenance("mt5-2")
+    bus.report("mt5-2", queue_length=1)
+    watching.wait_alert("mt5-2", "HighQueueLength", "alert_resolved")
+    wait_until(lambda: not bus.client.hlen("mt5stated:notices"), "all to know that it is over")
+    about = [(run["environ"]["MT5STATED_INSTANCE_ID"], run["environ"]["MT5STATED_EVENT"]) for run in note.runs()]
+    assert sorted(line for line in about if line[0].startswith("mt5-")) == [
+        ("mt5-1", "alert_firing"), ("mt5-1", "alert_resolved"),
+        ("mt5-2", "alert_firing"), ("mt5-2", "alert_resolved")]
+    for name in ("mt5-1", "mt5-2"):
+        assert len({start for instance, _, start, _ in told(page) if instance == name}) == 1
+
+
+def test_the_breaker_stays_open_over_a_takeover(daemon, bus, folder):
+    config = {**with_token({**SLOW, **QUICK}, folder), "ha.lease_ms": 500, "instances.heartbeat_timeout_ms": 3600000}
+    one = daemon(config)
+    two = daemon({**config, "streams.consumer": "other"}, ready=False)
+    wait_warm(two)
+    names = [f"mt5-{i}" for i in range(6)]
+    for name in names:
+        bus.report(name, broker_id="b", state="running")
+    bus.settle()
+    bus.many(REPORTS, [{"instance_id": name, "state": "crashed"} for name in names])
+    wait_until(lambda: one.metrics().value("mt5stated_breaker_open", group="all") == 1, "the breaker to open")
+    wait_followed(two, bus)
+    hand_over(one, two, "kill")
+    assert two.metrics().value("mt5stated_breaker_open", group="all") == 1
+    assert bus.entries(COMMANDS) == []
+    # Half of its victims run again: that ends it, and the others are recovered.
+    bus.many(REPORTS, [{"instance_id": name, "state": state} for state in ("restarting", "running")
+                       for name in names[:3]])
+    wait_until(lambda: {entry["instance_id"] for entry in bus.entries(COMMANDS)} == set(names[3:]),
+               "the others to be recovered")
+
+
+@pytest.mark.expected(results_duplicate=1)
+def test_signals_go_on_where_they_were(daemon, bus):
+    one = daemon({**SLOW, "ha.lease_ms": 500, "results.max_len": 3})
+    two = daemon({**OTHER, "ha.lease_ms": 500, "results.max_len": 3}, ready=False)
+    wait_warm(two)
+    for name in ("open", "accepted", "done", "twice"):
+        bus.signal(name)
+    bus.result("r1", "done")
+    bus.result("r2", "accepted", status="accepted")
+    bus.result("r3", "comes-later")
+    bus.signal("twice")         # waits in the stream with the first
+    bus.settle()
+    wait_followed(two, bus)
+    hand_over(one, two, "kill")
+    bus.signal("done")          # a duplicate of one that has ended
+    bus.signal("comes-later")
+    bus.result("r3", "open")    # the same result_id again: it is kept, and counts for nothing
+    bus.result("r4", "twice")
+    bus.result("r5", "accepted", status="failed")
+    bus.settle()
+    assert bus.totals() == {"received:buy": 5, "processed:buy": 3, "failed:buy": 1, "duplicate:buy": 2,
+                            "result:executed": 3, "result:accepted": 1, "result:failed": 1}
+    assert [fields["signal_id"] for fields in bus.entries(SIGNALS)] == ["open"]
+
+
+def test_what_was_missed_is_read_anew(daemon, bus):
+    one = daemon({**SLOW, "ha.lease_ms": HOUR_MS})
+    two = daemon({**OTHER, "ha.lease_ms": HOUR_MS}, ready=False)
+    wait_warm(two)
+    loads = two.metrics().value("mt5stated_standby_loads_total")
+    two.pause()
+    bus.register("mt5-1")
+    bus.client.delete("mt5stated:changes")
+    bus.report("mt5-1", state="crashed")
+    bus.signal("open")
+    bus.settle()
+    two.resume()
+    wait_until(lambda: two.metrics().value("mt5stated_standby_loads_total") > loads, "it to read all again")
+    wait_warm(two)
+    assert two.log_lines(msg="the state held ready is read anew")
+    wait_followed(two, bus)
+    assert held(two)["instances"]["mt5-1"]["state"] == "crashed"
+    assert list(held(two)["signals"]) == ["open"]
+
+
+def test_one_that_is_stopped_and_killed_before_it_has_followed_reads_all(daemon, bus):
+    one = daemon({**SLOW, "ha.lease_ms": 500})
+    two = daemon({**OTHER, "ha.lease_ms": 500}, ready=False)
+    wait_warm(two)
+    two.pause()
+    bus.register("mt5-1", state="crashed")
+    bus.client.delete("mt5stated:changes")
+    bus.signal("open")
+    bus.settle()
+    one.kill9()
+    wait_until(lambda: not bus.client.exists("mt5stated:leader"), "the lease to end")
+    two.resume()
+    two.wait_ready()
+    assert takeovers(two, "cold") == 1
+    assert held(two)["instances"]["mt5-1"]["state"] == "crashed"
+    bus.result("r1", "open")
+    bus.settle()
+    assert bus.totals() == {"received:buy": 1, "processed:buy": 1, "result:executed": 1}
+
+
+def test_nothing_is_written_for_nobody(daemon, bus):
+    one = daemon({**SLOW, "ha.lease_ms": 500})
+    bus.register("mt5-1")
+    bus.signal("a")
+    bus.settle()
+    assert not bus.client.exists("mt5stated:changes")
+    two = daemon({**OTHER, "ha.lease_ms": 500}, ready=False)
+    wait_warm(two)
+    wait_until(lambda: (bus.report("mt5-1", cpu_usage=1), bus.client.exists("mt5stated:changes"))[1],
+               "changes to be told")
+    two.stop()
+    bus.client.delete("mt5stated:standby")      # or it is believed for some seconds
+    wait_until(lambda: (bus.report("mt5-1", cpu_usage=2), not bus.client.exists("mt5stated:changes"))[1],
+               "them to be removed")
+    assert one.is_ready()
+
+
+@pytest.mark.expected(signals_removed=1)
+def test_data_of_another_time_is_dropped(daemon, bus):
+    """Redis is emptied under both: the active one writes back what it holds, the other one reads it."""
+    one = daemon({**SLOW, "ha.lease_ms": 1000})
+    two = daemon({**OTHER, "ha.lease_ms": 1000}, ready=False)
+    wait_warm(two)
+    bus.register("mt5-1", state="crashed")
+    bus.signal("open")
+    bus.settle()
+    wait_followed(two, bus)
+    bus.client.flushall()
+    wait_until(lambda: bus.state("mt5-1") == "crashed", "it to be written back")
+    one.wait_ready()
+    wait_warm(two)
+    wait_followed(two, bus)
+    assert held(two)["instances"]["mt5-1"]["state"] == "crashed"
+    one.kill9()
+    two.wait_ready()
+    assert bus.totals() == {"received:buy": 1}
