@@ -9,6 +9,7 @@ import pytest
 from mt5.invariants import COMMANDS, REPORTS, RESULTS, SIGNALS, TRADES
 from mt5.wait import wait_until
 from mt5.watching import QUICK, Watching, with_token
+from mt5.wire import Gate
 
 SLOW = {"signals.ttl_ms": 3600000, "signals.execution_ttl_ms": 3600000}
 OTHER = {**SLOW, "streams.consumer": "other"}
@@ -343,3 +344,30 @@ def test_data_of_another_time_is_dropped(daemon, bus):
     one.kill9()
     two.wait_ready()
     assert bus.totals() == {"received:buy": 1}
+
+
+def test_a_batch_under_way_when_it_was_stopped_is_refused(daemon, bus, folder, redis_server):
+    gate = Gate(folder, redis_server.socket, rb"\r\nEVALSHA\r\n")     # all that is called so is a batch
+    one = daemon({**SLOW, "ha.lease_ms": 500, "redis.url": gate.url, "redis.command_timeout_ms": 60000})
+    two = daemon({**OTHER, "ha.lease_ms": 500}, ready=False)
+    wait_warm(two)
+    bus.register("mt5-1", state="crashed")
+    wait_followed(two, bus)
+    gate.close()
+    bus.signal("held")
+    bus.result("r1", "held")
+    bus.report("mt5-1", state="restarting")
+    assert gate.is_held.wait(10)
+    one.pause()
+    two.wait_ready()
+    bus.settle()
+    before = bus.totals(), bus.events()
+    assert before[0] == {"received:buy": 1, "processed:buy": 1, "result:executed": 1}
+    gate.let_go()
+    wait_until(lambda: gate.answer, "Redis to answer it")
+    assert b"fenced" in gate.answer
+    one.resume()
+    wait_warm(one)
+    assert two.is_ready()
+    assert (bus.totals(), bus.events()) == before
+    gate.stop()

@@ -107,6 +107,38 @@ class Dam(Wire):
                         ends.near.sendall(part)
 
 
+class Gate(Wire):
+    """A wire on which the next call waits in front of Redis from close() on until let_go(), and all that is behind it on the
+    same connection; `answer` is what Redis then says first."""
+
+    def __init__(self, folder, target, call):
+        super().__init__(folder, target, call)
+        self.is_held, self._is_open = threading.Event(), threading.Event()
+        self.answer = b""
+
+    def close(self):
+        self.plan(1)
+
+    def let_go(self):
+        self._is_open.set()
+
+    def _forth(self, ends):
+        with contextlib.suppress(OSError), ends:
+            while part := ends.near.recv(1 << 16):
+                if self._is_reached(len(self._call.findall(part))):
+                    self.is_held.set()
+                    self._is_open.wait()
+                    ends.is_awaited = True
+                ends.far.sendall(part)
+
+    def _back(self, ends):
+        with contextlib.suppress(OSError), ends:
+            while part := ends.far.recv(1 << 16):
+                if ends.is_awaited and not self.answer:
+                    self.answer = part
+                ends.near.sendall(part)
+
+
 class _Ends:
     """Both sockets of a connection. Left by either direction, both are done with."""
 
