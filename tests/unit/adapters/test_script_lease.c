@@ -206,11 +206,40 @@ static void test_lease_tells_the_time(void **state)
     fixture_clear(&f);
 }
 
+/* Behind the time stands whether another one stands by. */
+static void test_lease_tells_whether_another_one_stands_by(void **state)
+{
+    static const char *const keys[] = {"mt5stated:leader", "mt5stated:meta", "mt5stated:standby", NULL};
+    static const char *const args[] = {"a#1", "60000", "", NULL};
+    static const struct {
+        const char *given, *last;
+    } rows[] = {{NULL, " 0]"},
+                {"SET mt5stated:standby b#1", " 1]"},
+                {"SET mt5stated:standby a#1", " 0]"}, /* that was us, a moment ago */
+                {"DEL mt5stated:standby", " 0]"},
+                {"HSET mt5stated:standby f v", " 0]"}};
+    struct fixture f;
+
+    UNUSED(state);
+    connect_fixture(&f);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf answer;
+
+        if (rows[i].given)
+            give(&f, rows[i].given);
+        answer = ask_script(&f, &script_lease, keys, args);
+        assert_string_equal(strrchr(buf_text(&answer), ' '), rows[i].last);
+        buf_clear(&answer);
+    }
+    fixture_clear(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lease_is_taken_where_nobody_holds_it),
         cmocka_unit_test(test_lease_that_is_free_is_left_to_who_knows_more),
+        cmocka_unit_test(test_lease_tells_whether_another_one_stands_by),
         cmocka_unit_test(test_lease_lasts_as_long_as_was_asked_for),
         cmocka_unit_test(test_lease_of_another_is_left_alone),
         cmocka_unit_test(test_lease_of_a_dead_holder_is_taken_over),

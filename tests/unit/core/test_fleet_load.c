@@ -128,6 +128,71 @@ static void test_fleet_load_of_a_known_one_changes_nothing(void **state)
     assert_int_equal(fleet_find(&f->fleet, slice_text("a"))->state, STATE_RUNNING);
 }
 
+/* ---- following another daemon ---- */
+
+static void test_fleet_load_again_takes_what_is_there_now(void **state)
+{
+    struct fleet_fixture *f = *state;
+    struct instance_record record = record_with("broker_id=b2 state=crashed cpu_usage=30");
+    struct instance *instance;
+    uint32_t place, generation;
+
+    assert_true(fleet_load_again(&f->fleet, slice_text("a"), &record, STATE_CRASHED, 7, 50000)); /* new */
+    (void)fixture_register(f, 1000, "b", "running");
+    instance = fixture_register(f, 1000, "c", "running");
+    place = fleet_index_of(&f->fleet, instance);
+    generation = instance->generation;
+    record = record_with("broker_id=b3 state=stopped queue_length=4");
+    assert_true(fleet_load_again(&f->fleet, slice_text("c"), &record, STATE_STOPPED, 9, 50000));
+    assert_recorded(&f->recorder, "");
+    instance = fleet_find(&f->fleet, slice_text("c"));
+    assert_int_equal(fleet_index_of(&f->fleet, instance), place);
+    assert_int_equal(instance->generation, generation);
+    assert_int_equal(instance->state, STATE_STOPPED);
+    assert_int_equal(instance->seq, 9);
+    assert_true(slice_is(ident_slice(&instance->broker_id), "b3"));
+    assert_int_equal(f->fleet.by_state[STATE_RUNNING], 1);
+    /* What names no instance is one that is gone. */
+    record = record_empty();
+    assert_false(fleet_load_again(&f->fleet, slice_text("c"), &record, STATE_NONE, 0, 50000));
+    assert_null(fleet_find(&f->fleet, slice_text("c")));
+    assert_false(fleet_load_again(&f->fleet, slice_text("c"), &record, STATE_NONE, 0, 50000));
+    assert_int_equal(f->fleet.count, 2);
+}
+
+static void test_fleet_load_numbers_takes_numbers_alone(void **state)
+{
+    static const char *const others[] = {"broker_id=b9 cpu_usage=1", "state=crashed", "last_error=x",
+                                         "health_status=warning"};
+    struct fleet_fixture *f = *state;
+    struct instance_record record = record_with("cpu_usage=40 active_connections=3");
+    struct instance *instance = fixture_register(f, 1000, "a", "running");
+
+    record.updated_s[RECORD_METRICS] = 41;
+    assert_true(fleet_load_numbers(&f->fleet, slice_text("a"), &record));
+    assert_true(instance->number[REPORT_CPU_USAGE] == 40);
+    assert_int_equal(instance->sampled_ms[REPORT_CPU_USAGE], 41000);
+    assert_int_equal(instance->record_updated_s[RECORD_METRICS], 41);
+    assert_int_equal(instance->seen_ms, 41000);
+    assert_true(instance->load_score == 0.4);
+    assert_true(instance->number[REPORT_ACTIVE_CONNECTIONS] == 3);
+    assert_int_equal(instance->sampled_ms[REPORT_ACTIVE_CONNECTIONS], 1000);
+    assert_recorded(&f->recorder, "");
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        record = record_with(others[i]);
+        assert_false(fleet_load_numbers(&f->fleet, slice_text("a"), &record));
+    }
+    record = record_empty();
+    record.has_desired_state = true;
+    assert_false(fleet_load_numbers(&f->fleet, slice_text("a"), &record));
+    record = record_with("cpu_usage=50");
+    assert_false(fleet_load_numbers(&f->fleet, slice_text("nobody"), &record));
+    assert_true(instance->number[REPORT_CPU_USAGE] == 40);
+    instance->record_updated_s[RECORD_METRICS] = -1; /* it never said when */
+    assert_true(fleet_load_numbers(&f->fleet, slice_text("a"), &record));
+    assert_int_equal(instance->sampled_ms[REPORT_CPU_USAGE], 0);
+}
+
 static void test_fleet_load_in_any_order_keeps_deadlines_in_order(void **state)
 {
     struct fleet_fixture *f = *state;
@@ -253,6 +318,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_fleet_load_takes_everything_and_tells_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fleet_load_of_what_is_there, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fleet_load_of_a_known_one_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fleet_load_again_takes_what_is_there_now, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fleet_load_numbers_takes_numbers_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fleet_load_in_any_order_keeps_deadlines_in_order, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_fleet_load_takes_no_time_to_come, setup, teardown),

@@ -1,4 +1,5 @@
 /* core/ledger.h: a start from what Redis holds, and the way back after a wipe. */
+#include "fleet_fixture.h"
 #include "ledger_fixture.h"
 #include "util/macros.h"
 
@@ -561,6 +562,91 @@ static void test_ledger_count_results_behind_an_entry(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ledger_fixture_setup, ledger_fixture_teardown)
 
+/* ---- following another daemon ---- */
+
+static void test_ledger_load_follow_goes_on_in_order(void **state)
+{
+    struct ledger_fixture *f = *state;
+    struct ledger_place start = {0};
+    struct ledger_signal listed[8];
+    struct instance_record record = record_empty();
+
+    ledger_load_begin(f->ledger);
+    ledger_load_received(f->ledger, slice_text("s2"), entry_id("1002-0"), slice_text("buy"),
+                         slice_text("mt5-9"), 1002);
+    ledger_load_received(f->ledger, slice_text("s0"), entry_id("1000-0"), slice_text("buy"),
+                         slice_text("mt5-8"), 1000);
+    ledger_load_follow(f->ledger); /* nobody of them is known so far */
+    record_write(&record, "broker_id=b1");
+    assert_true(fleet_load(&f->fleet, slice_text("mt5-9"), &record, STATE_RUNNING, 0, 0));
+    ledger_load_follow(f->ledger);
+    load_received(f, "s3", "1003-0", "buy");
+    ledger_load_accepted(f->ledger, slice_text("s0"), 1500);
+    load_received(f, "s1", "1001-0", "buy");
+    load_total(f, TOTAL_RECEIVED, "buy", 4);
+    look(f, "buy");
+    assert_int_equal(f->view.open, 0); /* it is another one's so far */
+    assert_int_equal(ledger_load_finish(f->ledger, 2000), 0);
+    assert_int_equal(ledger_list_open(f->ledger, &start, listed, 8), 4);
+    for (size_t i = 0; i < 4; i++) {
+        char name[] = {'s', (char)('0' + i), '\0'};
+
+        assert_true(slice_is(listed[i].place.signal_id, name));
+    }
+    assert_true(listed[0].is_accepted);
+    assert_true(slice_is(listed[2].instance_id, "mt5-9"));
+    assert_int_equal(listed[0].instance_id.len, 0);
+    look(f, "buy");
+    assert_int_equal(f->view.open, 4);
+}
+
+static void test_ledger_load_duplicate_waits_with_its_first(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    ledger_load_begin(f->ledger);
+    load_received(f, "s1", "1000-0", "buy");
+    load_received(f, "s2", "1001-0", "buy");
+    ledger_load_follow(f->ledger);
+    ledger_load_duplicate(f->ledger, slice_text("s1"), entry_id("1002-0"));
+    ledger_load_duplicate(f->ledger, slice_text("s2"), entry_id("1003-0"));
+    ledger_load_duplicate(f->ledger, slice_text("s1"), entry_id("1000-0"));  /* the same entry */
+    ledger_load_duplicate(f->ledger, slice_text("s9"), entry_id("1004-0"));  /* ended since */
+    load_ended(f, "s2", OUTCOME_PROCESSED, 1005);                           /* and its duplicate with it */
+    load_total(f, TOTAL_RECEIVED, "buy", 2);
+    load_total(f, TOTAL_PROCESSED, "buy", 1);
+    assert_int_equal(ledger_load_finish(f->ledger, 2000), 0);
+    feed_result(f, "1006-0", "r1", "s1", "executed");
+    flush(f, "1004-0", 2000);
+    /* All have ended: nothing is left to be named. */
+    assert_recorded_only(&f->sink, "trim", "trim signals 1004-1\n");
+    assert_recorded_only(&f->sink, "delete", "");
+}
+
+static void test_ledger_load_forget_keeps_to_what_a_start_would_find(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    ledger_load_begin(f->ledger);
+    load_ended(f, "s1", OUTCOME_PROCESSED, 1000);
+    load_ended(f, "s2", OUTCOME_PROCESSED, 2000);
+    load_early(f, "s3", STATUS_EXECUTED, "1500-0");
+    load_early(f, "s4", STATUS_EXECUTED, "3000-0");
+    ledger_load_follow(f->ledger);
+    ledger_load_forget(f->ledger, 1000, entry_id("2500-0")); /* a signal of 2500 may still be s3 */
+    look(f, "buy");
+    assert_int_equal(f->view.ended_remembered, 2);
+    assert_int_equal(f->view.early_waiting, 2);
+    ledger_load_forget(f->ledger, 1001, entry_id("2501-0"));
+    look(f, "buy");
+    assert_int_equal(f->view.ended_remembered, 1);
+    assert_int_equal(f->view.early_waiting, 1);
+    assert_unmatched(f, 0, 0, 0, 0, 0);
+    ledger_load_forget(f->ledger, UINT64_MAX, entry_id("9000-0"));
+    look(f, "buy");
+    assert_int_equal(f->view.ended_remembered + f->view.early_waiting, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -582,6 +668,9 @@ int main(void)
         TEST(test_ledger_load_early_takes_a_line_that_comes_twice_once),
         TEST(test_ledger_load_early_does_not_count_twice_what_was_due),
         TEST(test_ledger_load_result_knows_its_id_again),
+        TEST(test_ledger_load_follow_goes_on_in_order),
+        TEST(test_ledger_load_duplicate_waits_with_its_first),
+        TEST(test_ledger_load_forget_keeps_to_what_a_start_would_find),
         TEST(test_ledger_write_back_tells_all_that_a_start_needs),
         TEST(test_ledger_write_back_goes_on_while_signals_change),
         TEST(test_ledger_write_back_newest_tells_the_ends_of_late_at_once),

@@ -146,6 +146,58 @@ static void configure(struct watch_fixture *w)
 }
 
 /* A daemon that knows no more than what is stored; FROM is the one before it. */
+/* The one that takes over has stood by, and read everything once more by now. */
+static bool has_followed;
+
+static void load_watched(struct watch_fixture *to, int64_t now_ms)
+{
+    struct fleet *fleet = &to->f.fleet;
+
+    for (size_t i = 0; i < stored.record_count; i++)
+        watch_load(fleet, fleet_find(fleet, ident_slice(&stored.records[i].id)), &stored.records[i].record,
+                   now_ms);
+    for (size_t i = 0; i < stored.alert_count; i++)
+        watch_load_alert(fleet, fleet_find(fleet, ident_slice(&stored.alerts[i].id)),
+                         &stored.alerts[i].alert, now_ms);
+}
+
+static void load_groups(struct watch_fixture *to)
+{
+    for (size_t i = 0; i < stored.group_count; i++)
+        breaker_load(&to->f.fleet.watch->breaker, breaker_group_key(&stored.groups[i]),
+                     stored.groups[i].opened_ms, stored.groups[i].crashed, stored.groups[i].of);
+}
+
+/* A notice that is there no more, and one that has changed. */
+static void follow_notices(struct fleet *fleet)
+{
+    struct notice gone = {.severity = SEVERITY_WARNING, .key_len = 6, .key = "x:Gone"};
+
+    watch_load_notice_again(fleet, slice_text("x:Gone"), &gone);
+    watch_load_notice_again(fleet, slice_text("x:Gone"), NULL);
+    watch_load_notice_again(fleet, slice_text("x:Never"), NULL);
+    for (size_t i = 0; i < stored.notice_count; i++)
+        watch_load_notice_again(fleet, notice_key(&stored.notices[i]), &stored.notices[i]);
+}
+
+static void follow(struct watch_fixture *to, const struct watch_fixture *from, int64_t now_ms)
+{
+    const struct instance *instance;
+
+    for (uint32_t i = 0; (instance = fleet_next(&from->f.fleet, i));
+         i = fleet_index_of(&from->f.fleet, instance) + 1) {
+        struct instance_record record = record_of(instance);
+
+        assert_true(fleet_load_again(&to->f.fleet, ident_slice(&instance->id), &record, instance->state,
+                                     instance->seq, now_ms));
+    }
+    load_watched(to, now_ms);
+    follow_notices(&to->f.fleet);
+    watch_load_groups_begin(&to->f.fleet);
+    load_groups(to);
+    watch_load_groups_finish(&to->f.fleet);
+}
+
 static void restart(struct watch_fixture *to, struct watch_fixture *from, int64_t now_ms)
 {
     const struct instance *instance;
@@ -155,9 +207,7 @@ static void restart(struct watch_fixture *to, struct watch_fixture *from, int64_
     configure(to);
     for (size_t i = 0; i < stored.notice_count; i++)
         watch_load_notice(&to->f.fleet, &stored.notices[i]);
-    for (size_t i = 0; i < stored.group_count; i++)
-        breaker_load(&to->f.fleet.watch->breaker, breaker_group_key(&stored.groups[i]),
-                     stored.groups[i].opened_ms, stored.groups[i].crashed, stored.groups[i].of);
+    load_groups(to);
     for (uint32_t i = 0; (instance = fleet_next(&from->f.fleet, i));
          i = fleet_index_of(&from->f.fleet, instance) + 1) {
         struct instance_record record = record_of(instance);
@@ -165,12 +215,9 @@ static void restart(struct watch_fixture *to, struct watch_fixture *from, int64_
         assert_true(fleet_load(&to->f.fleet, ident_slice(&instance->id), &record, instance->state,
                                instance->seq, now_ms));
     }
-    for (size_t i = 0; i < stored.record_count; i++)
-        watch_load(&to->f.fleet, fleet_find(&to->f.fleet, ident_slice(&stored.records[i].id)),
-                   &stored.records[i].record, now_ms);
-    for (size_t i = 0; i < stored.alert_count; i++)
-        watch_load_alert(&to->f.fleet, fleet_find(&to->f.fleet, ident_slice(&stored.alerts[i].id)),
-                         &stored.alerts[i].alert, now_ms);
+    load_watched(to, now_ms);
+    if (has_followed)
+        follow(to, from, now_ms);
     watch_load_finish(&to->f.fleet, now_ms);
     store_attach(to);
     watch_fixture_clear(from);
@@ -306,6 +353,13 @@ static void test_restart_behind_each_step_changes_nothing(void **state)
     }
     buf_clear(&expected);
     assert_int_equal(failed, 0);
+}
+
+static void test_taking_over_behind_each_step_changes_nothing(void **state)
+{
+    has_followed = true;
+    test_restart_behind_each_step_changes_nothing(state);
+    has_followed = false;
 }
 
 /* ---- what does not fit together any more ---- */
@@ -522,6 +576,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_restart_behind_each_step_changes_nothing),
+        cmocka_unit_test(test_taking_over_behind_each_step_changes_nothing),
         cmocka_unit_test_setup_teardown(test_silent_one_that_comes_back_behind_a_restart_is_told_not_to,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_rule_that_is_gone_by_the_start_ends_its_alert, setup, teardown),
