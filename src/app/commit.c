@@ -230,6 +230,8 @@ static void take_failed_operation(struct commit *c, struct slice text)
     LOG_LIMITED(c->d->log, ERROR, slice_text("operation"), "redis refused an operation of a batch",
                 log_slice("what", text));
     mend_exhausted(c, text);
+    if (memmem(text.data, text.len, KEY_CHANGES, sizeof KEY_CHANGES - 1))
+        changes_begin_anew(&c->changes); /* somebody has used up the numbers */
 }
 
 static void take_failed_operations(struct commit *c, const redisReply *reply)

@@ -15,8 +15,9 @@
 /* The active one hears of us for so long after we last said so. */
 #define ANNOUNCE_TTL_MS 5000
 #define ANNOUNCE_MS     1000
-/* It asks with each renewal of its lease, and at least so often. */
-#define HEARD_MS 600
+/* It asks with each renewal of its lease, and at least so often; and some more. */
+#define ASKED_MS 500
+#define SLACK_MS 100
 /* Who was stopped for longer does not know what he has missed. */
 #define STALE_MS     60000
 #define RETRY_MIN_MS 500
@@ -89,12 +90,12 @@ static void wait_to_load(struct standby *s, int64_t ms)
 
 void standby_start(struct standby *s)
 {
-    int64_t heard_ms = s->d->config->ha.lease_ms / 3;
+    int64_t asked_ms = s->d->config->ha.lease_ms / 3;
     s->announced_ms = 0;
     s->retry_ms = RETRY_MIN_MS;
     s->is_passing = false;
     announce(s);
-    wait_to_load(s, heard_ms < HEARD_MS ? heard_ms : HEARD_MS);
+    wait_to_load(s, (asked_ms < ASKED_MS ? asked_ms : ASKED_MS) + SLACK_MS);
 }
 
 void standby_stop(struct standby *s)

@@ -70,10 +70,16 @@ static void add_line(struct changes *c, char kind, struct slice first, struct sl
     c->text.len += (size_t)(at - start);
 }
 
+/* Sets hold whatever others put there, and what is taken out of them again may be no id. */
+static bool is_id(struct slice text)
+{
+    return ident_is_valid(text, IDENT_MAX);
+}
+
 /* Most inputs change one instance in several ways. */
 static void note_instance(struct changes *c, struct slice id)
 {
-    if (id.len == 0 || slice_equal(ident_slice(&c->told), id))
+    if (slice_equal(ident_slice(&c->told), id) || !is_id(id))
         return;
     add_line(c, 'i', id, slice_of("", 0));
     ident_set(&c->told, id);
@@ -81,7 +87,14 @@ static void note_instance(struct changes *c, struct slice id)
 
 static void note_trade(struct changes *c, struct slice id)
 {
-    add_line(c, 't', id, slice_of("", 0));
+    if (is_id(id))
+        add_line(c, 't', id, slice_of("", 0));
+}
+
+static void note_alert(struct changes *c, struct slice id, struct slice rule)
+{
+    if (is_id(id) && is_id(rule))
+        add_line(c, 'a', id, rule);
 }
 
 static void note(struct changes *c, enum record_kind kind, struct slice id)
@@ -287,13 +300,13 @@ static void on_watch_unset(void *ctx, struct slice id)
 
 static void on_alert_set(void *ctx, struct slice id, const struct alert *alert)
 {
-    add_line(ctx, 'a', id, ident_slice(&alert->name));
+    note_alert(ctx, id, ident_slice(&alert->name));
     PASS(alert_set, id, alert);
 }
 
 static void on_alert_unset(void *ctx, struct slice id, struct slice rule)
 {
-    add_line(ctx, 'a', id, rule);
+    note_alert(ctx, id, rule);
     PASS(alert_unset, id, rule);
 }
 
@@ -452,11 +465,6 @@ static bool next_word(struct slice *rest, struct slice *ret_word)
 bool changes_next_field(struct slice *fields, struct slice *ret_name, struct slice *ret_value)
 {
     return next_word(fields, ret_name) && next_word(fields, ret_value);
-}
-
-static bool is_id(struct slice text)
-{
-    return ident_is_valid(text, IDENT_MAX);
 }
 
 static bool read_entry(char kind, struct slice first, struct slice rest, const struct changes_reader *reader)

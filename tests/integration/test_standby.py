@@ -325,6 +325,27 @@ def test_nothing_is_written_for_nobody(daemon, bus):
     assert one.is_ready()
 
 
+def test_numbers_that_somebody_uses_up_are_begun_anew(daemon, bus):
+    one = daemon({**SLOW, "ha.lease_ms": HOUR_MS})
+    two = daemon({**OTHER, "ha.lease_ms": HOUR_MS}, ready=False)
+    wait_warm(two)
+    bus.register("mt5-1")
+    loads = two.metrics().value("mt5stated_standby_loads_total")
+    bus.client.xadd("mt5stated:changes", {"a": "b"}, id="9007199254740992-0")
+    bus.report("mt5-1", state="crashed")
+    wait_until(lambda: two.metrics().value("mt5stated_standby_loads_total") > loads, "it to read all again")
+    bus.report("mt5-1", state="restarting")
+    bus.report("mt5-1", state="running")
+    bus.settle()
+    wait_until(lambda: (bus.report("mt5-1", cpu_usage=1), bus.settle(), two.metrics().value(
+        "mt5stated_standby_warm"))[2] == 1, "it to hold the state again")
+    wait_followed(two, bus)
+    one.stop()
+    two.wait_ready()
+    assert takeovers(two, "warm") == 1
+    assert held(two)["instances"]["mt5-1"]["state"] == "running"
+
+
 @pytest.mark.expected(signals_removed=1)
 def test_data_of_another_time_is_dropped(daemon, bus):
     """Redis is emptied under both: the active one writes back what it holds, the other one reads it."""
