@@ -74,6 +74,8 @@ void reconcile_pause(struct reconcile *r);
 /* Something may have been missed: a pass as soon as the one under way is over, and at least a second after
  * its beginning, however often it is asked for. */
 void reconcile_soon(struct reconcile *r);
+/* The same before it is active: a second from now, and not in the way of what has waited. */
+void reconcile_later(struct reconcile *r);
 /* Looks at instance ID soon. */
 void reconcile_look(struct reconcile *r, struct slice id);
 /* A batch has been stored: a look that waited may begin, a write-back goes on. */

@@ -59,7 +59,7 @@ struct standby {
     struct buf late; /* lines of it that are taken once the journal has been read */
     int64_t announced_ms, begun_ms, current_ms; /* monotonic; current_ms: nothing was missing then */
     int64_t retry_ms;                           /* how long to wait after the next failure */
-    uint64_t records;                           /* of this pass, read again */
+    uint64_t batches, records; /* since the lease: whose changes were read; keys that were read again */
 
     /* Taking over. */
     bool is_measuring, is_warm;

@@ -122,6 +122,12 @@ void reconcile_soon(struct reconcile *r)
     set_soon(r);
 }
 
+void reconcile_later(struct reconcile *r)
+{
+    r->is_wanted = true;
+    r->began_ms = loop_now_ms();
+}
+
 void reconcile_look(struct reconcile *r, struct slice id)
 {
     if (id_queue_add(&r->queue, id, QUEUE_MAX))

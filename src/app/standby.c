@@ -181,7 +181,7 @@ bool standby_take_over(struct standby *s, const char *epoch, bool has_changed)
     s->lease_us = loop_now_us();
     s->is_measuring = true;
     s->is_warm = is_warm;
-    s->records = 0;
+    s->batches = s->records = 0;
     s->is_passing = false;
     loop_timer_stop(s->timer);
     load_abandon(&s->d->load);
@@ -218,7 +218,7 @@ void standby_on_active(struct standby *s)
     s->takeovers[kind]++;
     s->taken_us = loop_now_us();
     LOG(s->d->log, INFO, "took over", log_text("state", takeover_kind_name(kind)),
-        log_int("records", (int64_t)s->records), log_int("ms", (s->taken_us - s->lease_us) / 1000),
+        log_int("batches", (int64_t)s->batches), log_int("records", (int64_t)s->records), log_int("ms", (s->taken_us - s->lease_us) / 1000),
         log_int("instances", s->d->fleet.count));
 }
 

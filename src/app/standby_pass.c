@@ -123,6 +123,7 @@ static bool take_changes(struct standby *s, const redisReply *entries, uint64_t 
             !changes_read(lines, &reader))
             return false;
         s->page_number = id.ms;
+        s->batches++;
     }
     s->applied = applied - s->gap;
     s->has_more = entries->elements == PAGE;
@@ -426,7 +427,7 @@ static void finish_taking_over(struct load *load)
     watch_load_finish(&d->fleet, daemon_now_ms(d));
     load_finish_ledger(load);
     event_feed_poke(&d->event_feed);
-    reconcile_soon(&d->reconcile); /* what others have written meanwhile, nobody may have followed */
+    reconcile_later(&d->reconcile); /* what others have written meanwhile, nobody may have followed */
     lead_on_loaded(&d->lead);
 }
 

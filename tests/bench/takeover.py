@@ -77,13 +77,20 @@ def wait_warm(daemon):
 
 def measure(kind, active, waiting, client):
     """From the end of ACTIVE to the first batch of WAITING, and from its lease to there; ms."""
-    end = KINDS[kind][0]
+    last = holder, _ = client.hmget("mt5stated:meta", "holder", "pos:signals")
+
+    def is_written():
+        nonlocal last
+        found = client.hmget("mt5stated:meta", "holder", "pos:signals")
+        if found[0] == holder:
+            last = found
+        return time.monotonic() if found[0] != holder and found[1] != last[1] else None
+
     began = time.monotonic()
-    end(active)
-    active.wait_exit() if kind == "stop" else None
-    before = client.hget("mt5stated:meta", "pos:signals")
-    first = wait_until(lambda: time.monotonic() if client.hget("mt5stated:meta", "pos:signals") != before else None,
-                       "a batch", poll_s=LOOK_S, deadline_s=30)
+    KINDS[kind][0](active)
+    first = wait_until(is_written, "a batch", poll_s=LOOK_S, deadline_s=30)
+    if kind == "stop":
+        active.wait_exit()
     wait_until(lambda: value(waiting, "mt5stated_takeover_seconds") > 0, "it to say so")
     return (first - began) * 1000, value(waiting, "mt5stated_takeover_seconds") * 1000
 
