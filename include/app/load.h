@@ -55,8 +55,8 @@ struct load {
     uint64_t halved_in; /* the generation in which that was last */
     int64_t started_ms, ms;
     uint64_t journal_lines, journal_bad;
-    struct stream_id journal; /* its last entry that was read */
-    uint64_t applied;         /* the number of the last batch, as meta had it */
+    struct stream_id journal;  /* its last entry that was read */
+    uint64_t applied;          /* the number of the last batch, as meta had it */
     char epoch[EPOCH_LEN + 1]; /* likewise */
 };
 

@@ -2,10 +2,11 @@
  * docs/decisions/0016-warm-standby.md).
  *
  * All of it is loaded once, and then followed: the active one tells with each batch which keys it changes
- * (codec/changes.h), and these are read again; the journal of signals is read on. Nothing is written. Invariant: what
- * is held is what Redis held at some moment at or behind batch `number`, and whatever has changed since is named
- * behind that number, or the state is dropped and loaded anew: numbers without a gap, one epoch, a link that was
- * never lost. Taking over is therefore one more pass, with nobody else writing any more. */
+ * (codec/changes.h), and these are read again; the journal of signals is read on. Nothing is written.
+ * Invariant: what is held is what Redis held at some moment at or behind batch `number`, and whatever has
+ * changed since is named behind that number, or the state is dropped and loaded anew: numbers without a gap,
+ * one epoch, a link that was never lost. Taking over is therefore one more pass, with nobody else writing any
+ * more. */
 #pragma once
 
 #include "app/id_queue.h"
@@ -47,7 +48,7 @@ struct standby {
     struct loop_timer *timer;
     enum standby_state state;
     bool is_passing;
-    char epoch[EPOCH_LEN + 1];       /* of the data that is held */
+    char epoch[EPOCH_LEN + 1];         /* of the data that is held */
     uint64_t number;                   /* the changes of all batches up to it have been read */
     uint64_t page_number;              /* likewise, with the page that is at work */
     uint64_t applied;                  /* the last batch, when that was read */

@@ -153,8 +153,8 @@ void ledger_load_result(struct ledger *ledger, struct stream_id entry, struct sl
 void ledger_load_follow(struct ledger *ledger);
 /* The entry of a signal that was open when it came: it waits with that one, where that is open still. */
 void ledger_load_duplicate(struct ledger *ledger, struct slice signal_id, struct stream_id entry);
-/* The journal begins at JOURNAL_MS by now: what had ended before is not remembered any more; and signals have been
- * taken in up to SIGNALS_POSITION: results whose signal had to come before wait no longer. */
+/* The journal begins at JOURNAL_MS by now: what had ended before is not remembered any more; and signals have
+ * been taken in up to SIGNALS_POSITION: results whose signal had to come before wait no longer. */
 void ledger_load_forget(struct ledger *ledger, uint64_t journal_ms, struct stream_id signals_position);
 /* Ends loading: sets the base of the counters. Where the totals and what was found open do not agree, the
  * difference is booked as lost (or as received) and returned: 0 as a rule. */

@@ -420,7 +420,7 @@ static void on_looked(struct load *load, const redisReply *reply, int arg)
         if (!look_parse(reply, i, &looked))
             continue;
         if (load_was_known(&looked) && fleet_load(&d->fleet, looked.id, &looked.record,
-                                             looked_index_state(&looked), looked.seq, daemon_now_ms(d)))
+                                                  looked_index_state(&looked), looked.seq, daemon_now_ms(d)))
             load_watch_take(load, fleet_find(&d->fleet, looked.id));
         if (!lead_stands_by(&d->lead))
             reconcile_take(&d->reconcile, &looked);
@@ -519,17 +519,25 @@ static void finish_rescan(struct load *load)
  * they are watched for, trades of their instances, the open signals of the journal. */
 static const struct load_lane all_lanes[] = {
     {0, LOAD_SHARED, read_shared},       {0, LOAD_SHARED, load_watch},    {0, LOAD_INSTANCES, read_sets},
-    {1, LOAD_SHARED, load_make_groups},       {2, LOAD_JOURNAL, load_journal}, {2, LOAD_INSTANCES, look},
+    {1, LOAD_SHARED, load_make_groups},  {2, LOAD_JOURNAL, load_journal}, {2, LOAD_INSTANCES, look},
     {2, LOAD_INSTANCES, scan},           {2, LOAD_RESULTS, load_results}, {2, LOAD_EVENTS, load_events},
     {2, LOAD_TRADES, load_ended_ids},    {3, LOAD_SIGNALS, load_signals}, {4, LOAD_TRADES, load_open_trades},
     {5, LOAD_TRADES, load_ended_trades}, {6, LOAD_SHARED, finish},        {0},
 };
 static const struct load_lane standby_lanes[] = {
-    {0, LOAD_SHARED, read_shared},        {0, LOAD_SHARED, load_watch},      {0, LOAD_INSTANCES, read_sets},
-    {2, LOAD_JOURNAL, load_journal},      {2, LOAD_INSTANCES, look},
-    {2, LOAD_RESULTS, load_results},      {2, LOAD_EVENTS, load_events},     {2, LOAD_TRADES, load_ended_ids},
-    {3, LOAD_SIGNALS, load_signals},      {4, LOAD_TRADES, load_open_trades}, {5, LOAD_TRADES, load_ended_trades},
-    {6, LOAD_SHARED, finish_standing_by}, {0},
+    {0, LOAD_SHARED, read_shared},
+    {0, LOAD_SHARED, load_watch},
+    {0, LOAD_INSTANCES, read_sets},
+    {2, LOAD_JOURNAL, load_journal},
+    {2, LOAD_INSTANCES, look},
+    {2, LOAD_RESULTS, load_results},
+    {2, LOAD_EVENTS, load_events},
+    {2, LOAD_TRADES, load_ended_ids},
+    {3, LOAD_SIGNALS, load_signals},
+    {4, LOAD_TRADES, load_open_trades},
+    {5, LOAD_TRADES, load_ended_trades},
+    {6, LOAD_SHARED, finish_standing_by},
+    {0},
 };
 static const struct load_lane rescan_lanes[] = {
     {0, LOAD_SHARED, load_make_groups},

@@ -73,8 +73,7 @@ static void announce(struct standby *s)
 {
     char ttl[NUMBER_TEXT_MAX];
     struct slice words[] = {slice_text("SET"), slice_text(KEY_STANDBY), lead_token(&s->d->lead),
-                            slice_text("PX"),
-                            slice_of(ttl, number_format_i64(ttl, ANNOUNCE_TTL_MS))};
+                            slice_text("PX"), slice_of(ttl, number_format_i64(ttl, ANNOUNCE_TTL_MS))};
     if (s->announced_ms && loop_now_ms() - s->announced_ms < ANNOUNCE_MS)
         return;
     if (redis_link_command(s->d->link, words, ARRAY_LEN(words), 0, NULL, NULL) == 0)
@@ -218,8 +217,8 @@ void standby_on_active(struct standby *s)
     s->takeovers[kind]++;
     s->taken_us = loop_now_us();
     LOG(s->d->log, INFO, "took over", log_text("state", takeover_kind_name(kind)),
-        log_int("batches", (int64_t)s->batches), log_int("records", (int64_t)s->records), log_int("ms", (s->taken_us - s->lease_us) / 1000),
-        log_int("instances", s->d->fleet.count));
+        log_int("batches", (int64_t)s->batches), log_int("records", (int64_t)s->records),
+        log_int("ms", (s->taken_us - s->lease_us) / 1000), log_int("instances", s->d->fleet.count));
 }
 
 void standby_on_stored(struct standby *s)

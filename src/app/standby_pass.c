@@ -1,6 +1,6 @@
-/* One pass of following: a page of changes after the other, each taken in whole. What they name is read again, which
- * may bring what later batches have changed: these name it too. The journal is read behind the changes, so that it
- * has at least what they are about. */
+/* One pass of following: a page of changes after the other, each taken in whole. What they name is read
+ * again, which may bring what later batches have changed: these name it too. The journal is read behind the
+ * changes, so that it has at least what they are about. */
 #include "adapters/loop.h"
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
@@ -197,7 +197,8 @@ static void ask_changes(struct load *load)
 
 /* ---- what they name ---- */
 
-/* HMGET of NAMES[FROM...] of hash KEY; FN gets FROM with the answer. False where the load has failed with it. */
+/* HMGET of NAMES[FROM...] of hash KEY; FN gets FROM with the answer. False where the load has failed with it.
+ */
 static bool ask_fields(struct load *load, const char *key, const struct slice *names, uint32_t count,
                        uint32_t from, void (*fn)(struct load *, const redisReply *, int))
 {
@@ -266,8 +267,8 @@ static void on_alerts(struct load *load, const redisReply *reply, int from)
     }
 }
 
-/* All that an instance may have, since it is taken anew as a whole: of the rules that there are here, and of those
- * that are known from what the active one has done. */
+/* All that an instance may have, since it is taken anew as a whole: of the rules that there are here, and of
+ * those that are known from what the active one has done. */
 static void ask_alerts(struct load *load)
 {
     struct standby *s = of(load);
@@ -317,7 +318,8 @@ static void ask_trades(struct load *load)
             return;
 }
 
-/* Whoever is set aside for a foreign value has a watch that no key tells the end of: that is found by reading all. */
+/* Whoever is set aside for a foreign value has a watch that no key tells the end of: that is found by reading
+ * all. */
 static bool is_odd(const struct looked *looked)
 {
     return looked->wrong_type[0] || looked->wrong_type[1] || looked->wrong_type[2];
@@ -329,9 +331,9 @@ static void take_instance(struct load *load, const struct looked *looked)
     struct fleet *fleet = &d->fleet;
     of(load)->records++;
     of(load)->has_instances = true;
-    if (load_was_known(looked) && fleet_load_again(fleet, looked->id, &looked->record,
-                                                   looked_index_state(looked), looked->seq,
-                                                   daemon_now_ms(d))) {
+    if (load_was_known(looked) &&
+        fleet_load_again(fleet, looked->id, &looked->record, looked_index_state(looked), looked->seq,
+                         daemon_now_ms(d))) {
         struct instance *instance = fleet_find(fleet, looked->id);
         load_watch_take(load, instance);
         trade_book_tie_instance(&d->trades, instance);
@@ -437,16 +439,25 @@ static void ask_journal(struct load *load)
 }
 
 static const struct load_lane pass_lanes[] = {
-    {1, LOAD_SHARED, ask_changes},   {2, LOAD_JOURNAL, ask_journal},     {2, LOAD_SHARED, ask_watch},
-    {2, LOAD_SHARED, ask_alerts},    {2, LOAD_SHARED, ask_notices},      {2, LOAD_TRADES, ask_trades},
-    {3, LOAD_INSTANCES, ask_instances}, {4, LOAD_SHARED, finish_page},   {5, LOAD_SHARED, finish_pass},
-    {0},
+    {1, LOAD_SHARED, ask_changes},      {2, LOAD_JOURNAL, ask_journal},
+    {2, LOAD_SHARED, ask_watch},        {2, LOAD_SHARED, ask_alerts},
+    {2, LOAD_SHARED, ask_notices},      {2, LOAD_TRADES, ask_trades},
+    {3, LOAD_INSTANCES, ask_instances}, {4, LOAD_SHARED, finish_page},
+    {5, LOAD_SHARED, finish_pass},      {0},
 };
 static const struct load_lane last_lanes[] = {
-    {1, LOAD_SHARED, ask_changes},   {1, LOAD_SHARED, load_totals},      {2, LOAD_SHARED, load_make_groups},
-    {2, LOAD_JOURNAL, ask_journal},  {2, LOAD_SHARED, ask_watch},        {2, LOAD_SHARED, ask_alerts},
-    {2, LOAD_SHARED, ask_notices},   {2, LOAD_TRADES, ask_trades},       {3, LOAD_INSTANCES, ask_instances},
-    {4, LOAD_SHARED, finish_page},   {5, LOAD_SHARED, renew_breaker},    {6, LOAD_SHARED, finish_taking_over},
+    {1, LOAD_SHARED, ask_changes},
+    {1, LOAD_SHARED, load_totals},
+    {2, LOAD_SHARED, load_make_groups},
+    {2, LOAD_JOURNAL, ask_journal},
+    {2, LOAD_SHARED, ask_watch},
+    {2, LOAD_SHARED, ask_alerts},
+    {2, LOAD_SHARED, ask_notices},
+    {2, LOAD_TRADES, ask_trades},
+    {3, LOAD_INSTANCES, ask_instances},
+    {4, LOAD_SHARED, finish_page},
+    {5, LOAD_SHARED, renew_breaker},
+    {6, LOAD_SHARED, finish_taking_over},
     {0},
 };
 

@@ -1,6 +1,6 @@
 /* codec/changes.h: what a batch does to the store is passed on as it is, and noted for those who stand by. */
-#include "codec/changes.h"
 #include "batch_text.h"
+#include "codec/changes.h"
 #include "codec/keys.h"
 #include "core/alert.h"
 #include "core/breaker.h"
@@ -51,8 +51,11 @@ static void say_everything(struct sink *sink)
     struct alert alert = some_alert();
     struct notice notice = some_notice();
     struct breaker_group group = {.key_len = 3, .key = "all", .opened_ms = 1000, .crashed = 3, .of = 4};
-    struct command_order order = {.command_id = s("i1.stop.1"), .instance_id = s("i1"), .kind = COMMAND_STOP,
-                                  .issued_ms = 1000, .expires_ms = 2000};
+    struct command_order order = {.command_id = s("i1.stop.1"),
+                                  .instance_id = s("i1"),
+                                  .kind = COMMAND_STOP,
+                                  .issued_ms = 1000,
+                                  .expires_ms = 2000};
 
     ops->begin(ctx, &report_cause);
     set_field(sink, RECORD_METRICS, "i1", "cpu_usage", "12.5");
@@ -202,7 +205,8 @@ static void test_changes_seal_adds_an_entry_with_the_number(void **state)
     changes_note_duplicate(&changes, (struct stream_id){13, 0}, s("s1"));
     changes_seal(&changes, batch, 42);
     batch_seal(batch);
-    batch_text_assert(batch, "XADD mt5stated:changes MINID ~ 0-0 42-0 lines r 12-3 r1\nr 12-4\nd 13-0 s1\n\n");
+    batch_text_assert(batch,
+                      "XADD mt5stated:changes MINID ~ 0-0 42-0 lines r 12-3 r1\nr 12-4\nd 13-0 s1\n\n");
 
     batch_reset(batch, 43); /* nothing to tell is told too: the number counts */
     changes_seal(&changes, batch, 43);
@@ -331,9 +335,10 @@ static void test_changes_read_tells_each_line(void **state)
     struct buf out = BUF_INIT;
 
     UNUSED(state);
-    assert_true(read_text("i i1\ni @removed\na i1 High\nf i1 1 cpu_usage 12.5 queue_length 7\nn @all:FleetFailure\n"
-                          "t t1\nr 12-3 r1\nr 12-4\nd 13-0 s1\n",
-                          &out));
+    assert_true(
+        read_text("i i1\ni @removed\na i1 High\nf i1 1 cpu_usage 12.5 queue_length 7\nn @all:FleetFailure\n"
+                  "t t1\nr 12-3 r1\nr 12-4\nd 13-0 s1\n",
+                  &out));
     assert_string_equal(buf_text(&out), "[i i1][i @removed][a i1 High][f i1 1 cpu_usage=12.5 queue_length=7]"
                                         "[n @all:FleetFailure][t t1][r 12-3 r1][r 12-4 ][d 13-0 s1]");
     buf_clear(&out);
@@ -344,9 +349,11 @@ static void test_changes_read_tells_each_line(void **state)
 static void test_changes_read_stops_at_what_is_none(void **state)
 {
     static const char *const bad[] = {
-        "i",        "i\n",      "i i1",        "i i1 i2\n", " i1\n",     "ii i1\n",     "x i1\n",  "a i1\n",
-        "a - High\n", "a i1 -\n", "f i1\n",      "f i1 x a b\n", "f i1 3 a b\n", "f - 1 a b\n", "n a b\n", "t a b\n",
-        "t -\n",    "r x\n",    "r 1-1 -\n",   "d 1-1 -\n", "\n",        "f i1 11 a b\n",
+        "i",       "i\n",           "i i1",         "i i1 i2\n",   " i1\n",
+        "ii i1\n", "x i1\n",        "a i1\n",       "a - High\n",  "a i1 -\n",
+        "f i1\n",  "f i1 x a b\n",  "f i1 3 a b\n", "f - 1 a b\n", "n a b\n",
+        "t a b\n", "t -\n",         "r x\n",        "r 1-1 -\n",   "d 1-1 -\n",
+        "\n",      "f i1 11 a b\n",
     };
     struct buf out = BUF_INIT, longest = BUF_INIT;
 

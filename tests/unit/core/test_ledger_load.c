@@ -610,8 +610,8 @@ static void test_ledger_load_duplicate_waits_with_its_first(void **state)
     ledger_load_follow(f->ledger);
     ledger_load_duplicate(f->ledger, slice_text("s1"), entry_id("1002-0"));
     ledger_load_duplicate(f->ledger, slice_text("s2"), entry_id("1003-0"));
-    ledger_load_duplicate(f->ledger, slice_text("s1"), entry_id("1000-0"));  /* the same entry */
-    ledger_load_duplicate(f->ledger, slice_text("s9"), entry_id("1004-0"));  /* ended since */
+    ledger_load_duplicate(f->ledger, slice_text("s1"), entry_id("1000-0")); /* the same entry */
+    ledger_load_duplicate(f->ledger, slice_text("s9"), entry_id("1004-0")); /* ended since */
     load_ended(f, "s2", OUTCOME_PROCESSED, 1005);                           /* and its duplicate with it */
     load_total(f, TOTAL_RECEIVED, "buy", 2);
     load_total(f, TOTAL_PROCESSED, "buy", 1);

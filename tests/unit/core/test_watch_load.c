@@ -157,8 +157,8 @@ static void load_watched(struct watch_fixture *to, int64_t now_ms)
         watch_load(fleet, fleet_find(fleet, ident_slice(&stored.records[i].id)), &stored.records[i].record,
                    now_ms);
     for (size_t i = 0; i < stored.alert_count; i++)
-        watch_load_alert(fleet, fleet_find(fleet, ident_slice(&stored.alerts[i].id)),
-                         &stored.alerts[i].alert, now_ms);
+        watch_load_alert(fleet, fleet_find(fleet, ident_slice(&stored.alerts[i].id)), &stored.alerts[i].alert,
+                         now_ms);
 }
 
 static void load_groups(struct watch_fixture *to)
