@@ -248,7 +248,7 @@ void fleet_on_heartbeat(struct fleet *fleet, struct slice id, int64_t seen_ms)
     fleet_touch(fleet, instance, seen_ms);
     instance->batch = batch; /* nothing of it is written */
     if (fleet->watch->looks_at_age)
-        watch_schedule(fleet, instance, seen_ms);
+        watch_wake(fleet, instance, seen_ms);
 }
 
 bool instance_set_last_error(struct instance *instance, struct slice text)

@@ -119,7 +119,7 @@ void recovery_wake_queue(struct fleet *fleet)
     if (watch->wait_head == MAP_NONE || watch->under_way >= watch->options.recovery.max_concurrent)
         return;
     first = &fleet->slots[watch->wait_head];
-    watch_schedule(fleet, first, first->watched->record.recovery.next_ms);
+    watch_wake(fleet, first, first->watched->record.recovery.next_ms);
 }
 
 /* ---- ends ---- */

@@ -154,10 +154,7 @@ void watch_settle(struct change *change)
     watched_follow_victims(instance);
     watched_set_due(change->fleet, instance, next_ms(change->fleet, instance, change->at_ms));
     watched_follow_crash(instance);
-    if (watched->is_dirty) {
-        watched->is_dirty = false;
-        change->sink->ops->watch_set(change->sink->ctx, ident_slice(&instance->id), &watched->record);
-    }
+    watched_write(instance, change->sink);
 }
 
 void watch_advance(struct fleet *fleet, struct instance *instance, int64_t at_ms, struct sink *sink)
@@ -243,6 +240,7 @@ static void judge_groups(struct fleet *fleet, int64_t now_ms, struct sink *sink)
         return;
     watch->groups_changed = false;
     watch_wake_group(fleet, now_ms);
+    watch_write_group(fleet, sink); /* a group without its victims would end with the next start */
 }
 
 static void look_at(struct fleet *fleet, struct instance *instance, int64_t now_ms, int64_t horizon_ms,
@@ -346,6 +344,6 @@ void watch_configure(struct fleet *fleet, const struct watch_options *options, i
                 find_rule(&watch->options.rules, &instance->watched->alerts[k]);
         /* Who does not run may never report again, and still meet a rule. */
         if (instance->watched || instance->state != STATE_RUNNING)
-            watch_schedule(fleet, instance, now_ms);
+            watch_wake(fleet, instance, now_ms);
     }
 }

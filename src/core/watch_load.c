@@ -44,7 +44,7 @@ void watch_load(struct fleet *fleet, struct instance *instance, const struct wat
     breaker_add_victim(&fleet->watch->breaker, instance, record->victim_of);
     if (record->crashed_ms > 0)
         breaker_load_crash(&fleet->watch->breaker, fleet, instance, record->crashed_ms);
-    watch_schedule(fleet, instance, now_ms);
+    watch_wake(fleet, instance, now_ms);
 }
 
 void watch_load_alert(struct fleet *fleet, struct instance *instance, const struct alert *alert,
@@ -66,7 +66,7 @@ void watch_load_alert(struct fleet *fleet, struct instance *instance, const stru
     *loaded = *alert;
     loaded->rule =
         rule && rule->enabled ? (uint16_t)(rule - fleet->watch->options.rules.rules) : ALERT_NO_RULE;
-    watch_schedule(fleet, instance, now_ms);
+    watch_wake(fleet, instance, now_ms);
 }
 
 void watch_load_used_numbers(struct fleet *fleet, uint64_t commands)
@@ -126,7 +126,7 @@ void watch_load_finish(struct fleet *fleet, int64_t now_ms)
     breaker_load_finish(&fleet->watch->breaker);
     for (uint32_t i = 0; (instance = fleet_next(fleet, i)); i = fleet_index_of(fleet, instance) + 1) {
         if (instance->state == STATE_CRASHED || instance->recovery_attempts > 0)
-            watch_schedule(fleet, instance, now_ms);
+            watch_wake(fleet, instance, now_ms);
     }
 }
 

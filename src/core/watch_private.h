@@ -19,8 +19,12 @@ void watched_follow_victims(struct instance *instance);
 void watched_follow_crash(struct instance *instance);
 /* The first reason for which something is not commanded (watch_show.c). */
 enum hold watched_first_hold(const struct watched *watched);
-/* The next round is to look at INSTANCE at AT_MS at the latest. */
-void watch_schedule(struct fleet *fleet, struct instance *instance, int64_t at_ms);
+/* The next round is to look at INSTANCE, at AT_MS at the latest, whatever else happens to it before. */
+void watch_wake(struct fleet *fleet, struct instance *instance, int64_t at_ms);
+/* Tells SINK of the record where it has changed. */
+void watched_write(struct instance *instance, struct sink *sink);
+/* The same of all. */
+void watch_write_group(struct fleet *fleet, struct sink *sink);
 /* The breaker has changed: whoever it held up, or covers from now on, is looked at. */
 void watch_wake_group(struct fleet *fleet, int64_t at_ms);
 /* Adds a step to the chain of CHANGE's instance. */

@@ -147,16 +147,19 @@ void watched_set_due(struct fleet *fleet, struct instance *instance, int64_t at_
         heap_put(&fleet->watch->due, index);
 }
 
-void watch_schedule(struct fleet *fleet, struct instance *instance, int64_t at_ms)
+void watch_wake(struct fleet *fleet, struct instance *instance, int64_t at_ms)
 {
-    if (at_ms < watched_get(fleet, instance)->due_ms)
+    struct watched *watched = watched_get(fleet, instance);
+
+    watched->wants_round = true;
+    if (at_ms < watched->due_ms)
         watched_set_due(fleet, instance, at_ms);
 }
 
 void watch_touch(struct fleet *fleet, struct instance *instance, int64_t at_ms)
 {
     if (fleet->watch->looks_at_trades)
-        watch_schedule(fleet, instance, at_ms);
+        watch_wake(fleet, instance, at_ms);
 }
 
 /* What a restart must know to go on waiting for the victims of open groups. */
@@ -191,9 +194,28 @@ void watch_wake_group(struct fleet *fleet, int64_t at_ms)
 
         if (!watched && !instance->member.victim_of)
             continue;
-        (void)watched_get(fleet, instance);
+        watch_wake(fleet, instance, at_ms);
         watched_follow_victims(instance);
-        watch_schedule(fleet, instance, at_ms);
+    }
+}
+
+void watched_write(struct instance *instance, struct sink *sink)
+{
+    struct watched *watched = instance->watched;
+
+    if (!watched->is_dirty)
+        return;
+    watched->is_dirty = false;
+    sink->ops->watch_set(sink->ctx, ident_slice(&instance->id), &watched->record);
+}
+
+void watch_write_group(struct fleet *fleet, struct sink *sink)
+{
+    struct instance *instance;
+
+    for (uint32_t i = 0; (instance = fleet_next(fleet, i)); i = fleet_index_of(fleet, instance) + 1) {
+        if (instance->watched)
+            watched_write(instance, sink);
     }
 }
 

@@ -274,6 +274,41 @@ static void test_ends_when_half_of_them_run_again(void **state)
     assert_story(w, STORY_GROUPS | STORY_COMMANDS, "i0.recover.1");
 }
 
+/* A round judges groups before the reports are read up to it, and decides behind that. */
+static void test_end_is_not_lost_on_who_changes_before_the_round(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    add_fleet(w, 4, 4);
+    say_each(w, 2000, 0, 4, "state=crashed");
+    watch_tick(w, 2000);
+    say_each(w, 3000, 0, 2, "state=running");
+    fleet_on_timer(&w->f.fleet, 3100, 3050, w->f.sink);
+    assert_int_equal(commands(w), 0);
+    say_each(w, 3060, 2, 4, "cpu_usage=7");
+    watch_tick(w, 3100);
+    assert_int_equal(recording_sink_count(&w->f.recorder, "command recover command_id=i2.recover."), 1);
+    assert_int_equal(recording_sink_count(&w->f.recorder, "command recover command_id=i3.recover."), 1);
+}
+
+/* What a start finds: the group with whom it waits for, or neither. */
+static void test_group_opens_together_with_its_victims(void **state)
+{
+    struct watch_fixture *w = *state;
+
+    add_fleet(w, 4, 4);
+    say_each(w, 2000, 0, 4, "state=crashed");
+    recording_sink_reset(&w->f.recorder);
+    fleet_on_timer(&w->f.fleet, 2100, 1999, w->f.sink);
+    assert_true(recording_sink_count(&w->f.recorder, "breaker broker:b1 opened=") > 0);
+    for (int i = 0; i < 4; i++) {
+        char line[32];
+
+        (void)snprintf(line, sizeof(line), "watch i%d", i);
+        assert_int_equal(recording_sink_count(&w->f.recorder, line), 1);
+    }
+}
+
 static void test_crash_while_it_is_open_waits_with_the_others(void **state)
 {
     struct watch_fixture *w = *state;
@@ -400,6 +435,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_silence_of_many_is_seen_before_the_first_command, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_ends_when_half_of_them_run_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_end_is_not_lost_on_who_changes_before_the_round, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_group_opens_together_with_its_victims, setup, teardown),
         cmocka_unit_test_setup_teardown(test_crash_while_it_is_open_waits_with_the_others, setup, teardown),
         cmocka_unit_test_setup_teardown(test_who_is_stopped_is_not_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ends_by_an_operators_recover_only, setup, teardown),
