@@ -299,13 +299,17 @@ class World:
         return span_s
 
     def heal(self):
+        """Returns after how many seconds a daemon had the data in order."""
+        began_s = time.monotonic()
         for daemon in self.daemons:
             if not daemon.is_running():
                 daemon.start(ready=False)
             daemon.resume()
         self.wait_settled()
+        settled_s = time.monotonic() - began_s
         wait_until(self._heal_servers, "the servers to be in step", DEADLINE_S)
         self.wait_settled()
+        return settled_s
 
     def _heal_servers(self):
         """Where a Sentinel is still at work with them, once more."""
@@ -399,11 +403,10 @@ def run(world, names, seconds, interval_s, say):
         order = order or world.rng.sample(names, len(names))
         name, at_s = order.pop(), time.monotonic() - began_s
         what = FAULTS[name](world)
-        healed_s = time.monotonic()
-        world.heal()
+        settled_s = world.heal()
         if name.startswith("master"):
             world.windows.append((began_s + at_s, time.monotonic()))
-        say(f"{at_s:7.1f} s  {name:26} {what:26} in order after {time.monotonic() - healed_s:5.2f} s; "
+        say(f"{at_s:7.1f} s  {name:26} {what:26} in order after {settled_s:5.2f} s; "
             f"{len(world.account.written)} written, {len(world.account.ended)} ended")
         assert not world.account.faults, "\n".join(world.account.faults[:20])
         count += 1
