@@ -392,3 +392,36 @@ def test_a_batch_under_way_when_it_was_stopped_is_refused(daemon, bus, folder, r
     assert two.is_ready()
     assert (bus.totals(), bus.events()) == before
     gate.stop()
+
+
+@pytest.mark.expected(signals_removed=1)
+def test_who_was_active_goes_first_where_redis_has_lost_all(daemon, bus, redis_server):
+    """Who stands by may be the first to reach a server that is empty: it leaves it to the one that knows what was there."""
+    one = daemon({**SLOW, "ha.lease_ms": 1500, "redis.reconnect_max_ms": 400})
+    two = daemon({**OTHER, "ha.lease_ms": 1500, "redis.reconnect_min_ms": 10,
+                  "redis.reconnect_max_ms": 20}, ready=False)
+    wait_warm(two)
+    bus.register("mt5-1", state="crashed")
+    bus.signal("open")
+    bus.settle()
+    for _ in range(3):
+        redis_server.kill9()
+        redis_server.wipe()
+        redis_server.start()
+        wait_until(lambda: bus.state("mt5-1") == "crashed", "it to be written back")
+        one.wait_ready()
+        wait_warm(two)
+    assert bus.totals() == {"received:buy": 1}
+
+
+def test_where_nobody_was_active_it_begins_anew_behind_a_lease(daemon, bus, redis_server):
+    one = daemon({**SLOW, "ha.lease_ms": 500})
+    two = daemon({**OTHER, "ha.lease_ms": 500}, ready=False)
+    wait_warm(two)
+    bus.register("mt5-1")
+    redis_server.kill9()
+    one.kill9()
+    redis_server.wipe()
+    redis_server.start()
+    two.wait_ready()
+    assert not bus.state("mt5-1")
