@@ -57,9 +57,10 @@ struct standby {
     bool has_instances;                /* some were read in this pass */
     struct id_queue instances, trades; /* of the page: to be read again */
     struct standby_fields alerts, notices;
-    struct buf late; /* lines of it that are taken once the journal has been read */
-    int64_t announced_ms, begun_ms, current_ms; /* monotonic; current_ms: nothing was missing then */
-    int64_t retry_ms;                           /* how long to wait after the next failure */
+    struct buf late;                  /* lines of it that are taken once the journal has been read */
+    int64_t announced_ms, current_ms; /* monotonic; current_ms: nothing was missing then */
+    int64_t begun_ms;                 /* monotonic: since when, or from when on, its state is that */
+    int64_t retry_ms;                 /* how long to wait after the next failure */
     uint64_t batches, records; /* since the lease: whose changes were read; keys that were read again */
 
     /* Taking over. */

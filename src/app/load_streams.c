@@ -19,6 +19,7 @@
  * entries of 16 KB (codec/batch_private.h), so where one begins a page has up to JOURNAL_PAGE_MAX of these.
  */
 #define JOURNAL_PAGE     4
+#define JOURNAL_NEXT     16 /* where it is read on */
 #define JOURNAL_PAGE_MAX 400
 #define JOURNAL_BYTES    ((size_t)256 << 10)
 #define JOURNAL_GROWTH   4 /* of a page against the one before, at most */
@@ -210,7 +211,7 @@ void load_journal(struct load *load)
 
 void load_journal_on(struct load *load)
 {
-    send_range(load, "XRANGE", KEY_JOURNAL, stream_id_next(load->journal), last_id, JOURNAL_PAGE_MAX,
+    send_range(load, "XRANGE", KEY_JOURNAL, stream_id_next(load->journal), last_id, JOURNAL_NEXT,
                on_journal_page, 0, true);
 }
 

@@ -151,7 +151,7 @@ void standby_on_loaded(struct standby *s)
     (void)snprintf(s->epoch, sizeof s->epoch, "%s", load->epoch);
     s->number = s->page_number = s->applied = load->applied;
     s->state = STANDBY_FOLLOWING;
-    s->current_ms = loop_now_ms();
+    s->current_ms = s->begun_ms = loop_now_ms();
     watch_load_groups_begin(&s->d->fleet); /* nobody asks for them here */
     loop_timer_set(s->timer, 0);
 }
@@ -166,7 +166,8 @@ void standby_on_pass(struct standby *s)
     s->is_passing = false;
     s->passes++;
     s->current_ms = loop_now_ms();
-    s->retry_ms = RETRY_MIN_MS;
+    if (s->current_ms - s->begun_ms > RETRY_MAX_MS)
+        s->retry_ms = RETRY_MIN_MS; /* it has kept up for a while */
 }
 
 /* ---- taking over ---- */

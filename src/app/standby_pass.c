@@ -17,8 +17,9 @@
 #include "util/time_text.h"
 #include <stdlib.h>
 
-/* Changes read at once, batches; instances looked at, and fields asked for, in one command. */
-#define PAGE       64
+/* Changes read at once, batches: the loop is to be held for some milliseconds only; instances looked at, and
+ * fields asked for, in one command. */
+#define PAGE       16
 #define LOOK_IDS   100
 #define FIELDS_MAX 400
 
