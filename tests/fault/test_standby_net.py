@@ -24,12 +24,13 @@ class Place:
     def __init__(self, number):
         self.name = f"mt5-{os.getpid()}-{number}"
         self._link = f"mt5{os.getpid() % 100000}{number}"
-        self.address = f"169.254.{213 + number}.1"
+        net = f"169.254.{os.getpid() % 250 + 1}"     # others may run the same test here
+        self.address, own = f"{net}.{4 * number + 1}", f"{net}.{4 * number + 2}/30"
         ip("netns", "add", self.name)
         ip("link", "add", self._link, "type", "veth", "peer", "name", "eth0", "netns", self.name)
         ip("addr", "add", f"{self.address}/30", "dev", self._link)
         ip("link", "set", self._link, "up")
-        for words in (("addr", "add", f"169.254.{213 + number}.2/30", "dev", "eth0"), ("link", "set", "eth0", "up"),
+        for words in (("addr", "add", own, "dev", "eth0"), ("link", "set", "eth0", "up"),
                       ("link", "set", "lo", "up")):
             ip("-n", self.name, *words)
 
