@@ -121,6 +121,24 @@ static void test_changes_sink_is_the_batch_s_where_nobody_stands_by(void **state
     batch_free(batch);
 }
 
+typedef void (*any_function)(void);
+
+/* One that was forgotten would be called all the same. */
+static void test_changes_sink_has_every_function(void **state)
+{
+    any_function functions[sizeof(struct sink_ops) / sizeof(any_function)];
+    struct batch *batch = batch_text_new();
+    struct changes changes;
+
+    UNUSED(state);
+    begin_noting(&changes, batch);
+    memcpy(functions, changes_sink(&changes, batch_sink(batch))->ops, sizeof(functions));
+    for (size_t i = 0; i < ARRAY_LEN(functions); i++)
+        assert_true(functions[i] != NULL);
+    changes_clear(&changes);
+    batch_free(batch);
+}
+
 static void test_changes_sink_passes_everything_on(void **state)
 {
     struct batch *direct = batch_text_new(), *noted = batch_text_new();
@@ -374,6 +392,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_changes_sink_is_the_batch_s_where_nobody_stands_by),
+        cmocka_unit_test(test_changes_sink_has_every_function),
         cmocka_unit_test(test_changes_sink_passes_everything_on),
         cmocka_unit_test(test_changes_of_one_instance_are_told_once),
         cmocka_unit_test(test_changes_seal_adds_an_entry_with_the_number),
