@@ -200,15 +200,17 @@ def test_alerts_recovery_and_commands_go_on(daemon, bus, folder, receiver, hook,
     wait_warm(two)
     watching = Watching(bus, one)
     bus.register("mt5-1")
-    bus.register("mt5-2", queue_length=250, cpu_usage=99)
+    bus.register("mt5-2", queue_length=250)
     bus.report("mt5-1", state="crashed")
     first = watching.wait_command("mt5-1", "recover")
     watching.wait_status("mt5-2", "HighQueueLength", "firing")
-    watching.wait_status("mt5-2", "HighCpuUsage", "pending")
     watching.set_maintenance("mt5-2", reason="a test")
     wait_until(lambda: len(note.runs()) == 2 and len(told(page)) == 2, "both alerts to be told of")
     wait_until(lambda: all("hook" not in value for value in bus.client.hvals("mt5stated:notices")),
                "that they were told to be stored")
+    wait_followed(two, bus)
+    bus.report("mt5-2", cpu_usage=99)       # nothing but an alert begins
+    watching.wait_status("mt5-2", "HighCpuUsage", "pending")
     wait_followed(two, bus)
     alerts, commands = watching.alerts("mt5-1") + watching.alerts("mt5-2"), watching.commands()
     shown = watching.get("/api/v1/alerts")["alerts"]
@@ -238,6 +240,19 @@ def test_alerts_recovery_and_commands_go_on(daemon, bus, folder, receiver, hook,
         ("mt5-2", "alert_firing"), ("mt5-2", "alert_resolved")]
     for name in ("mt5-1", "mt5-2"):
         assert len({start for instance, _, start, _ in told(page) if instance == name}) == 1
+
+
+def test_an_alert_of_a_rule_that_the_other_one_alone_has_ends(daemon, bus):
+    config = {**SLOW, **QUICK, "ha.lease_ms": 500}
+    one = daemon(config)
+    two = daemon({**config, "streams.consumer": "other", "rules": {"HighQueueLength": None}}, ready=False)
+    wait_warm(two)
+    bus.register("mt5-1", queue_length=250)
+    bus.wait_event(event="alert_firing", alert="HighQueueLength")
+    wait_followed(two, bus)
+    hand_over(one, two, "kill")
+    bus.wait_event(event="alert_resolved", alert="HighQueueLength")
+    wait_until(lambda: not bus.client.hlen("mt5stated:alerts"), "nothing of it to be stored any more")
 
 
 def test_the_breaker_stays_open_over_a_takeover(daemon, bus, folder):
