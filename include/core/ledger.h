@@ -66,6 +66,11 @@ void ledger_reset(struct ledger *ledger);
  * due (SPEC §6.5). A later hold extends it, an earlier one changes nothing. */
 void ledger_hold(struct ledger *ledger, int64_t until_ms);
 
+/* Events go to FN from here on, and not to the sink: for whoever keeps signals and instances apart. INSTANCE
+ * is the addressee, or NULL; EVENT has neither its id nor a seq. */
+typedef void (*ledger_event_fn)(void *ctx, const struct instance *instance, const struct event *event);
+void ledger_send_events(struct ledger *ledger, ledger_event_fn fn, void *ctx);
+
 /* The time of the signals that are taken in from here on: one that ends at once, by a result that came before
  * it, is remembered from then. After a backlog, without this, from when something was last stored. */
 void ledger_set_time(struct ledger *ledger, int64_t now_ms);
@@ -76,6 +81,14 @@ void ledger_set_time(struct ledger *ledger, int64_t now_ms);
 void ledger_on_signal(struct ledger *ledger, const struct signal_entry *entry, struct sink *sink);
 void ledger_on_result(struct ledger *ledger, const struct result_entry *entry, int64_t now_ms,
                       struct sink *sink);
+/* The two halves of ledger_on_result, for whoever keeps results and signals in a ledger each. The first
+ * counts the result and keeps its id; false where that is one that is kept, which does nothing else. The
+ * second is what it does to its signal. */
+bool ledger_count_result(struct ledger *ledger, const struct result_entry *entry, int64_t now_ms);
+void ledger_match_result(struct ledger *ledger, const struct result_entry *entry, int64_t now_ms,
+                         struct sink *sink);
+/* ENTRY has been counted, and was a duplicate: as far as the results that are kept tell. */
+bool ledger_was_duplicate(const struct ledger *ledger, const struct result_entry *entry);
 /* An invalid entry of the stream of signals or results (of another: nothing): its removal goes with the next
  * flush, unless nothing is removed. */
 void ledger_on_rejected(struct ledger *ledger, enum stream_kind stream, struct stream_id entry);
@@ -116,6 +129,9 @@ void ledger_end_late(struct ledger *ledger, const struct stream_id *entries, con
  * are cut to those kept (docs/decisions/0006-observe-only.md). */
 void ledger_flush(struct ledger *ledger, struct stream_id signals_position, int64_t now_ms,
                   struct sink *sink);
+
+/* Results from FROM on are not trimmed by the flushes that follow: somebody has to read them still. */
+void ledger_need_results(struct ledger *ledger, struct stream_id from);
 
 /* Loading into a fresh (or reset) ledger at start, in this order, the fleet being loaded; nothing is told to
  * a sink before the first flush behind ledger_load_finish. */
@@ -195,10 +211,10 @@ struct stream_id ledger_kept_from(const struct ledger *ledger);
 /* For metrics; borrowed, valid until the ledger changes. */
 struct ledger_view {
     const struct labels *actions;
-    const struct action_counts *counts; /* by label number, LABELS_MAX + 1 of them */
-    const uint64_t *results;            /* by enum result_status, since the daemon's start */
-    const uint64_t *unmatched;          /* by enum unmatched_reason, since the daemon's start */
-    uint64_t open, oldest_open_ms;      /* oldest: the time of its entry, 0 for none */
+    const struct action_counts *counts;    /* by label number, LABELS_MAX + 1 of them */
+    const uint64_t *results;               /* by enum result_status, since the daemon's start */
+    uint64_t unmatched[UNMATCHED_REASONS]; /* by enum unmatched_reason, since the daemon's start */
+    uint64_t open, oldest_open_ms;         /* oldest: the time of its entry, 0 for none */
     uint64_t ended_remembered, early_waiting;
     uint64_t ended_evicted; /* ids that left the dedup window for the bound on their number */
     const struct histogram *latency_seconds, *slippage, *execution_seconds;
@@ -208,6 +224,8 @@ struct ledger_view {
     const struct recent *result, *result_slippage, *result_execution;
 };
 void ledger_view(const struct ledger *ledger, struct ledger_view *ret_view);
+/* Where the results are kept and counted by another LEDGER: adds what it knows of them to VIEW. */
+void ledger_view_results(const struct ledger *ledger, struct ledger_view *view);
 
 /* Where in the list of open signals: the entry, and whose it is, which only makes it quicker to find. */
 struct ledger_place {

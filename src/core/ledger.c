@@ -46,7 +46,11 @@ static void init_metrics(struct ledger *l)
 static void init_parts(struct ledger *l, const struct ledger_options *options, struct fleet *fleet,
                        struct hash_key key)
 {
-    *l = (struct ledger){.options = *options, .fleet = fleet, .key = key, .hold_ms = INT64_MIN};
+    *l = (struct ledger){.options = *options,
+                         .fleet = fleet,
+                         .key = key,
+                         .hold_ms = INT64_MIN,
+                         .results_needed = {UINT64_MAX, UINT64_MAX}};
     open_init(&l->open, key);
     addressee_names_init(&l->addressees, key);
     early_init(&l->early, key);
@@ -92,9 +96,12 @@ void ledger_reset(struct ledger *l)
     struct ledger_options options = l->options;
     struct fleet *fleet = l->fleet;
     struct hash_key key = l->key;
+    ledger_event_fn on_event = l->on_event;
+    void *event_ctx = l->event_ctx;
 
     clear_parts(l);
     init_parts(l, &options, fleet, key);
+    ledger_send_events(l, on_event, event_ctx);
 }
 
 void ledger_configure(struct ledger *l, const struct ledger_options *options)
@@ -105,6 +112,12 @@ void ledger_configure(struct ledger *l, const struct ledger_options *options)
     list_recents(l, recents);
     for (size_t i = 0; i < RECENTS; i++)
         recent_resize(recents[i], options->per_id_max, options->per_id_ttl_ms);
+}
+
+void ledger_send_events(struct ledger *l, ledger_event_fn fn, void *ctx)
+{
+    l->on_event = fn;
+    l->event_ctx = ctx;
 }
 
 void ledger_hold(struct ledger *l, int64_t until_ms)
@@ -147,7 +160,6 @@ void ledger_view(const struct ledger *l, struct ledger_view *ret_view)
         .actions = &l->actions,
         .counts = l->is_loading ? nothing : l->counts,
         .results = l->results_counted,
-        .unmatched = l->unmatched,
         .open = l->is_loading ? 0 : l->open.count,
         .oldest_open_ms = oldest ? oldest->entry.ms : 0,
         .ended_remembered = l->ended.count,
@@ -165,4 +177,20 @@ void ledger_view(const struct ledger *l, struct ledger_view *ret_view)
         .result_slippage = &l->result_slippage,
         .result_execution = &l->result_execution,
     };
+    memcpy(ret_view->unmatched, l->unmatched, sizeof(ret_view->unmatched));
+}
+
+void ledger_view_results(const struct ledger *l, struct ledger_view *view)
+{
+    struct ledger_view results;
+
+    ledger_view(l, &results);
+    view->results = results.results;
+    view->slippage = results.slippage;
+    view->execution_seconds = results.execution_seconds;
+    view->result = results.result;
+    view->result_slippage = results.result_slippage;
+    view->result_execution = results.result_execution;
+    for (size_t reason = 0; reason < UNMATCHED_REASONS; reason++)
+        view->unmatched[reason] += results.unmatched[reason];
 }

@@ -115,6 +115,19 @@ static void flush_signals(struct ledger *l, struct stream_id position, struct si
     left_tell(l, sink);
 }
 
+/* Down to what is needed at most; the rest follows once it is not. */
+static void cut_results(struct ledger *l, struct stream_id min, struct sink *sink)
+{
+    bool is_held = stream_id_compare(l->results_needed, min) < 0;
+
+    l->results_are_cut = is_held;
+    if (is_held && stream_id_compare(l->results_needed, l->results_cut_to) <= 0)
+        return;
+    l->results_cut_to = is_held ? l->results_needed : min;
+    sink->ops->results_trim(sink->ctx, l->results_cut_to);
+    (void)cut_entries(&l->removed_results, l->results_cut_to);
+}
+
 static void flush_results(struct ledger *l, struct sink *sink)
 {
     struct entry_list *removed = &l->removed_results;
@@ -125,14 +138,18 @@ static void flush_results(struct ledger *l, struct sink *sink)
         empty_list(removed);
         return; /* results_are_cut stays: it is done once it may be */
     }
-    if (l->results_are_cut && kept_oldest(l, &min)) {
-        sink->ops->results_trim(sink->ctx, min);
-        (void)cut_entries(removed, min);
-    }
-    l->results_are_cut = false;
+    if (l->results_are_cut && kept_oldest(l, &min))
+        cut_results(l, min, sink);
+    else
+        l->results_are_cut = false;
     if (removed->count > 0)
         sink->ops->results_delete(sink->ctx, removed->items, removed->count);
     empty_list(removed);
+}
+
+void ledger_need_results(struct ledger *l, struct stream_id from)
+{
+    l->results_needed = from;
 }
 
 void ledger_flush(struct ledger *l, struct stream_id signals_position, int64_t now_ms, struct sink *sink)

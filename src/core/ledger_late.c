@@ -80,7 +80,7 @@ static void drop_signal(struct ledger *l, const struct open_signal *signal, cons
     };
 
     sink->ops->signal_drop(sink->ctx, signal->entry, age_ms > 0 ? age_ms : 0);
-    signal_tell(signal_addressee(l, signal), &event, sink);
+    signal_tell(l, signal_addressee(l, signal), &event, sink);
 }
 
 static void end_late_signal(struct ledger *l, uint32_t index, bool present, int64_t now_ms, struct sink *sink)

@@ -115,10 +115,12 @@ struct ledger {
     struct ledger_options options;
     struct fleet *fleet;
     struct hash_key key;
-    int64_t now_ms;     /* the last one that was told */
-    int64_t expired_ms; /* the last one that was told to ledger_expire */
-    int64_t read_ms;    /* up to here signals and results are known to have been read */
-    int64_t hold_ms;    /* nothing is given up before; INT64_MIN: no hold */
+    int64_t now_ms;           /* the last one that was told */
+    int64_t expired_ms;       /* the last one that was told to ledger_expire */
+    int64_t read_ms;          /* up to here signals and results are known to have been read */
+    int64_t hold_ms;          /* nothing is given up before; INT64_MIN: no hold */
+    ledger_event_fn on_event; /* NULL: events are told to the sink */
+    void *event_ctx;
 
     struct open_signals open;
     struct addressee_names addressees;
@@ -137,6 +139,8 @@ struct ledger {
     uint64_t unmatched[UNMATCHED_REASONS];
 
     struct entry_list removed_signals, removed_results;
+    struct stream_id results_needed; /* from here on none is trimmed */
+    struct stream_id results_cut_to; /* the last trim */
     struct left_entries left;
     bool is_loading;       /* what is counted is not yet what it will be */
     bool is_following;     /* and what comes is behind what has been loaded: the lists stay in order */
@@ -170,7 +174,8 @@ void signal_remove_duplicates(struct ledger *l, uint32_t index);
 /* Writes what a replay must know of an open signal. */
 void signal_journal(struct ledger *l, uint32_t index, struct sink *sink);
 /* Appends an event of INSTANCE, or of none (NULL). */
-void signal_tell(struct instance *instance, const struct event *event, struct sink *sink);
+void signal_tell(const struct ledger *l, struct instance *instance, const struct event *event,
+                 struct sink *sink);
 
 /* ledger_addressee.c: whom open signals are for. */
 void addressee_names_init(struct addressee_names *names, struct hash_key key);
@@ -282,6 +287,8 @@ void early_write_back(struct ledger *l, uint32_t *left, struct sink *sink);
 void kept_init(struct ledger *l);
 /* Keeps a result; true where its id is that of one that is kept already. The empty id is never. */
 bool kept_add(struct ledger *l, struct stream_id entry, struct slice result_id);
+/* True where the newest result that is kept with this id is ENTRY, and was not the first. */
+bool kept_was_repeated(const struct ledger *l, struct stream_id entry, struct slice result_id);
 /* Those beyond the bound leave. */
 void kept_shrink(struct ledger *l);
 /* The oldest one that is kept; false where there is none. */

@@ -12,9 +12,12 @@ uint32_t signal_open(struct ledger *l, struct slice id, uint64_t hash, struct st
     return index;
 }
 
-void signal_tell(struct instance *instance, const struct event *event, struct sink *sink)
+void signal_tell(const struct ledger *l, struct instance *instance, const struct event *event,
+                 struct sink *sink)
 {
-    if (instance)
+    if (l->on_event)
+        l->on_event(l->event_ctx, instance, event);
+    else if (instance)
         fleet_emit(instance, event->kind, event->from, event->to, event->reason, event->signal_id,
                    &event->cause, event->at_ms, sink);
     else
@@ -208,7 +211,7 @@ static void take_late_result(struct ledger *l, const struct result_entry *entry,
 
     l->unmatched[UNMATCHED_LATE]++;
     if (result_status_effect(entry->status) == RESULT_PROCESSES)
-        signal_tell(entry->instance_id.len > 0 ? fleet_find(l->fleet, entry->instance_id) : NULL, &event,
+        signal_tell(l, entry->instance_id.len > 0 ? fleet_find(l->fleet, entry->instance_id) : NULL, &event,
                     sink);
 }
 
@@ -231,23 +234,39 @@ static void take_unmatched(struct ledger *l, const struct result_entry *entry, u
     }
 }
 
-void ledger_on_result(struct ledger *l, const struct result_entry *entry, int64_t now_ms, struct sink *sink)
+bool ledger_count_result(struct ledger *l, const struct result_entry *entry, int64_t now_ms)
 {
-    uint64_t hash;
-    uint32_t index;
-
     l->now_ms = now_ms;
     if (kept_add(l, entry->id, entry->result_id)) {
         l->unmatched[UNMATCHED_DUPLICATE]++;
-        return;
+        return false;
     }
     count_result(l, entry, now_ms);
-    hash = map_hash(&l->open.map, entry->signal_id);
-    index = open_find(&l->open, entry->signal_id, hash);
+    return true;
+}
+
+void ledger_match_result(struct ledger *l, const struct result_entry *entry, int64_t now_ms,
+                         struct sink *sink)
+{
+    uint64_t hash = map_hash(&l->open.map, entry->signal_id);
+    uint32_t index = open_find(&l->open, entry->signal_id, hash);
+
+    l->now_ms = now_ms;
     if (index == MAP_NONE)
         take_unmatched(l, entry, hash, now_ms, sink);
     else
         (void)apply_result(l, index, hash, entry->status, entry->id.ms, now_ms, sink);
+}
+
+void ledger_on_result(struct ledger *l, const struct result_entry *entry, int64_t now_ms, struct sink *sink)
+{
+    if (ledger_count_result(l, entry, now_ms))
+        ledger_match_result(l, entry, now_ms, sink);
+}
+
+bool ledger_was_duplicate(const struct ledger *l, const struct result_entry *entry)
+{
+    return kept_was_repeated(l, entry->id, entry->result_id);
 }
 
 void ledger_on_rejected(struct ledger *l, enum stream_kind stream, struct stream_id entry)
