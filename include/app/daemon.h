@@ -1,7 +1,12 @@
 /* The daemon: what there is of it and how it hangs together. One of these per process, made by daemon_new.
  *
  * Each part (commit, ingest, …) owns one job and its own struct; they reach each other through this one.
- * Nothing here decides about instances, signals or trades: that is core's. */
+ * Nothing here decides about instances, signals or trades: that is core's.
+ *
+ * All that has to do with one Redis server belongs to the struct that has the link to it: lease, clock,
+ * positions, batches, what is loaded. Layers that have a Redis of their own have a struct of their own, a
+ * store; the first one, home, has that of the instances and all that there is once in a process. What belongs
+ * to a layer is found by daemon_of; in a store that does not serve it the same part is there and empty. */
 #pragma once
 
 #include "app/commit.h"
@@ -36,6 +41,11 @@ struct redis_stream;
 struct systemd;
 
 struct daemon {
+    unsigned layers;                 /* bits of enum layer: what lives on the Redis of this one */
+    struct daemon *by_layer[LAYERS]; /* who serves which */
+    struct daemon *stores[LAYERS];   /* each of these once, home first */
+    size_t store_count;
+
     struct loop *loop;
     struct log *log;
     struct systemd *systemd;
@@ -106,3 +116,28 @@ bool daemon_reload(struct daemon *d, struct buf *problems);
 /* Forgets all state, when another daemon may have changed it. */
 void daemon_forget(struct daemon *d);
 int64_t daemon_now_ms(const struct daemon *d);
+
+/* The one that serves LAYER: D itself, where all are on one Redis. */
+static inline struct daemon *daemon_of(const struct daemon *d, enum layer layer)
+{
+    return d->by_layer[layer];
+}
+
+static inline bool daemon_serves(const struct daemon *d, enum layer layer)
+{
+    return d->layers & 1U << layer;
+}
+
+static inline bool daemon_is_home(const struct daemon *d)
+{
+    return daemon_serves(d, LAYER_RIS);
+}
+
+/* What is known of signals and of results, wherever they are. */
+static inline void daemon_view_ledger(const struct daemon *d, struct ledger_view *ret_view)
+{
+    const struct daemon *signals = daemon_of(d, LAYER_RTSS), *results = daemon_of(d, LAYER_RTRS);
+    ledger_view(signals->ledger, ret_view);
+    if (results != signals)
+        ledger_view_results(results->ledger, ret_view);
+}

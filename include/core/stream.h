@@ -9,6 +9,17 @@
 enum stream_kind { STREAM_REPORTS, STREAM_SIGNALS, STREAM_RESULTS, STREAM_TRADES };
 #define STREAM_KINDS 4
 
+/* The layers of SPEC, each by the one stream that is read there: instance state, signal stream, result
+ * stream, trade state. Each may be on a Redis of its own. */
+enum layer {
+    LAYER_RIS = STREAM_REPORTS,
+    LAYER_RTSS = STREAM_SIGNALS,
+    LAYER_RTRS = STREAM_RESULTS,
+    LAYER_RTS = STREAM_TRADES,
+};
+#define LAYERS     STREAM_KINDS
+#define LAYERS_ALL ((1U << LAYERS) - 1)
+
 /* Fields of an entry, by the numbers of its stream's table (core/report.h, core/signal.h, core/trade.h). */
 #define ENTRY_FIELDS_MAX 32
 /* Longer values are cut and marked as oversize: no field that is understood may be longer. */

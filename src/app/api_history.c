@@ -104,7 +104,8 @@ void api_add_streams(struct buf *out, const struct daemon *d)
 {
     buf_add_text(out, "\"streams\":[");
     for (int k = 0; k < STREAM_KINDS; k++) {
-        const struct poll_stream *polled = &d->poll.streams[k];
+        const struct daemon *store = daemon_of(d, (enum layer)k);
+        const struct poll_stream *polled = &store->poll.streams[k];
 
         buf_add_text(out, k ? ",{\"stream\":" : "{\"stream\":");
         json_add_string(out, slice_text(d->names.stream[k]));
@@ -113,10 +114,10 @@ void api_add_streams(struct buf *out, const struct daemon *d)
                            polled->lag);
         else
             buf_add_text(out, ",\"length\":null,\"lag\":null");
-        buf_add_format(out, ",\"left_out\":%s", d->ingest.streams[k].wrong_type ? "true" : "false");
+        buf_add_format(out, ",\"left_out\":%s", store->ingest.streams[k].wrong_type ? "true" : "false");
         buf_add_format(out, ",\"entries\":%llu,\"rejected\":%llu}",
-                       (unsigned long long)d->ingest.streams[k].entries,
-                       (unsigned long long)count_rejected(&d->ingest, k));
+                       (unsigned long long)store->ingest.streams[k].entries,
+                       (unsigned long long)count_rejected(&store->ingest, k));
     }
     buf_add_text(out, "],");
 }

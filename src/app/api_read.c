@@ -74,7 +74,7 @@ void api_get_status(const struct api_call *call)
     const char *unready = lead_unready(&d->lead);
     struct ledger_view ledger;
     struct buf out = BUF_INIT;
-    ledger_view(d->ledger, &ledger);
+    daemon_view_ledger(d, &ledger);
     buf_add_text(&out, "{\"version\":\"" MT5_VERSION "\",");
     buf_add_format(&out, "\"uptime_seconds\":%lld,",
                    (long long)((loop_wall_ms() - d->started_wall_ms) / 1000));
@@ -93,8 +93,8 @@ void api_get_status(const struct api_call *call)
     add_states(&out, &d->fleet);
     buf_add_format(&out, "\"instances_set_aside\":%u,", d->follow.blocked_count);
     buf_add_format(&out, "\"signals_open\":%llu,\"trades_open\":%u,", (unsigned long long)ledger.open,
-                   d->trades.open_count);
-    api_add_signals(&out, &ledger, daemon_now_ms(d));
+                   daemon_of(d, LAYER_RTS)->trades.open_count);
+    api_add_signals(&out, &ledger, daemon_now_ms(daemon_of(d, LAYER_RTSS)));
     api_add_streams(&out, d);
     api_add_redis(&out, d);
     add_alert_counts(&out, &d->fleet);

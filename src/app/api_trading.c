@@ -52,7 +52,7 @@ static void add_next(struct buf *out, const struct ledger_place *place)
 
 void api_get_signals(const struct api_call *call)
 {
-    const struct daemon *d = call->server->d;
+    const struct daemon *d = daemon_of(call->server->d, LAYER_RTSS);
     struct ledger_place after = {.signal_id = slice_of("", 0)};
     struct slice text = api_arg(call, "after");
     size_t limit;
@@ -82,7 +82,7 @@ void api_get_signals(const struct api_call *call)
 
 void api_get_trade(const struct api_call *call)
 {
-    const struct daemon *d = call->server->d;
+    const struct daemon *d = daemon_of(call->server->d, LAYER_RTS);
     struct slice id = call->parameter;
     char updated_at[TIME_TEXT_LEN + 1];
     struct buf out = BUF_INIT;

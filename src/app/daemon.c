@@ -371,6 +371,10 @@ struct daemon *daemon_new(const struct config_source *source, struct config *con
                           struct loop *loop, int *ret_exit)
 {
     struct daemon *d = mem_new(1, sizeof *d);
+    d->layers = LAYERS_ALL;
+    for (int layer = 0; layer < LAYERS; layer++)
+        d->by_layer[layer] = d;
+    d->stores[d->store_count++] = d;
     d->source = *source;
     d->config = d->boot_config = config;
     d->log = log;

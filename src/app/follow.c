@@ -389,7 +389,7 @@ bool follow_unblock(struct follow *f, const struct looked *looked)
         fleet_write_back(&d->fleet, instance, sink);
     }
     if (back)
-        trade_book_tie_instance(&d->trades, instance);
+        trade_book_tie_instance(&daemon_of(d, LAYER_RTS)->trades, instance);
     LOG(d->log, INFO, "a record can be stored again", log_slice("instance_id", looked->id));
     free_blocked(&b);
     return true;

@@ -102,7 +102,8 @@ static void add_up(const struct ledger_view *view, uint64_t counts[HISTORY_COUNT
 
 void history_tick(struct history *history, const struct daemon *d)
 {
-    int64_t now_ms = loop_now_ms(), at_ms = daemon_now_ms(d);
+    const struct daemon *signals = daemon_of(d, LAYER_RTSS);
+    int64_t now_ms = loop_now_ms(), at_ms = daemon_now_ms(signals);
     struct ledger_view view;
 
     if (now_ms < history->due_ms)
@@ -111,10 +112,10 @@ void history_tick(struct history *history, const struct daemon *d)
     history->due_ms += HISTORY_INTERVAL_MS;
     if (history->due_ms <= now_ms)
         history->due_ms = now_ms + HISTORY_INTERVAL_MS;
-    ledger_view(d->ledger, &view);
+    daemon_view_ledger(d, &view);
     struct history_totals totals = {
         /* While nothing is loaded nothing is counted, and what is loaded is not what has come. */
-        .generation = d->lead.has_state ? d->state_number + 1 : 0,
+        .generation = signals->lead.has_state ? signals->state_number + 1 : 0,
         .open = view.open,
         .oldest_ms = view.oldest_open_ms && (uint64_t)at_ms > view.oldest_open_ms
                          ? at_ms - (int64_t)view.oldest_open_ms

@@ -204,7 +204,8 @@ static void take_report(struct ingest *in, const struct entry *entry, int64_t no
     if (!fleet_on_report(&in->d->fleet, &report, &cause, at_ms, sink))
         tell_rejected(in, entry, "first_report", slice_text(fleet_find_refusal(&in->d->fleet, &report)));
     else if (!known)
-        trade_book_tie_instance(&in->d->trades, fleet_find(&in->d->fleet, report.instance_id));
+        trade_book_tie_instance(&daemon_of(in->d, LAYER_RTS)->trades,
+                                fleet_find(&in->d->fleet, report.instance_id));
 }
 
 static void take_signal(struct ingest *in, const struct entry *entry, int64_t now_ms)

@@ -81,7 +81,7 @@ static double trade_value(const struct scrape *s, const struct trade_stat *stat,
 
 static void write_trades(const struct scrape *s, enum id_family family)
 {
-    const struct trade_stats *stats = &s->d->trade_io.stats;
+    const struct trade_stats *stats = &daemon_of(s->d, LAYER_RTS)->trade_io.stats;
 
     for (uint32_t i = 0; i < stats->count; i++) {
         const struct trade_stat *stat = &stats->items[i];
@@ -109,7 +109,7 @@ uint64_t metrics_count_evicted(const struct scrape *s, int id_family)
 {
     const struct recent *recent = recent_of(s, (enum id_family)id_family);
 
-    return recent ? recent->evicted : s->d->trade_io.stats.evicted;
+    return recent ? recent->evicted : daemon_of(s->d, LAYER_RTS)->trade_io.stats.evicted;
 }
 
 const struct family id_families[] = {

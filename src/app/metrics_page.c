@@ -41,7 +41,7 @@ static struct scrape scrape_of(struct metrics_page *page)
     struct scrape s = {
         .d = page->d, .writer = &page->writer, .now_ms = page->now_ms, .labels = &page->labels};
 
-    ledger_view(s.d->ledger, &s.view);
+    daemon_view_ledger(s.d, &s.view);
     return s;
 }
 

@@ -5,30 +5,42 @@
 #include "adapters/redis_link.h"
 #include "adapters/redis_stream.h"
 
-static void write_server(const struct scrape *s, double value)
+static void write_server(const struct scrape *s, const struct daemon *store, double value)
 {
-    prom_sample(s->writer, scrape_label(s, "instance_id", slice_text(s->d->config->redis.instance_id)),
+    prom_sample(s->writer, scrape_label(s, "instance_id", slice_text(store->config->redis.instance_id)),
                 value);
 }
 
-static bool is_known(const struct scrape *s, enum info_field field)
+static bool is_known(const struct daemon *store, enum info_field field)
 {
-    return s->d->poll.info_known & 1U << field;
+    return store->poll.info_known & 1U << field;
 }
 
 void metrics_write_info(const struct scrape *s, int info_field)
 {
-    if (is_known(s, (enum info_field)info_field))
-        write_server(s, s->d->poll.info[info_field]);
+    for (size_t i = 0; i < s->d->store_count; i++) {
+        const struct daemon *store = s->d->stores[i];
+
+        if (is_known(store, (enum info_field)info_field))
+            write_server(s, store, store->poll.info[info_field]);
+    }
 }
 
 void metrics_write_hit_ratio(const struct scrape *s, int which)
 {
-    double hits = s->d->poll.info[INFO_HITS], misses = s->d->poll.info[INFO_MISSES];
-
     UNUSED(which);
-    if (is_known(s, INFO_HITS) && is_known(s, INFO_MISSES) && hits + misses > 0)
-        write_server(s, hits / (hits + misses));
+    for (size_t i = 0; i < s->d->store_count; i++) {
+        const struct daemon *store = s->d->stores[i];
+        double hits = store->poll.info[INFO_HITS], misses = store->poll.info[INFO_MISSES];
+
+        if (is_known(store, INFO_HITS) && is_known(store, INFO_MISSES) && hits + misses > 0)
+            write_server(s, store, hits / (hits + misses));
+    }
+}
+
+static const struct poll_stream *polled(const struct scrape *s, int stream)
+{
+    return &daemon_of(s->d, (enum layer)stream)->poll.streams[stream];
 }
 
 static void write_stream(const struct scrape *s, const char *label, int stream, double value)
@@ -39,8 +51,8 @@ static void write_stream(const struct scrape *s, const char *label, int stream, 
 static void write_lengths(const struct scrape *s, const char *label)
 {
     for (int k = 0; k < STREAM_KINDS; k++) {
-        if (s->d->poll.streams[k].known)
-            write_stream(s, label, k, (double)s->d->poll.streams[k].length);
+        if (polled(s, k)->known)
+            write_stream(s, label, k, (double)polled(s, k)->length);
     }
 }
 
@@ -60,8 +72,8 @@ void metrics_write_stream_lag(const struct scrape *s, int which)
 {
     UNUSED(which);
     for (int k = 0; k < STREAM_KINDS; k++) {
-        if (s->d->poll.streams[k].known)
-            write_stream(s, "stream", k, s->d->poll.streams[k].lag);
+        if (polled(s, k)->known)
+            write_stream(s, "stream", k, polled(s, k)->lag);
     }
 }
 
@@ -69,7 +81,7 @@ void metrics_write_stream_left_out(const struct scrape *s, int which)
 {
     UNUSED(which);
     for (int k = 0; k < STREAM_KINDS; k++)
-        write_stream(s, "stream", k, s->d->ingest.streams[k].wrong_type);
+        write_stream(s, "stream", k, daemon_of(s->d, (enum layer)k)->ingest.streams[k].wrong_type);
 }
 
 void metrics_write_pending(const struct scrape *s, int which)
@@ -88,11 +100,13 @@ static uint64_t count_errors(struct redis_link *link)
 
 void metrics_write_connection_errors(const struct scrape *s, int which)
 {
-    const struct daemon *d = s->d;
-    uint64_t errors = count_errors(d->link) + count_errors(redis_stream_link(d->ingest.reader)) +
-                      count_errors(d->follow.link);
-
     UNUSED(which);
-    for (int k = 0; k < STREAM_KINDS; k++)
-        write_stream(s, "stream_id", k, (double)errors);
+    for (int k = 0; k < STREAM_KINDS; k++) {
+        const struct daemon *store = daemon_of(s->d, (enum layer)k);
+
+        write_stream(s, "stream_id", k,
+                     (double)(count_errors(store->link) +
+                              count_errors(redis_stream_link(store->ingest.reader)) +
+                              (store->follow.link ? count_errors(store->follow.link) : 0)));
+    }
 }

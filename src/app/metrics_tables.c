@@ -34,7 +34,7 @@ static void write_trade_transitions(const struct scrape *s)
             prom_sample_u64(s->writer,
                             scrape_labels(s, "from", slice_text(trade_state_name(from)), "to",
                                           slice_text(trade_state_name(to))),
-                            s->d->trades.refused[from][to]);
+                            daemon_of(s->d, LAYER_RTS)->trades.refused[from][to]);
     }
 }
 
@@ -100,7 +100,7 @@ void metrics_write_unmatched(const struct scrape *s, int which)
 
 void metrics_write_trades(const struct scrape *s, int which)
 {
-    const struct poll *poll = &s->d->poll;
+    const struct poll *poll = &daemon_of(s->d, LAYER_RTS)->poll;
 
     UNUSED(which);
     for (int state = 0; poll->trades_known && state < TRADE_STATES; state++)
@@ -111,14 +111,12 @@ void metrics_write_entries(const struct scrape *s, int which)
 {
     UNUSED(which);
     for (int k = 0; k < STREAM_KINDS; k++)
-        write_one(s, "stream", s->d->names.stream[k], s->d->ingest.streams[k].entries);
+        write_one(s, "stream", s->d->names.stream[k],
+                  daemon_of(s->d, (enum layer)k)->ingest.streams[k].entries);
 }
 
-void metrics_write_rejected(const struct scrape *s, int which)
+static void write_rejected(const struct scrape *s, const struct ingest *in)
 {
-    const struct ingest *in = &s->d->ingest;
-
-    UNUSED(which);
     for (uint32_t i = 0; i < in->reason_count; i++) {
         const struct ingest_reason *reason = &in->reasons[i];
 
@@ -127,6 +125,13 @@ void metrics_write_rejected(const struct scrape *s, int which)
                                       slice_text(reason->field)),
                         reason->count);
     }
+}
+
+void metrics_write_rejected(const struct scrape *s, int which)
+{
+    UNUSED(which);
+    for (size_t i = 0; i < s->d->store_count; i++)
+        write_rejected(s, &s->d->stores[i]->ingest);
 }
 
 void metrics_write_load(const struct scrape *s, int which)
@@ -142,8 +147,13 @@ void metrics_write_load(const struct scrape *s, int which)
 void metrics_write_repairs(const struct scrape *s, int which)
 {
     UNUSED(which);
-    for (int kind = 0; kind < REPAIR_KINDS; kind++)
-        write_one(s, "kind", repair_kind_name((enum repair_kind)kind), s->d->reconcile.repairs[kind]);
+    for (int kind = 0; kind < REPAIR_KINDS; kind++) {
+        uint64_t count = 0;
+
+        for (size_t i = 0; i < s->d->store_count; i++)
+            count += s->d->stores[i]->reconcile.repairs[kind];
+        write_one(s, "kind", repair_kind_name((enum repair_kind)kind), count);
+    }
 }
 
 void metrics_write_rollbacks(const struct scrape *s, int which)
@@ -152,8 +162,13 @@ void metrics_write_rollbacks(const struct scrape *s, int which)
         [ROLLBACK_WIPED] = "wiped", [ROLLBACK_ROLLED_BACK] = "rolled_back"};
 
     UNUSED(which);
-    for (int kind = 0; kind < ROLLBACK_KINDS; kind++)
-        write_one(s, "kind", names[kind], s->d->lead.rollbacks[kind]);
+    for (int kind = 0; kind < ROLLBACK_KINDS; kind++) {
+        uint64_t count = 0;
+
+        for (size_t i = 0; i < s->d->store_count; i++)
+            count += s->d->stores[i]->lead.rollbacks[kind];
+        write_one(s, "kind", names[kind], count);
+    }
 }
 
 void metrics_write_losses(const struct scrape *s, int which)
@@ -187,7 +202,7 @@ void metrics_write_histories(const struct scrape *s, int which)
     UNUSED(which);
     write_one(s, "history", "why", d->fleet.watch->why_bytes);
     write_one(s, "history", "events", d->event_feed.ring.bytes);
-    write_one(s, "history", "trades", trade_book_bytes(&d->trades));
+    write_one(s, "history", "trades", trade_book_bytes(&daemon_of(d, LAYER_RTS)->trades));
 }
 
 void metrics_write_evicted(const struct scrape *s, int which)

@@ -10,7 +10,7 @@ static const struct slice no_labels = {NULL, 0};
 
 static double age_seconds(const struct scrape *s, uint64_t then_ms)
 {
-    uint64_t now_ms = (uint64_t)s->now_ms;
+    uint64_t now_ms = (uint64_t)daemon_now_ms(daemon_of(s->d, LAYER_RTSS));
 
     return then_ms && now_ms > then_ms ? (double)(now_ms - then_ms) / 1000 : 0;
 }
@@ -19,9 +19,47 @@ static double age_seconds(const struct scrape *s, uint64_t then_ms)
 static double count_reconnects(const struct scrape *s)
 {
     struct redis_link_stats stats;
+    uint64_t count = 0;
 
-    redis_link_get_stats(s->d->link, &stats);
-    return stats.connects ? (double)(stats.connects - 1) : 0;
+    for (size_t i = 0; i < s->d->store_count; i++) {
+        redis_link_get_stats(s->d->stores[i]->link, &stats);
+        count += stats.connects ? stats.connects - 1 : 0;
+    }
+    return (double)count;
+}
+
+static bool all_are_up(const struct daemon *d)
+{
+    for (size_t i = 0; i < d->store_count; i++)
+        if (!redis_link_is_up(d->stores[i]->link))
+            return false;
+    return true;
+}
+
+static bool any_is_guarded(const struct daemon *d)
+{
+    for (size_t i = 0; i < d->store_count; i++)
+        if (guarding_is_active(&d->stores[i]->guarding))
+            return true;
+    return false;
+}
+
+static uint64_t count_batches(const struct daemon *d)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < d->store_count; i++)
+        count += d->stores[i]->commit.batches;
+    return count;
+}
+
+static uint64_t count_failed_operations(const struct daemon *d)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < d->store_count; i++)
+        count += d->stores[i]->commit.failed_operations;
+    return count;
 }
 
 static struct redis_sentinel_stats sentinel_stats(const struct daemon *d)
@@ -55,9 +93,9 @@ static double value_of(const struct scrape *s, enum scalar scalar)
     case SCALAR_EARLY_WAITING:
         return (double)s->view.early_waiting;
     case SCALAR_TRADE_UPDATES:
-        return (double)d->trades.updates;
+        return (double)daemon_of(d, LAYER_RTS)->trades.updates;
     case SCALAR_REDIS_UP:
-        return redis_link_is_up(d->link);
+        return all_are_up(d);
     case SCALAR_RECONNECTS:
         return count_reconnects(s);
     case SCALAR_SENTINELS:
@@ -87,9 +125,9 @@ static double value_of(const struct scrape *s, enum scalar scalar)
     case SCALAR_PASSES:
         return (double)d->reconcile.passes;
     case SCALAR_BATCHES:
-        return (double)d->commit.batches;
+        return (double)count_batches(d);
     case SCALAR_FAILED_OPERATIONS:
-        return (double)d->commit.failed_operations;
+        return (double)count_failed_operations(d);
     case SCALAR_BLOCKED:
         return d->follow.blocked_count;
     case SCALAR_LOG_DROPPED:
@@ -119,7 +157,7 @@ static double value_of(const struct scrape *s, enum scalar scalar)
     case SCALAR_START_TIME:
         return (double)d->started_wall_ms / 1000;
     case SCALAR_GUARD_ACTIVE:
-        return guarding_is_active(&d->guarding);
+        return any_is_guarded(d);
     case SCALAR_BREAKER_TRIPS:
         return (double)d->fleet.watch->breaker.trips;
     case SCALAR_RECOVERIES_UNDER_WAY:
@@ -147,9 +185,9 @@ static const struct histogram *histogram_of(const struct scrape *s, enum histogr
     case HISTOGRAM_EXECUTION:
         return s->view.execution_seconds;
     case HISTOGRAM_TRADE_WRITE:
-        return &s->d->trade_io.write_seconds;
+        return &daemon_of(s->d, LAYER_RTS)->trade_io.write_seconds;
     case HISTOGRAM_TRADE_READ:
-        return &s->d->trade_io.read_seconds;
+        return &daemon_of(s->d, LAYER_RTS)->trade_io.read_seconds;
     case HISTOGRAM_ROUNDTRIP:
         return &s->d->commit.roundtrip;
     case HISTOGRAM_LOOP_DELAY:

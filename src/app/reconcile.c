@@ -198,7 +198,7 @@ void reconcile_take(struct reconcile *r, const struct looked *looked)
     enum adopt_result result = fleet_adopt(&d->fleet, looked->id, &looked->record,
                                            d->config->instances.adopt_external_writes, &cause, now_ms, sink);
     if (result == ADOPT_REGISTERED)
-        trade_book_tie_instance(&d->trades, fleet_find(&d->fleet, looked->id));
+        trade_book_tie_instance(&daemon_of(d, LAYER_RTS)->trades, fleet_find(&d->fleet, looked->id));
     if (result == ADOPT_FOLLOWED || result == ADOPT_REGISTERED)
         reconcile_count(r, REPAIR_ADOPTED);
     if (result == ADOPT_REPAIRED)

@@ -4,9 +4,18 @@
 #include "app/daemon.h"
 
 struct sums {
-    uint64_t totals[TOTAL_DUPLICATE + 1], entries, rejected, events, repairs;
+    uint64_t totals[TOTAL_DUPLICATE + 1], entries, rejected, events, repairs, batches;
     uint64_t alerts[ALERT_STATUSES];
 };
+
+static void add_up_store(const struct daemon *store, struct sums *sums)
+{
+    for (uint32_t i = 0; i < store->ingest.reason_count; i++)
+        sums->rejected += store->ingest.reasons[i].count;
+    for (int k = 0; k < REPAIR_KINDS; k++)
+        sums->repairs += store->reconcile.repairs[k];
+    sums->batches += store->commit.batches;
+}
 
 static void add_up(const struct daemon *d, const struct ledger_view *view, struct sums *sums)
 {
@@ -20,13 +29,11 @@ static void add_up(const struct daemon *d, const struct ledger_view *view, struc
         for (int k = 0; k <= TOTAL_DUPLICATE; k++)
             sums->totals[k] += view->counts[a].total[k] - view->counts[a].base[k];
     for (int k = 0; k < STREAM_KINDS; k++)
-        sums->entries += d->ingest.streams[k].entries;
-    for (uint32_t i = 0; i < d->ingest.reason_count; i++)
-        sums->rejected += d->ingest.reasons[i].count;
+        sums->entries += daemon_of(d, (enum layer)k)->ingest.streams[k].entries;
     for (int e = 0; e < EVENT_KINDS; e++)
         sums->events += d->event_counts[e];
-    for (int k = 0; k < REPAIR_KINDS; k++)
-        sums->repairs += d->reconcile.repairs[k];
+    for (size_t s = 0; s < d->store_count; s++)
+        add_up_store(d->stores[s], sums);
 }
 
 void summary_tell(struct daemon *d)
@@ -37,7 +44,7 @@ void summary_tell(struct daemon *d)
     struct ledger_view view;
     struct sums sums = {0};
 
-    ledger_view(d->ledger, &view);
+    daemon_view_ledger(d, &view);
     add_up(d, &view, &sums);
     LOG(d->log, INFO, "summary", log_text("ready", unready ? unready : "yes"),
         log_int("instances", fleet->count), log_int("running", fleet->by_state[STATE_RUNNING]),
@@ -58,8 +65,9 @@ void summary_tell(struct daemon *d)
         log_int("dropped", (int64_t)sums.totals[TOTAL_DROPPED]),
         log_int("lost", (int64_t)sums.totals[TOTAL_LOST]),
         log_int("duplicate", (int64_t)sums.totals[TOTAL_DUPLICATE]), log_int("open", (int64_t)view.open),
-        log_int("open_trades", d->trades.open_count), log_int("entries", (int64_t)sums.entries),
-        log_int("rejected", (int64_t)sums.rejected), log_int("events", (int64_t)sums.events),
-        log_int("batches", (int64_t)d->commit.batches), log_int("repairs", (int64_t)sums.repairs),
+        log_int("open_trades", daemon_of(d, LAYER_RTS)->trades.open_count),
+        log_int("entries", (int64_t)sums.entries), log_int("rejected", (int64_t)sums.rejected),
+        log_int("events", (int64_t)sums.events), log_int("batches", (int64_t)sums.batches),
+        log_int("repairs", (int64_t)sums.repairs),
         log_int("log_dropped", (int64_t)log_dropped_lines(d->log)));
 }
