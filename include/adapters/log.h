@@ -18,7 +18,7 @@ struct log;
 
 enum log_value_kind { LOG_VALUE_TEXT, LOG_VALUE_INTEGER, LOG_VALUE_NUMBER };
 
-/* One name=value of a line. NAME is ours: a literal of letters, digits and underscores. */
+/* One name=value of a line. NAME is ours: a literal of letters, digits and underscores; NULL: left out. */
 struct log_field {
     const char *name;
     enum log_value_kind kind;

@@ -18,7 +18,7 @@ void systemd_free(struct systemd *systemd);
 
 /* READY=1 with the first turn of the loop, and from then on WATCHDOG=1 at half of $WATCHDOG_USEC. */
 void systemd_start(struct systemd *systemd);
-/* STATUS=WORD, where it differs from the last one. WORD is a literal of ours. */
+/* STATUS=WORD, where it differs from the last one. WORD is text of ours, of less than 96 bytes. */
 void systemd_tell_status(struct systemd *systemd, const char *word);
 /* RELOADING=1, and READY=1 when that is over, however it ended. */
 void systemd_tell_reloading(struct systemd *systemd);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "codec/json_object.h"
+#include "core/stream.h"
 #include "util/buf.h"
 #include "util/macros.h"
 #include "util/slice.h"
@@ -39,6 +40,8 @@ void api_get_alerts(const struct api_call *call);
 void api_add_signals(struct buf *out, const struct ledger_view *view, int64_t now_ms);
 void api_add_streams(struct buf *out, const struct daemon *d);
 void api_add_redis(struct buf *out, const struct daemon *d);
+/* Where layers have a Redis of their own: how each of these is. */
+void api_add_layers(struct buf *out, const struct daemon *d);
 
 /* Signals and trades (api_trading.c). */
 void api_get_signals(const struct api_call *call);
@@ -68,6 +71,8 @@ void api_answer_empty(struct http_request *request, int status);
 void api_refuse(struct http_request *request, int status, const char *format, ...) PRINTF_LIKE(3, 4);
 /* False where nothing is known yet, or not any more, and it has been answered (503). */
 bool api_check_state(const struct api_call *call);
+/* The same for what is read of LAYER alone. */
+bool api_check_layer(const struct api_call *call, enum layer layer);
 /* The query argument NAME; empty where it is not there. */
 struct slice api_arg(const struct api_call *call, const char *name);
 /* The query argument limit, or what holds without it; false where it is none, and has been answered (400). */

@@ -39,6 +39,7 @@ struct commit {
     bool no_transactions; /* the user may not do any, on this connection */
     bool held;            /* nothing new is sent: the reconciler is looking */
     uint64_t applied;     /* number of the last batch that is stored */
+    struct stream_id sent_results; /* up to here the results have been taken in with sent */
     int64_t sent_us;
     struct buf rendered;
     struct loop_timer *retry;
@@ -59,6 +60,8 @@ void commit_reset(struct commit *c, uint64_t applied);
 
 /* Where effects go. */
 struct sink *commit_sink(struct commit *c);
+/* The number that the batch which is being filled is going to have. */
+uint64_t commit_filling_number(const struct commit *c);
 /* Sends what there is, if nothing is under way. */
 void commit_kick(struct commit *c);
 /* After the link came back with the data that we left: sends again what has no answer. */

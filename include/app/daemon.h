@@ -9,8 +9,10 @@
  * to a layer is found by daemon_of; in a store that does not serve it the same part is there and empty. */
 #pragma once
 
+#include "adapters/log.h"
 #include "app/commit.h"
 #include "app/event_feed.h"
+#include "app/far_events.h"
 #include "app/follow.h"
 #include "app/guarding.h"
 #include "app/history.h"
@@ -20,6 +22,7 @@
 #include "app/load.h"
 #include "app/marks.h"
 #include "app/poll.h"
+#include "app/readiness.h"
 #include "app/reconcile.h"
 #include "app/redis_clock.h"
 #include "app/server.h"
@@ -40,24 +43,31 @@ struct redis_sentinel;
 struct redis_stream;
 struct systemd;
 
+#define LAYERS_TEXT_MAX 24
+#define SERVER_NAME_MAX (IDENT_MAX + 1 + LAYERS_TEXT_MAX)
+
 struct daemon {
     unsigned layers;                 /* bits of enum layer: what lives on the Redis of this one */
     struct daemon *by_layer[LAYERS]; /* who serves which */
     struct daemon *stores[LAYERS];   /* each of these once, home first */
     size_t store_count;
+    char layers_text[LAYERS_TEXT_MAX]; /* `rts,rtss`; empty where there is one store */
+    char server_name[SERVER_NAME_MAX]; /* for metrics: redis.instance_id, made different from the others' */
 
     struct loop *loop;
     struct log *log;
     struct systemd *systemd;
     struct config_source source;
-    struct config *config;
-    struct config *boot_config; /* the first one: links and names keep pointing into it */
-    struct key_names names;     /* of the streams, as configured */
+    struct config *whole, *boot_whole; /* of home alone: what the two below belong to */
+    const struct config *config;       /* with the Redis of this one */
+    const struct config *boot_config;  /* the first one: links and names keep pointing into it */
+    struct key_names names;            /* of the streams, as configured */
     int64_t started_wall_ms;
     bool stopping;
     struct loop_signal *signals[4];
     struct loop_timer *stop_timer, *delay_timer, *tidy_timer;
     int64_t stop_by_ms; /* monotonic */
+    size_t unreleased;  /* leases that are being given up */
 
     struct redis_sentinel *sentinel; /* names the address of the master to all links; NULL: it is fixed */
     struct redis_link *link;         /* for commands; reading and notifications have links of their own */
@@ -72,6 +82,7 @@ struct daemon {
     struct load load;
     struct standby standby;
     struct ingest ingest;
+    struct far_events far_events;
     struct commit commit;
     struct trade_io trade_io;
     struct follow follow;
@@ -133,6 +144,13 @@ static inline bool daemon_is_home(const struct daemon *d)
     return daemon_serves(d, LAYER_RIS);
 }
 
+/* Whether D stores how far STREAM has been taken in: its own, and with the signals also that of the results,
+ * as far as they have been applied to these. */
+static inline bool daemon_keeps_position(const struct daemon *d, enum stream_kind stream)
+{
+    return daemon_serves(d, (enum layer)stream) || (stream == STREAM_RESULTS && daemon_serves(d, LAYER_RTSS));
+}
+
 /* What is known of signals and of results, wherever they are. */
 static inline void daemon_view_ledger(const struct daemon *d, struct ledger_view *ret_view)
 {
@@ -140,4 +158,17 @@ static inline void daemon_view_ledger(const struct daemon *d, struct ledger_view
     ledger_view(signals->ledger, ret_view);
     if (results != signals)
         ledger_view_results(results->ledger, ret_view);
+}
+
+/* Which layers a line of the log is about, behind its other fields; nothing, where it is about all of them.
+ */
+static inline struct log_field log_layers(const struct daemon *d)
+{
+    return log_text(d->layers_text[0] ? "layers" : NULL, d->layers_text);
+}
+
+/* So that lines about one of them do not hold back those about another: KEY where there is one store. */
+static inline struct slice log_layers_key(const struct daemon *d, const char *key)
+{
+    return slice_text(d->layers_text[0] ? d->layers_text : key);
 }

@@ -120,6 +120,8 @@ size_t batch_bytes(const struct batch *batch);
 
 /* STREAM has been taken in up to ID. Once per stream and batch. */
 void batch_set_position(struct batch *batch, enum stream_kind stream, struct stream_id id);
+/* The same of a stream that is on another server: there is no group to be moved here. */
+void batch_note_position(struct batch *batch, enum stream_kind stream, struct stream_id id);
 /* Trims the handled part of STREAM below MIN. HANDLED is the position. */
 void batch_trim(struct batch *batch, enum stream_kind stream, struct stream_id min, struct stream_id handled);
 /* A field of mt5stated:meta. */

@@ -6,6 +6,7 @@
 
 #include "core/maintenance.h"
 #include "core/rule.h"
+#include "core/stream.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -81,6 +82,7 @@ struct config {
         uint16_t port;
         int db;
         char *url_username, *url_password; /* percent-decoded, "" for none; username and password_file win */
+        struct config *layers[LAYERS];     /* NULL: as the whole; config_of_layer */
     } redis;
     struct {
         char *reports, *signals, *results, *trades, *events, *commands;
@@ -165,6 +167,12 @@ typedef void (*config_problem_fn)(void *ctx, const char *where, const char *key,
  * ON_PROBLEM). The caller frees it with config_free. */
 struct config *config_load(const struct config_source *source, config_problem_fn on_problem, void *ctx);
 void config_free(struct config *config);
+
+/* The configuration of a layer, whose `redis` is the one that LAYER is on: CONFIG, where it is on the one of
+ * the whole. All else in it is that of CONFIG, to which it belongs. */
+const struct config *config_of_layer(const struct config *config, enum layer layer);
+/* Two layers are on the same Redis, and database. */
+bool config_share_redis(const struct config *config, enum layer a, enum layer b);
 
 /* The effective configuration as JSON with two spaces of indent; secrets and the credentials part of URLs as
  * `<redacted>`. */

@@ -33,6 +33,8 @@ struct loader {
     struct rule_draft *rules; /* RULES_MAX */
     uint32_t rule_count;
     const char *hook_origin[CONFIG_HOOKS];
+    struct cJSON *layers[LAYERS]; /* what was said of each so far; NULL: nothing */
+    const char *layer_origin[LAYERS];
     size_t problems;
     config_problem_fn on_problem;
     void *ctx;
@@ -41,6 +43,16 @@ struct loader {
 /* Tells one problem, counted in loader->problems. KEY is made fit for a terminal. */
 void loader_problem(struct loader *loader, const char *where, const char *key, const char *format, ...)
     PRINTF_LIKE(4, 5);
+
+/* With an empty configuration, to be taken out or freed with it. */
+void loader_init(struct loader *loader, config_problem_fn on_problem, void *ctx);
+void loader_clear(struct loader *loader);
+/* Defaults, then the file, then each `--set`. */
+void loader_read(struct loader *loader, const struct config_source *source);
+/* Makes the configurations of the layers of which something was said. */
+void loader_make_layers(struct loader *loader, const struct config_source *source);
+/* Two values of KEY are not the same, as far as is seen without looking into files. */
+bool config_value_differs(const struct config *a, const struct config *b, const struct config_key *key);
 
 /* Where the value of KEY came from. */
 const char *loader_origin(const struct loader *loader, const char *key);

@@ -22,6 +22,7 @@ enum config_type {
     CONFIG_TYPE_BACKOFF,      /* list of integers */
     CONFIG_TYPE_LAUNCH_MODES, /* list of names */
     CONFIG_TYPE_SENTINELS,    /* list of text: config/url.h */
+    CONFIG_TYPE_LAYERS,       /* object by enum layer: keys of redis */
     CONFIG_TYPE_RULES,        /* object by name */
     CONFIG_TYPE_WINDOWS,      /* list of {"name","instances","brokers","weekly"} */
     CONFIG_TYPE_WEBHOOKS,     /* list of {"url","timeout_ms"} */

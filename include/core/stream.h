@@ -19,6 +19,8 @@ enum layer {
 };
 #define LAYERS     STREAM_KINDS
 #define LAYERS_ALL ((1U << LAYERS) - 1)
+/* `ris`, `rtss`, `rtrs`, `rts`. */
+const char *layer_name(enum layer layer);
 
 /* Fields of an entry, by the numbers of its stream's table (core/report.h, core/signal.h, core/trade.h). */
 #define ENTRY_FIELDS_MAX 32

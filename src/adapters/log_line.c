@@ -165,7 +165,8 @@ void log_line_add_body(struct buf *out, enum log_format format, const char *name
 
     log_line_add_field(out, format, &first);
     for (size_t i = 0; i < count; i++)
-        log_line_add_field(out, format, &fields[i]);
+        if (fields[i].name)
+            log_line_add_field(out, format, &fields[i]);
 }
 
 void log_line_end(struct buf *out, enum log_format format)

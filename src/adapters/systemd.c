@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define MESSAGE_MAX 128
+#define STATUS_MAX  96
 #define WAITING_MAX 16
 #define RETRY_MS    50
 
@@ -25,7 +26,7 @@ struct systemd {
     struct sockaddr_un address;
     socklen_t address_len;
     int64_t feed_ms; /* 0: no watchdog */
-    const char *status;
+    char status[STATUS_MAX];
     char waiting[WAITING_MAX][MESSAGE_MAX];
     size_t waiting_count;
     struct loop_timer *ready_timer, *feed_timer, *retry_timer;
@@ -177,9 +178,9 @@ void systemd_start(struct systemd *s)
 
 void systemd_tell_status(struct systemd *s, const char *word)
 {
-    if (s->status && strcmp(s->status, word) == 0)
+    if (strncmp(s->status, word, sizeof s->status - 1) == 0)
         return;
-    s->status = word;
+    (void)snprintf(s->status, sizeof s->status, "%s", word);
     char message[MESSAGE_MAX];
     (void)snprintf(message, sizeof message, "STATUS=%s", word);
     tell(s, message);

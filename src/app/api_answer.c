@@ -44,14 +44,19 @@ void api_refuse(struct http_request *request, int status, const char *format, ..
     http_request_answer_problem(request, status, detail);
 }
 
-bool api_check_state(const struct api_call *call)
+bool api_check_layer(const struct api_call *call, enum layer layer)
 {
-    const struct lead *lead = &call->server->d->lead;
+    const struct lead *lead = &daemon_of(call->server->d, layer)->lead;
     const char *unready = lead_unready(lead);
     if (lead->has_state || standby_is_warm(&call->server->d->standby))
         return true;
     api_refuse(call->request, 503, "nothing is known yet: %s", unready ? unready : "loading");
     return false;
+}
+
+bool api_check_state(const struct api_call *call)
+{
+    return api_check_layer(call, LAYER_RIS);
 }
 
 struct slice api_arg(const struct api_call *call, const char *name)

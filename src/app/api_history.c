@@ -122,6 +122,38 @@ void api_add_streams(struct buf *out, const struct daemon *d)
     buf_add_text(out, "],");
 }
 
+static void add_text_or_null(struct buf *out, const char *text)
+{
+    if (text)
+        json_add_string(out, slice_text(text));
+    else
+        buf_add_text(out, "null");
+}
+
+void api_add_layers(struct buf *out, const struct daemon *d)
+{
+    const char *comma = "";
+
+    if (d->store_count == 1)
+        return;
+    buf_add_text(out, "\"layers\":[");
+    for (size_t i = 0; i < d->store_count; i++) {
+        const struct daemon *store = d->stores[i];
+        const char *unready = lead_unready(&store->lead), *error = lead_error(&store->lead);
+
+        buf_add_format(out, "%s{\"layers\":\"%s\",\"instance_id\":", comma, store->layers_text);
+        json_add_string(out, slice_text(store->server_name));
+        buf_add_format(out,
+                       ",\"redis_up\":%s,\"unready\":", redis_link_is_up(store->link) ? "true" : "false");
+        add_text_or_null(out, unready);
+        buf_add_text(out, ",\"error\":");
+        add_text_or_null(out, error);
+        buf_add_char(out, '}');
+        comma = ",";
+    }
+    buf_add_text(out, "],");
+}
+
 void api_add_redis(struct buf *out, const struct daemon *d)
 {
     static const struct {
@@ -137,7 +169,7 @@ void api_add_redis(struct buf *out, const struct daemon *d)
     redis_link_get_stats(d->link, &stats);
     buf_add_format(out,
                    "\"redis\":{\"up\":%s,\"instance_id\":", redis_link_is_up(d->link) ? "true" : "false");
-    json_add_string(out, slice_text(d->config->redis.instance_id));
+    json_add_string(out, slice_text(d->server_name));
     buf_add_text(out, ",\"version\":");
     json_add_string(out, slice_text(d->poll.version));
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -148,10 +180,7 @@ void api_add_redis(struct buf *out, const struct daemon *d)
             buf_add_text(out, "null");
     }
     buf_add_text(out, ",\"error\":");
-    if (lead_error(&d->lead))
-        json_add_string(out, slice_text(lead_error(&d->lead)));
-    else
-        buf_add_text(out, "null");
+    add_text_or_null(out, lead_error(&d->lead));
     buf_add_format(out, ",\"reconnects\":%llu},",
                    (unsigned long long)(stats.connects ? stats.connects - 1 : 0));
 }

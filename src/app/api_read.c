@@ -71,20 +71,21 @@ static void add_breaker(struct buf *out, const struct breaker *breaker)
 void api_get_status(const struct api_call *call)
 {
     const struct daemon *d = call->server->d;
-    const char *unready = lead_unready(&d->lead);
+    struct readiness readiness;
     struct ledger_view ledger;
     struct buf out = BUF_INIT;
+    readiness_look(d, &readiness);
     daemon_view_ledger(d, &ledger);
     buf_add_text(&out, "{\"version\":\"" MT5_VERSION "\",");
     buf_add_format(&out, "\"uptime_seconds\":%lld,",
                    (long long)((loop_wall_ms() - d->started_wall_ms) / 1000));
     buf_add_format(&out, "\"now_ms\":%lld,", (long long)daemon_now_ms(d));
-    add_bool(&out, "ready", !unready);
+    add_bool(&out, "ready", readiness.is_ready);
     buf_add_text(&out, "\"unready\":");
-    if (unready)
-        json_add_string(&out, slice_text(unready));
-    else
+    if (readiness.is_ready)
         buf_add_text(&out, "null");
+    else
+        json_add_string(&out, slice_text(readiness.text));
     buf_add_format(&out, ",\"readiness_since_ms\":%lld,", (long long)d->lead.told_ms);
     add_bool(&out, "redis_up", redis_link_is_up(d->link));
     add_bool(&out, "leader", lead_is_active(&d->lead));
@@ -97,6 +98,7 @@ void api_get_status(const struct api_call *call)
     api_add_signals(&out, &ledger, daemon_now_ms(daemon_of(d, LAYER_RTSS)));
     api_add_streams(&out, d);
     api_add_redis(&out, d);
+    api_add_layers(&out, d);
     add_alert_counts(&out, &d->fleet);
     add_notifications(&out, &d->webhooks);
     add_bool(&out, "guard_active", d->fleet.watch->is_held);

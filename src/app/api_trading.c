@@ -56,7 +56,7 @@ void api_get_signals(const struct api_call *call)
     struct ledger_place after = {.signal_id = slice_of("", 0)};
     struct slice text = api_arg(call, "after");
     size_t limit;
-    if (!api_check_state(call) || !api_read_limit(call, &limit))
+    if (!api_check_layer(call, LAYER_RTSS) || !api_read_limit(call, &limit))
         return;
     if (text.len && !read_place(text, &after)) {
         api_refuse(call->request, 400, "after: not what next said");
@@ -86,7 +86,7 @@ void api_get_trade(const struct api_call *call)
     struct slice id = call->parameter;
     char updated_at[TIME_TEXT_LEN + 1];
     struct buf out = BUF_INIT;
-    if (!api_check_state(call))
+    if (!api_check_layer(call, LAYER_RTS))
         return;
     const struct trade *trade = ident_is_valid(id, IDENT_MAX) ? trade_book_find(&d->trades, id) : NULL;
     if (!trade) {

@@ -93,6 +93,11 @@ struct sink *commit_sink(struct commit *c)
     return changes_sink(&c->changes, batch_sink(c->filling));
 }
 
+uint64_t commit_filling_number(const struct commit *c)
+{
+    return c->applied + (c->has_sent ? 1 : 0) + 1;
+}
+
 bool commit_is_idle(const struct commit *c)
 {
     return !c->has_sent && batch_is_empty(c->filling) && !ingest_has_news(&c->d->ingest);
@@ -169,7 +174,8 @@ static void announce(struct commit *c)
         if (event->kind == EVENT_COMMAND_COMPLETED)
             forget_hook(c, event);
     }
-    event_feed_on_stored(&c->d->event_feed, events);
+    if (events)
+        event_feed_on_stored(&c->d->event_feed, events);
     for (uint32_t i = 0; i < b->command_count; i++)
         if (!b->commands[i].cut)
             hook_calls_command(&c->d->hook_calls, b, &b->commands[i]);
@@ -202,6 +208,8 @@ static void on_stored(struct commit *c, bool measured)
                         c->sent_notes.items[i].read_us, c->sent_us, now_us);
     c->sent_notes.count = 0;
     batch_reset(c->sent, 0);
+    ingest_on_stored(&c->d->ingest, c->sent_results);
+    far_events_go_on(&daemon_of(c->d, LAYER_RTSS)->far_events);
     commit_kick(c);
     reconcile_on_settled(&c->d->reconcile);
     trade_sweep_on_stored(&c->d->trade_io);
@@ -429,6 +437,7 @@ void commit_kick(struct commit *c)
     c->filling = c->sent;
     c->sent = full;
     c->sent->number = c->applied + 1;
+    c->sent_results = c->d->ingest.streams[STREAM_RESULTS].stored;
     struct trade_notes notes = c->filling_notes;
     c->filling_notes = c->sent_notes;
     c->sent_notes = notes;

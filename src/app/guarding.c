@@ -56,6 +56,14 @@ int64_t guarding_ask_ms(const struct guarding *g)
     return ms > 50 ? ms : 50;
 }
 
+/* Results that were missed say nothing about signals either. */
+static void hold_signals(struct daemon *d, int64_t ms)
+{
+    const struct daemon *signals = daemon_of(d, LAYER_RTSS);
+    if (signals == d || daemon_serves(d, LAYER_RTRS))
+        ledger_hold(signals->ledger, daemon_now_ms(signals) + ms);
+}
+
 /* The guard has tripped, now or again. GRACE_MS: how long signals are let live, at the least. */
 static void take_hold(struct guarding *g, int64_t grace_ms)
 {
@@ -66,11 +74,11 @@ static void take_hold(struct guarding *g, int64_t grace_ms)
         return;
     }
     watch_hold(&d->fleet, now_ms);
-    ledger_hold(d->ledger, now_ms + (left_ms > grace_ms ? left_ms : grace_ms));
+    hold_signals(d, left_ms > grace_ms ? left_ms : grace_ms);
     loop_timer_set(g->timer, left_ms);
     if (!g->is_told)
         LOG(d->log, WARN, "guard: nothing is judged for a while",
-            log_text("cause", guard_cause_name(g->guard.cause)), log_int("ms", left_ms));
+            log_text("cause", guard_cause_name(g->guard.cause)), log_int("ms", left_ms), log_layers(d));
     g->is_told = true;
 }
 
@@ -92,7 +100,8 @@ static void on_timer(void *ctx)
     }
     g->is_told = false;
     watch_release(&d->fleet, daemon_now_ms(d));
-    LOG(d->log, INFO, "guard: judging again", log_text("cause", guard_cause_name(g->guard.cause)));
+    LOG(d->log, INFO, "guard: judging again", log_text("cause", guard_cause_name(g->guard.cause)),
+        log_layers(d));
     ingest_wake(&d->ingest);
 }
 
@@ -136,7 +145,7 @@ void guarding_note_jump(struct guarding *g, int64_t delta_ms)
     struct daemon *d = g->d;
     if (delta_ms < g->guard.options.stall_ms && -delta_ms < g->guard.options.stall_ms)
         return;
-    LOG(d->log, WARN, "the clock of redis has jumped", log_int("ms", delta_ms));
+    LOG(d->log, WARN, "the clock of redis has jumped", log_int("ms", delta_ms), log_layers(d));
     fleet_shift_times(&d->fleet, delta_ms);
     trip(g, GUARD_CLOCK_JUMP, d->config->signals.ttl_ms);
 }

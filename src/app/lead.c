@@ -72,14 +72,79 @@ static void lose_state(struct lead *lead)
     daemon_forget(lead->d);
 }
 
+struct release {
+    void (*fn)(void *ctx);
+    void *ctx;
+};
+
+static void on_released(void *ctx, void *reply)
+{
+    struct release *release = ctx;
+    UNUSED(reply);
+    if (release->fn)
+        release->fn(release->ctx);
+    free(release);
+}
+
+static void send_release(struct lead *lead, void (*fn)(void *ctx), void *ctx)
+{
+    struct slice words[] = {slice_text("EVAL"),   script_word(&script_lease, true),
+                            slice_text("2"),      slice_text(KEY_LEADER),
+                            slice_text(KEY_META), lead_token(lead),
+                            slice_text("0"),      slice_text(""),
+                            slice_text("")};
+    struct release *release = mem_new(1, sizeof *release);
+    *release = (struct release){fn, ctx};
+    if (redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, on_released, release)) {
+        free(release);
+        if (fn)
+            fn(ctx);
+    }
+}
+
+/* Who leads is decided on the server of the instances: without it the others are given up as well. */
+static void give_up_others(struct lead *lead)
+{
+    const struct daemon *d = lead->d;
+    for (size_t i = 0; daemon_is_home(d) && i < d->store_count; i++) {
+        struct lead *other = &d->stores[i]->lead;
+        if (other == lead || other->phase == PHASE_STANDBY || other->phase == PHASE_CONNECTING)
+            continue;
+        send_release(other, NULL, NULL);
+        lose_state(other);
+        enter(other, PHASE_STANDBY);
+        ask_in(other, SOON_MS);
+    }
+}
+
+/* What may be asked for at a server of another layer. */
+enum claim {
+    CLAIM_NONE, /* another daemon leads */
+    CLAIM_FREE, /* who leads is not known here: what nobody has, or is ours */
+    CLAIM_ANY,  /* whoever has it: he has been cut off from where that is decided */
+};
+
+static enum claim claim_of(const struct lead *lead)
+{
+    const struct lead *home = &daemon_of(lead->d, LAYER_RIS)->lead;
+    if (home == lead)
+        return CLAIM_FREE;
+    if (home->phase == PHASE_STANDBY)
+        return CLAIM_NONE;
+    return home->phase != PHASE_CONNECTING && loop_now_ms() < home->lease_until_ms ? CLAIM_ANY : CLAIM_FREE;
+}
+
 static void become_standby(struct lead *lead)
 {
     lead->error.text[0] = '\0';
     if (lead->phase != PHASE_STANDBY) {
-        LOG(lead->d->log, INFO, "another daemon is active", log_text("holder", lead->holder));
+        LOG(lead->d->log, INFO, "another daemon is active", log_text("holder", lead->holder),
+            log_layers(lead->d));
+        give_up_others(lead);
         lose_state(lead);
         enter(lead, PHASE_STANDBY);
-        standby_start(&lead->d->standby);
+        if (lead->d->store_count == 1) /* several servers are read when they are taken over */
+            standby_start(&lead->d->standby);
     }
     if (holder_is_dead(lead->holder, lead->token)) {
         (void)snprintf(lead->dead_holder, sizeof lead->dead_holder, "%s", lead->holder);
@@ -135,8 +200,23 @@ static void leave_lease(struct lead *lead)
 {
     if (yield_begin(&lead->yield, lease_ms(lead), loop_now_ms()))
         LOG(lead->d->log, WARN, "the lease is left to who held it: he may know more than redis",
-            log_text("holder", lead->yield.holder), log_int("ms", lead->yield.until_ms - loop_now_ms()));
+            log_text("holder", lead->yield.holder), log_int("ms", lead->yield.until_ms - loop_now_ms()),
+            log_layers(lead->d));
     ask_in(lead, SOON_MS);
+}
+
+static void go_on_with_instances(struct lead *lead, bool was_away)
+{
+    struct daemon *d = lead->d;
+    if (was_away) {
+        hook_calls_go_on(&d->hook_calls);
+        webhooks_poke(&d->webhooks);
+    } else {
+        hook_calls_resume(&d->hook_calls);
+        webhooks_start(&d->webhooks);
+    }
+    event_feed_go_on(&d->event_feed);
+    follow_go_on(&d->follow);
 }
 
 static void become_active(struct lead *lead)
@@ -146,21 +226,19 @@ static void become_active(struct lead *lead)
     lead->error.text[0] = '\0';
     enter(lead, PHASE_ACTIVE);
     fleet_excuse_silence(&lead->d->fleet, daemon_now_ms(lead->d));
-    if (was_away) {
+    if (was_away)
         guarding_redis_was_away(&lead->d->guarding);
-        hook_calls_go_on(&lead->d->hook_calls);
-        webhooks_poke(&lead->d->webhooks);
+    if (daemon_is_home(lead->d))
+        go_on_with_instances(lead, was_away);
+    if (was_away)
         marks_go_on(&lead->d->marks);
-    } else {
-        hook_calls_resume(&lead->d->hook_calls);
-        webhooks_start(&lead->d->webhooks);
+    else
         marks_start(&lead->d->marks);
-    }
-    event_feed_go_on(&lead->d->event_feed);
     commit_resume(&lead->d->commit);
     ingest_go_on(&lead->d->ingest);
-    follow_go_on(&lead->d->follow);
     reconcile_start(&lead->d->reconcile);
+    ingest_results_again(&daemon_of(lead->d, LAYER_RTRS)->ingest);
+    far_events_go_on(&daemon_of(lead->d, LAYER_RTSS)->far_events);
     lead->was_down = false;
     settle(lead);
     if (!was_away)
@@ -239,7 +317,8 @@ static void roll_back(struct lead *lead, enum rollback_kind kind, uint64_t appli
     static const char *const names[] = {"wiped", "rolled_back"};
     lead->rollbacks[kind]++;
     LOG(lead->d->log, ERROR, "redis lost data that it had acknowledged; writing back what is held here",
-        log_text("kind", names[kind]), log_int("applied_seq", (int64_t)lead->d->commit.applied));
+        log_text("kind", names[kind]), log_int("applied_seq", (int64_t)lead->d->commit.applied),
+        log_layers(lead->d));
     enter(lead, PHASE_ROLLBACK);
     lead->restoring = false; /* from the beginning, also where the last time had not come to its end */
     lead->settling = SETTLING_NOT;
@@ -305,7 +384,8 @@ static void on_held(struct lead *lead, const struct lease_answer *answer)
     } else if (!answer->has_applied || answer->epoch[0] == '\0') {
         roll_back(lead, ROLLBACK_WIPED, 0);
     } else if (is_foreign(lead, answer)) {
-        LOG(lead->d->log, WARN, "redis holds other data", log_text("epoch", answer->epoch));
+        LOG(lead->d->log, WARN, "redis holds other data", log_text("epoch", answer->epoch),
+            log_layers(lead->d));
         lose_state(lead);
         on_held(lead, answer);
     } else if (!same || answer->applied < commit->applied) {
@@ -313,7 +393,7 @@ static void on_held(struct lead *lead, const struct lease_answer *answer)
     } else if (answer->has_changed || answer->applied > commit->applied + (commit->has_sent ? 1 : 0)) {
         /* Of data that went back and on again the number alone may be the one that we know. */
         LOG(lead->d->log, WARN, "another daemon wrote meanwhile",
-            log_int("applied_seq", (int64_t)answer->applied));
+            log_int("applied_seq", (int64_t)answer->applied), log_layers(lead->d));
         lose_state(lead);
         on_held(lead, answer);
     } else {
@@ -367,11 +447,11 @@ static void on_refused(struct lead *lead, const redisReply *reply)
     lead->trouble = redis_error_name(error);
     lead_note_error(lead, text);
     if (lead->server_loading)
-        LOG_LIMITED(lead->d->log, INFO, slice_text("loading"), "redis is loading its data; waiting",
-                    log_slice("answer", text));
+        LOG_LIMITED(lead->d->log, INFO, log_layers_key(lead->d, "loading"),
+                    "redis is loading its data; waiting", log_slice("answer", text), log_layers(lead->d));
     else
-        LOG_LIMITED(lead->d->log, ERROR, slice_text(lead->trouble), "cannot get the lease",
-                    log_slice("error", text));
+        LOG_LIMITED(lead->d->log, ERROR, log_layers_key(lead->d, lead->trouble), "cannot get the lease",
+                    log_slice("error", text), log_layers(lead->d));
     if (error == REDIS_ERROR_READONLY || error == REDIS_ERROR_NOAUTH)
         redis_link_drop(lead->d->link, lead->trouble, true);
     else if (error == REDIS_ERROR_WRONGTYPE)
@@ -395,6 +475,17 @@ static void take_clock(struct lead *lead, int64_t server_us)
     guarding_note_jump(&d->guarding, jump_ms);
     if (llabs(jump_ms) >= d->config->guard.stall_ms)
         standby_drop(&d->standby, "the clock of redis has jumped");
+}
+
+/* Signals and trades refer to instances, which are read first where that is not long in coming. */
+static bool must_wait(const struct lead *lead)
+{
+    const struct daemon *home = daemon_of(lead->d, LAYER_RIS);
+    struct redis_link_stats stats;
+    if (home == lead->d || lead->has_state || lead->phase == PHASE_LOADING)
+        return false;
+    redis_link_get_stats(home->link, &stats);
+    return home->lead.phase == PHASE_LOADING || (!stats.connects && !stats.connect_failures);
 }
 
 static void on_lease(void *ctx, void *object)
@@ -434,7 +525,10 @@ static void on_lease(void *ctx, void *object)
     renew_in(lead, next_ask_ms(lead));
     struct commit *commit = &lead->d->commit;
     changes_want(&commit->changes, answer.is_watched, batch_is_empty(commit->filling));
-    on_held(lead, &answer);
+    if (must_wait(lead))
+        ask_in(lead, SOON_MS);
+    else
+        on_held(lead, &answer);
 }
 
 /* Something foreign sits on the lease or on meta: it is moved aside. */
@@ -450,6 +544,14 @@ static void displace(struct lead *lead)
 
 static void ask(struct lead *lead)
 {
+    enum claim claim = claim_of(lead);
+    if (claim == CLAIM_NONE) {
+        if (lead->has_state)
+            lose_state(lead);
+        enter(lead, PHASE_STANDBY);
+        ask_in(lead, SOON_MS);
+        return;
+    }
     /* While stopping, the last batch still needs the lease. */
     bool stopping = lead->d->stopping && (lead->released || lead->phase != PHASE_ACTIVE);
     if (lead->asking || stopping || !redis_link_is_up(lead->d->link))
@@ -468,7 +570,8 @@ static void ask(struct lead *lead)
                             slice_text(lead->dead_holder),
                             left[0],
                             left[1],
-                            left[2]};
+                            left[2],
+                            slice_text(claim == CLAIM_ANY ? "take" : "")};
     lead->asked_ms = loop_now_ms();
     if (redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, on_lease, lead) == 0)
         lead->asking = true;
@@ -550,14 +653,15 @@ void lead_on_settled(struct lead *lead)
     LOG(d->log, INFO, "what was held here is written back", log_int("instances", d->fleet.count),
         log_int("open_signals", (int64_t)view.open),
         log_int("remembered_signals", (int64_t)view.ended_remembered),
-        log_int("trades", d->trades.open_count + d->trades.other_count));
+        log_int("trades", d->trades.open_count + d->trades.other_count), log_layers(d));
     tell_loss(lead);
     become_active(lead);
 }
 
 void lead_on_load_failed(struct lead *lead, const char *why)
 {
-    LOG_LIMITED(lead->d->log, ERROR, slice_text("load"), "cannot read the state", log_text("error", why));
+    LOG_LIMITED(lead->d->log, ERROR, log_layers_key(lead->d, "load"), "cannot read the state",
+                log_text("error", why), log_layers(lead->d));
     lead_note_error(lead, slice_text(why));
     if (lead->phase == PHASE_LOADING)
         lose_state(lead);
@@ -578,33 +682,11 @@ void lead_on_behind(struct lead *lead)
     ask(lead);
 }
 
-struct release {
-    void (*fn)(void *ctx);
-    void *ctx;
-};
-
-static void on_released(void *ctx, void *reply)
-{
-    struct release *release = ctx;
-    UNUSED(reply);
-    release->fn(release->ctx);
-    free(release);
-}
-
 void lead_release(struct lead *lead, void (*fn)(void *ctx), void *ctx)
 {
-    struct slice words[] = {slice_text("EVAL"),   script_word(&script_lease, true),
-                            slice_text("2"),      slice_text(KEY_LEADER),
-                            slice_text(KEY_META), lead_token(lead),
-                            slice_text("0"),      slice_text("")};
-    struct release *release = mem_new(1, sizeof *release);
-    *release = (struct release){fn, ctx};
     lead->released = true;
     loop_timer_stop(lead->timer);
-    if (redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, on_released, release)) {
-        free(release);
-        fn(ctx);
-    }
+    send_release(lead, fn, ctx);
 }
 
 void lead_ask_soon(struct lead *lead)
@@ -698,7 +780,8 @@ void lead_tell_readiness(struct lead *lead)
         lead->told_ms = daemon_now_ms(lead->d);
     log_tell_repeats(lead->d->log);
     if (word[0])
-        LOG(lead->d->log, WARN, "not ready", log_text("why", word), log_text("error", reason_of(lead)));
+        LOG(lead->d->log, WARN, "not ready", log_text("why", word), log_text("error", reason_of(lead)),
+            log_layers(lead->d));
     else
-        LOG(lead->d->log, INFO, "ready", log_int("instances", lead->d->fleet.count));
+        LOG(lead->d->log, INFO, "ready", log_int("instances", lead->d->fleet.count), log_layers(lead->d));
 }

@@ -183,7 +183,8 @@ void load_take_meta(struct load *load, const redisReply *reply)
             ledger_load_left(load->d->ledger, position);
         for (int k = 0; k < STREAM_KINDS; k++) {
             struct key field = key_position((enum stream_kind)k);
-            if (slice_equal(name, key_slice(&field)) && stream_id_parse(value, &position)) {
+            if (daemon_keeps_position(load->d, (enum stream_kind)k) && slice_equal(name, key_slice(&field)) &&
+                stream_id_parse(value, &position)) {
                 ingest_set_position(&load->d->ingest, (enum stream_kind)k, position);
                 load->positions |= 1U << k;
             }
@@ -245,7 +246,7 @@ static void say_group(const struct load *load, int k, enum group_mode mode, stru
     stream_id_format(ret->handled, s->handled);
     ret->behind[0] = '\0';
     if (mode != BEHIND_NOTHING)
-        stream_id_format(ret->behind, s->read);
+        stream_id_format(ret->behind, stream_id_compare(s->read, s->handled) < 0 ? s->handled : s->read);
     const struct slice words[] = {slice_text("EVAL"),
                                   script_word(&script_group, true),
                                   slice_text("1"),
@@ -306,6 +307,8 @@ static void on_groups(struct load *load, const redisReply *reply, int k)
 void load_make_groups(struct load *load)
 {
     for (int k = 0; k < STREAM_KINDS; k++) {
+        if (!daemon_serves(load->d, (enum layer)k))
+            continue;
         struct group_words group;
         /* A stream that was rolled back goes on behind what was read of it: then it is not taken for one that
          * was made anew, and no new entry has an ID that counts as read. */
@@ -328,6 +331,8 @@ static void on_kept(void *ctx, void *object)
 void load_keep_ids(struct load *load)
 {
     for (int k = 0; k < STREAM_KINDS; k++) {
+        if (!daemon_serves(load->d, (enum layer)k))
+            continue;
         struct group_words group;
         say_group(load, k, BEHIND_READ_OF_OURS, &group);
         /* Where the link dies over it, the next one asks again. */
@@ -350,17 +355,21 @@ static void on_seqs(struct load *load, const redisReply *reply, int arg)
         (void)id_queue_add(&load->ids->instances, load_text(reply->element[i]), UINT32_MAX);
 }
 
-static void read_sets(struct load *load)
+static void read_trade_sets(struct load *load)
 {
-    for (int s = 0; s < INSTANCE_STATES; s++) {
-        struct key key = key_index(INDEX_INSTANCE_STATE, instance_state_name((enum instance_state)s));
-        load_walk(load, "SSCAN", key_slice(&key), on_members, false);
-    }
     for (int s = 0; s < TRADE_STATES; s++) {
         if (!trade_state_is_open((enum trade_state)s))
             continue;
         struct key key = key_index(INDEX_TRADE_STATE, trade_state_name((enum trade_state)s));
         load_walk(load, "SSCAN", key_slice(&key), on_members, true);
+    }
+}
+
+static void read_sets(struct load *load)
+{
+    for (int s = 0; s < INSTANCE_STATES; s++) {
+        struct key key = key_index(INDEX_INSTANCE_STATE, instance_state_name((enum instance_state)s));
+        load_walk(load, "SSCAN", key_slice(&key), on_members, false);
     }
     load_walk(load, "HSCAN", slice_text(KEY_SEQ), on_seqs, 0);
     (void)snprintf(load->cursor, sizeof load->cursor, "0");
@@ -463,7 +472,18 @@ static void tell_loaded(const struct load *load)
         log_int("journal_ms", load->parts[LOAD_JOURNAL].ms),
         log_int("signals_ms", load->parts[LOAD_SIGNALS].ms),
         log_int("results_ms", load->parts[LOAD_RESULTS].ms),
-        log_int("trades_ms", load->parts[LOAD_TRADES].ms), log_int("events_ms", load->parts[LOAD_EVENTS].ms));
+        log_int("trades_ms", load->parts[LOAD_TRADES].ms), log_int("events_ms", load->parts[LOAD_EVENTS].ms),
+        log_layers(d));
+}
+
+/* Trades on another Redis may have been loaded first. */
+static void finish_instances(struct load *load)
+{
+    struct daemon *d = load->d, *trades = daemon_of(d, LAYER_RTS);
+    load_watch_finish(load);
+    for (struct instance *i = fleet_next(&d->fleet, 0); i && trades != d;
+         i = fleet_next(&d->fleet, fleet_index_of(&d->fleet, i) + 1))
+        trade_book_tie_instance(&trades->trades, i);
 }
 
 void load_finish_ledger(struct load *load)
@@ -498,9 +518,10 @@ static void finish(struct load *load)
 {
     struct daemon *d = load->d;
     load_finish_ledger(load);
-    load_watch_finish(load);
+    if (daemon_is_home(d))
+        finish_instances(load);
     end(load);
-    if (strcmp(load->cursor, "0") != 0)
+    if (daemon_is_home(d) && strcmp(load->cursor, "0") != 0)
         reconcile_soon(&d->reconcile); /* keys are left that have not been looked at */
     lead_on_loaded(&d->lead);
 }
@@ -517,35 +538,37 @@ static void finish_rescan(struct load *load)
 
 /* What a lane needs of others is read in a step before it: the positions of the groups, instances of what
  * they are watched for, trades of their instances, the open signals of the journal. */
+#define RIS  (1U << LAYER_RIS)
+#define RTS  (1U << LAYER_RTS)
+#define RTSS (1U << LAYER_RTSS)
+#define RTRS (1U << LAYER_RTRS)
+#define ANY  LAYERS_ALL
 static const struct load_lane all_lanes[] = {
-    {0, LOAD_SHARED, read_shared},       {0, LOAD_SHARED, load_watch},    {0, LOAD_INSTANCES, read_sets},
-    {1, LOAD_SHARED, load_make_groups},  {2, LOAD_JOURNAL, load_journal}, {2, LOAD_INSTANCES, look},
-    {2, LOAD_INSTANCES, scan},           {2, LOAD_RESULTS, load_results}, {2, LOAD_EVENTS, load_events},
-    {2, LOAD_TRADES, load_ended_ids},    {3, LOAD_SIGNALS, load_signals}, {4, LOAD_TRADES, load_open_trades},
-    {5, LOAD_TRADES, load_ended_trades}, {6, LOAD_SHARED, finish},        {0},
+    {0, LOAD_SHARED, read_shared, ANY},      {0, LOAD_SHARED, load_watch, RIS},
+    {0, LOAD_INSTANCES, read_sets, RIS},     {0, LOAD_TRADES, read_trade_sets, RTS},
+    {1, LOAD_SHARED, load_make_groups, ANY},      {2, LOAD_JOURNAL, load_journal, RTSS},
+    {2, LOAD_INSTANCES, look, RIS},          {2, LOAD_INSTANCES, scan, RIS},
+    {2, LOAD_RESULTS, load_results, RTRS},   {2, LOAD_EVENTS, load_events, RIS},
+    {2, LOAD_TRADES, load_ended_ids, RTS},   {3, LOAD_SIGNALS, load_signals, RTSS},
+    {4, LOAD_TRADES, load_open_trades, RTS}, {5, LOAD_TRADES, load_ended_trades, RTS},
+    {6, LOAD_SHARED, finish, ANY},           {0},
 };
 static const struct load_lane standby_lanes[] = {
-    {0, LOAD_SHARED, read_shared},
-    {0, LOAD_SHARED, load_watch},
-    {0, LOAD_INSTANCES, read_sets},
-    {2, LOAD_JOURNAL, load_journal},
-    {2, LOAD_INSTANCES, look},
-    {2, LOAD_RESULTS, load_results},
-    {2, LOAD_EVENTS, load_events},
-    {2, LOAD_TRADES, load_ended_ids},
-    {3, LOAD_SIGNALS, load_signals},
-    {4, LOAD_TRADES, load_open_trades},
-    {5, LOAD_TRADES, load_ended_trades},
-    {6, LOAD_SHARED, finish_standing_by},
-    {0},
+    {0, LOAD_SHARED, read_shared, ANY},        {0, LOAD_SHARED, load_watch, RIS},
+    {0, LOAD_INSTANCES, read_sets, RIS},       {0, LOAD_TRADES, read_trade_sets, RTS},
+    {2, LOAD_JOURNAL, load_journal, RTSS},     {2, LOAD_INSTANCES, look, RIS},
+    {2, LOAD_RESULTS, load_results, RTRS},     {2, LOAD_EVENTS, load_events, RIS},
+    {2, LOAD_TRADES, load_ended_ids, RTS},     {3, LOAD_SIGNALS, load_signals, RTSS},
+    {4, LOAD_TRADES, load_open_trades, RTS},   {5, LOAD_TRADES, load_ended_trades, RTS},
+    {6, LOAD_SHARED, finish_standing_by, ANY}, {0},
 };
 static const struct load_lane rescan_lanes[] = {
-    {0, LOAD_SHARED, load_make_groups},
-    {0, LOAD_SIGNALS, load_signals_again},
-    {0, LOAD_EVENTS, load_ahead},
-    {0, LOAD_EVENTS, load_events},
-    {1, LOAD_RESULTS, load_results_again},
-    {2, LOAD_SHARED, finish_rescan},
+    {0, LOAD_SHARED, load_make_groups, ANY},
+    {0, LOAD_SIGNALS, load_signals_again, RTSS},
+    {0, LOAD_EVENTS, load_ahead, ANY},
+    {0, LOAD_EVENTS, load_events, RIS},
+    {1, LOAD_RESULTS, load_results_again, RTRS},
+    {2, LOAD_SHARED, finish_rescan, ANY},
     {0},
 };
 
@@ -554,7 +577,7 @@ static bool begin_step(struct load *load, int step)
 {
     uint64_t generation = load->generation;
     for (const struct load_lane *lane = load->lanes; lane->begin; lane++) {
-        if (lane->step != step)
+        if (lane->step != step || !(lane->layers & load->d->layers))
             continue;
         load->part = lane->part;
         lane->begin(load);

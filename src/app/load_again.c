@@ -176,7 +176,7 @@ static void on_ahead(struct load *load, const redisReply *reply, int arg)
     UNUSED(arg);
     struct stream_id last = {0, 0};
     if (reply->type != REDIS_REPLY_ARRAY || !reply->elements ||
-        !stream_id_parse(load_text(reply->element[0]), &last))
+        !daemon_is_home(load->d) || !stream_id_parse(load_text(reply->element[0]), &last))
         return;
     loss_find(&load->d->lead.loss, LOSS_EVENTS, event_feed_count_behind(&load->d->event_feed, last));
 }
@@ -186,7 +186,9 @@ void load_ahead(struct load *load)
     struct daemon *d = load->d;
     struct key own[1 + STREAM_KINDS];
     char events[STREAM_ID_TEXT_MAX], others[STREAM_ID_TEXT_MAX] = "";
-    struct stream_id told = event_feed_told(&d->event_feed), made = lead_ids_left(&d->lead);
+    struct stream_id told = {0, 0}, made = lead_ids_left(&d->lead);
+    if (daemon_is_home(d))
+        told = event_feed_told(&d->event_feed);
     if (made.ms)
         stream_id_format(others, made);
     stream_id_format(events, stream_id_compare(told, made) > 0 ? told : made);

@@ -13,6 +13,7 @@ struct load_lane {
     int step;
     enum load_part part;
     void (*begin)(struct load *load);
+    unsigned layers; /* bits: who serves one of these has it */
 };
 
 /* Results that are read newest first and told oldest first. */

@@ -111,6 +111,8 @@ void marks_start(struct marks *m)
     static const struct stream_id none = {0, 0};
     marks_reset(m);
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (!daemon_serves(m->d, (enum layer)kinds[i]))
+            continue;
         struct stream_id handled = m->d->ingest.streams[kinds[i]].handled;
         m->searches[kinds[i]] =
             (struct mark_search){.is_on = stream_id_compare(handled, none) != 0, .to = handled, .page = PAGE};

@@ -401,6 +401,12 @@ const struct family total_families[] = {
       "Events that left those that are kept to be shown, for newer ones", ""},
      metrics_write_scalar,
      SCALAR_EVENTS_EVICTED},
+    {{"mt5stated_events_lost_total", PROM_COUNTER, "",
+      "Events of signals that were not written, since the Redis of the instances was away for long; with one "
+      "Redis there are none",
+      ""},
+     metrics_write_scalar,
+     SCALAR_EVENTS_LOST},
     {{"mt5stated_scrapes_total", PROM_COUNTER, "", "Requests for the metrics page", ""},
      metrics_write_scalar,
      SCALAR_SCRAPES},

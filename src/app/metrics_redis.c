@@ -7,8 +7,7 @@
 
 static void write_server(const struct scrape *s, const struct daemon *store, double value)
 {
-    prom_sample(s->writer, scrape_label(s, "instance_id", slice_text(store->config->redis.instance_id)),
-                value);
+    prom_sample(s->writer, scrape_label(s, "instance_id", slice_text(store->server_name)), value);
 }
 
 static bool is_known(const struct daemon *store, enum info_field field)

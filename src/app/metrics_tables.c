@@ -171,11 +171,20 @@ void metrics_write_rollbacks(const struct scrape *s, int which)
     }
 }
 
+static uint64_t count_lost(const struct daemon *d, enum loss_kind kind)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < d->store_count; i++)
+        count += d->stores[i]->lead.loss.total[kind];
+    return count;
+}
+
 void metrics_write_losses(const struct scrape *s, int which)
 {
     UNUSED(which);
     for (int kind = 0; kind < LOSS_KINDS; kind++)
-        write_one(s, "kind", loss_kind_name((enum loss_kind)kind), s->d->lead.loss.total[kind]);
+        write_one(s, "kind", loss_kind_name((enum loss_kind)kind), count_lost(s->d, (enum loss_kind)kind));
 }
 
 void metrics_write_takeovers(const struct scrape *s, int which)

@@ -36,6 +36,14 @@ static bool all_are_up(const struct daemon *d)
     return true;
 }
 
+static bool is_ready(const struct daemon *d)
+{
+    struct readiness readiness;
+
+    readiness_look(d, &readiness);
+    return readiness.is_ready;
+}
+
 static bool any_is_guarded(const struct daemon *d)
 {
     for (size_t i = 0; i < d->store_count; i++)
@@ -103,7 +111,7 @@ static double value_of(const struct scrape *s, enum scalar scalar)
     case SCALAR_SWITCHES:
         return (double)sentinel_stats(d).switches;
     case SCALAR_READY:
-        return lead_unready(&d->lead) ? 0 : 1;
+        return is_ready(d);
     case SCALAR_LEADER:
         return holds_lease(&d->lead);
     case SCALAR_STANDBY_WARM:
@@ -148,6 +156,8 @@ static double value_of(const struct scrape *s, enum scalar scalar)
         return d->event_feed.ring.count;
     case SCALAR_EVENTS_EVICTED:
         return (double)(d->event_feed.left + d->event_feed.ring.left);
+    case SCALAR_EVENTS_LOST:
+        return (double)daemon_of(d, LAYER_RTSS)->far_events.lost;
     case SCALAR_SCRAPES:
         return (double)d->server.metrics.scrapes;
     case SCALAR_SCRAPES_REFUSED:

@@ -169,11 +169,11 @@ static void on_sizes(void *ctx, void *object)
         return;
     }
     for (int k = 0; k < STREAM_KINDS; k++)
-        if (reply->element[k]->elements == 5)
+        if (reply->element[k]->elements == 5 && daemon_serves(p->d, (enum layer)k))
             take_stream(p, k, reply->element[k]);
     for (int s = 0; s < TRADE_STATES; s++)
         p->trades[s] = (uint64_t)reply->element[STREAM_KINDS + s]->integer;
-    p->trades_known = true;
+    p->trades_known = daemon_serves(p->d, LAYER_RTS);
 }
 
 static void ask_sizes(struct poll *p)

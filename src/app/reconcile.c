@@ -366,6 +366,8 @@ static void check_keys(struct reconcile *r)
     r->wants_keys = false;
     (void)redis_link_command(r->d->link, totals, ARRAY_LEN(totals), 0, on_totals, r);
     (void)redis_link_command(r->d->link, journal, ARRAY_LEN(journal), 0, on_journal_exists, r);
+    if (!daemon_is_home(r->d))
+        return;
     (void)redis_link_command(r->d->link, seq, ARRAY_LEN(seq), 0, on_seq_exists, r);
     (void)redis_link_command(r->d->link, throttled, ARRAY_LEN(throttled), 0, on_throttled, r);
 }
@@ -535,13 +537,8 @@ static void on_walk(void *ctx)
         finish_gathering(r);
 }
 
-static void begin_pass(struct reconcile *r)
+static void gather_instances(struct reconcile *r)
 {
-    r->walking = true;
-    r->is_wanted = false;
-    r->began_ms = loop_now_ms();
-    r->pending = 1; /* the walk */
-    r->walked = 0;
     follow_expect_nothing(&r->d->follow);
     for (int s = 0; s < INSTANCE_STATES; s++) {
         const char *name = instance_state_name((enum instance_state)s);
@@ -549,10 +546,22 @@ static void begin_pass(struct reconcile *r)
     }
     struct key load = {.len = sizeof KEY_LOAD - 1, .text = KEY_LOAD};
     gather(r, load, NULL);
-    r->wants_keys = true;
     (void)snprintf(r->cursor, sizeof r->cursor, "0");
     scan_on(r);
-    trade_sweep_start(&r->d->trade_io);
+}
+
+static void begin_pass(struct reconcile *r)
+{
+    r->walking = true;
+    r->is_wanted = false;
+    r->began_ms = loop_now_ms();
+    r->pending = 1; /* the walk */
+    r->walked = 0;
+    if (daemon_is_home(r->d))
+        gather_instances(r);
+    r->wants_keys = true;
+    if (daemon_serves(r->d, LAYER_RTS))
+        trade_sweep_start(&r->d->trade_io);
     on_walk(r);
 }
 

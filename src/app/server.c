@@ -33,9 +33,10 @@ static void on_healthy(const struct api_call *call)
 
 static void on_ready(const struct api_call *call)
 {
-    const char *unready = lead_unready(&call->server->d->lead);
+    struct readiness readiness;
 
-    answer_text(call->request, unready ? 503 : 200, unready ? unready : "ready");
+    readiness_look(call->server->d, &readiness);
+    answer_text(call->request, readiness.is_ready ? 200 : 503, readiness.is_ready ? "ready" : readiness.text);
 }
 
 static void on_metrics(const struct api_call *call)

@@ -440,25 +440,25 @@ static void ask_journal(struct load *load)
 }
 
 static const struct load_lane pass_lanes[] = {
-    {1, LOAD_SHARED, ask_changes},      {2, LOAD_JOURNAL, ask_journal},
-    {2, LOAD_SHARED, ask_watch},        {2, LOAD_SHARED, ask_alerts},
-    {2, LOAD_SHARED, ask_notices},      {2, LOAD_TRADES, ask_trades},
-    {3, LOAD_INSTANCES, ask_instances}, {4, LOAD_SHARED, finish_page},
-    {5, LOAD_SHARED, finish_pass},      {0},
+    {1, LOAD_SHARED, ask_changes, LAYERS_ALL},      {2, LOAD_JOURNAL, ask_journal, LAYERS_ALL},
+    {2, LOAD_SHARED, ask_watch, LAYERS_ALL},        {2, LOAD_SHARED, ask_alerts, LAYERS_ALL},
+    {2, LOAD_SHARED, ask_notices, LAYERS_ALL},      {2, LOAD_TRADES, ask_trades, LAYERS_ALL},
+    {3, LOAD_INSTANCES, ask_instances, LAYERS_ALL}, {4, LOAD_SHARED, finish_page, LAYERS_ALL},
+    {5, LOAD_SHARED, finish_pass, LAYERS_ALL},      {0},
 };
 static const struct load_lane last_lanes[] = {
-    {1, LOAD_SHARED, ask_changes},
-    {1, LOAD_SHARED, load_totals},
-    {2, LOAD_SHARED, load_make_groups},
-    {2, LOAD_JOURNAL, ask_journal},
-    {2, LOAD_SHARED, ask_watch},
-    {2, LOAD_SHARED, ask_alerts},
-    {2, LOAD_SHARED, ask_notices},
-    {2, LOAD_TRADES, ask_trades},
-    {3, LOAD_INSTANCES, ask_instances},
-    {4, LOAD_SHARED, finish_page},
-    {5, LOAD_SHARED, renew_breaker},
-    {6, LOAD_SHARED, finish_taking_over},
+    {1, LOAD_SHARED, ask_changes, LAYERS_ALL},
+    {1, LOAD_SHARED, load_totals, LAYERS_ALL},
+    {2, LOAD_SHARED, load_make_groups, LAYERS_ALL},
+    {2, LOAD_JOURNAL, ask_journal, LAYERS_ALL},
+    {2, LOAD_SHARED, ask_watch, LAYERS_ALL},
+    {2, LOAD_SHARED, ask_alerts, LAYERS_ALL},
+    {2, LOAD_SHARED, ask_notices, LAYERS_ALL},
+    {2, LOAD_TRADES, ask_trades, LAYERS_ALL},
+    {3, LOAD_INSTANCES, ask_instances, LAYERS_ALL},
+    {4, LOAD_SHARED, finish_page, LAYERS_ALL},
+    {5, LOAD_SHARED, renew_breaker, LAYERS_ALL},
+    {6, LOAD_SHARED, finish_taking_over, LAYERS_ALL},
     {0},
 };
 

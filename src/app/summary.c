@@ -40,13 +40,14 @@ void summary_tell(struct daemon *d)
 {
     const struct fleet *fleet = &d->fleet;
     const struct watch *watch = fleet->watch;
-    const char *unready = lead_unready(&d->lead);
+    struct readiness readiness;
     struct ledger_view view;
     struct sums sums = {0};
 
+    readiness_look(d, &readiness);
     daemon_view_ledger(d, &view);
     add_up(d, &view, &sums);
-    LOG(d->log, INFO, "summary", log_text("ready", unready ? unready : "yes"),
+    LOG(d->log, INFO, "summary", log_text("ready", readiness.is_ready ? "yes" : readiness.text),
         log_int("instances", fleet->count), log_int("running", fleet->by_state[STATE_RUNNING]),
         log_int("stopped", fleet->by_state[STATE_STOPPED]),
         log_int("crashed", fleet->by_state[STATE_CRASHED]),

@@ -162,12 +162,18 @@ void batch_set_meta(struct batch *b, const char *name, struct slice value)
     b->meta_args += 2;
 }
 
+void batch_note_position(struct batch *b, enum stream_kind stream, struct stream_id id)
+{
+    char text[STREAM_ID_TEXT_MAX];
+    struct key name = key_position(stream);
+    batch_set_meta(b, name.text, slice_of(text, stream_id_format(text, id)));
+}
+
 void batch_set_position(struct batch *b, enum stream_kind stream, struct stream_id id)
 {
     char text[STREAM_ID_TEXT_MAX];
     size_t len = stream_id_format(text, id);
-    struct key name = key_position(stream);
-    batch_set_meta(b, name.text, slice_of(text, len));
+    batch_note_position(b, stream, id);
     struct batch_part tail = batch_tail(b);
     batch_add_operation(tail, "!position",
                         batch_add_key(b, slice_text(b->options.names.stream[stream]), 't', false), 2);

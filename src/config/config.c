@@ -150,46 +150,63 @@ static void apply_set(struct loader *loader, const char *set)
     buf_clear(&json);
 }
 
+void loader_init(struct loader *loader, config_problem_fn on_problem, void *ctx)
+{
+    *loader = (struct loader){.config = mem_new(1, sizeof(struct config)),
+                              .where = LOADER_DEFAULTS,
+                              .origin = mem_new(config_key_count, sizeof(char *)),
+                              .seen = mem_new(config_key_count, sizeof(bool)),
+                              .bad = mem_new(config_key_count, sizeof(bool)),
+                              .rules = mem_new(RULES_MAX, sizeof(struct rule_draft)),
+                              .on_problem = on_problem,
+                              .ctx = ctx};
+}
+
+void loader_clear(struct loader *loader)
+{
+    config_free(loader->config);
+    for (size_t i = 0; i < LAYERS; i++)
+        cJSON_Delete(loader->layers[i]);
+    free(loader->origin);
+    free(loader->seen);
+    free(loader->bad);
+    free(loader->rules);
+}
+
+void loader_read(struct loader *loader, const struct config_source *source)
+{
+    loader_apply_defaults(loader);
+    apply_file(loader, source->file ? source->file : CONFIG_DEFAULT_FILE, !source->file);
+    loader->where = WHERE_SET;
+    for (size_t i = 0; i < source->set_count; i++)
+        apply_set(loader, source->sets[i]);
+}
+
 struct config *config_load(const struct config_source *source, config_problem_fn on_problem, void *ctx)
 {
-    struct loader loader = {.config = mem_new(1, sizeof(struct config)),
-                            .where = LOADER_DEFAULTS,
-                            .origin = mem_new(config_key_count, sizeof(char *)),
-                            .seen = mem_new(config_key_count, sizeof(bool)),
-                            .bad = mem_new(config_key_count, sizeof(bool)),
-                            .rules = mem_new(RULES_MAX, sizeof(struct rule_draft)),
-                            .on_problem = on_problem,
-                            .ctx = ctx};
+    struct loader loader;
+    struct config *config = NULL;
 
-    loader_apply_defaults(&loader);
-    apply_file(&loader, source->file ? source->file : CONFIG_DEFAULT_FILE, !source->file);
-    loader.where = WHERE_SET;
-    for (size_t i = 0; i < source->set_count; i++)
-        apply_set(&loader, source->sets[i]);
+    loader_init(&loader, on_problem, ctx);
+    loader_read(&loader, source);
     loader_check(&loader);
-    if (loader.problems) {
-        config_free(loader.config);
+    loader_make_layers(&loader, source);
+    if (!loader.problems) {
+        config = loader.config;
         loader.config = NULL;
     }
-    free(loader.origin);
-    free(loader.seen);
-    free(loader.bad);
-    free(loader.rules);
-    return loader.config;
+    loader_clear(&loader);
+    return config;
 }
 
 void config_print_default(const struct config_key *key, struct buf *out)
 {
-    struct loader loader = {.config = mem_new(1, sizeof(struct config)),
-                            .where = LOADER_DEFAULTS,
-                            .origin = mem_new(config_key_count, sizeof(char *)),
-                            .rules = mem_new(RULES_MAX, sizeof(struct rule_draft))};
+    struct loader loader;
 
+    loader_init(&loader, NULL, NULL);
     loader_apply_defaults(&loader);
     config_types[key->type].print(out, loader.config, key, 0);
-    config_free(loader.config);
-    free(loader.origin);
-    free(loader.rules);
+    loader_clear(&loader);
 }
 
 void config_free(struct config *config)
@@ -212,7 +229,7 @@ void config_free(struct config *config)
 }
 
 /* Credentials print alike, but only texts hold some that a reload may not change. */
-static bool value_differs(const struct config *a, const struct config *b, const struct config_key *key)
+bool config_value_differs(const struct config *a, const struct config *b, const struct config_key *key)
 {
     struct buf printed_a = BUF_INIT, printed_b = BUF_INIT;
     bool differs;
@@ -246,7 +263,7 @@ void config_list_changes(const struct config *old_config, const struct config *n
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
 
-        if (value_differs(old_config, new_config, key) || secrets_differ(old_config, new_config, key))
+        if (config_value_differs(old_config, new_config, key) || secrets_differ(old_config, new_config, key))
             buf_add_format(out, "%s%s", out->len ? "," : "", key->name);
     }
 }
@@ -256,7 +273,11 @@ const char *config_find_frozen_change(const struct config *old_config, const str
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
 
-        if (!key->reloadable && value_differs(old_config, new_config, key))
+        bool differs = key->type == CONFIG_TYPE_LAYERS
+                           ? layers_have_frozen_change(old_config, new_config)
+                           : !key->reloadable && config_value_differs(old_config, new_config, key);
+
+        if (differs)
             return key->name;
     }
     return NULL;

@@ -121,3 +121,13 @@ void sentinels_clear(struct config *config, const struct config_key *key)
     config->redis.sentinels = NULL;
     config->redis.sentinel_count = 0;
 }
+
+bool config_same_sentinels(const struct config *a, const struct config *b)
+{
+    if (a->redis.sentinel_count != b->redis.sentinel_count)
+        return false;
+    for (size_t i = 0; i < a->redis.sentinel_count; i++)
+        if (strcmp(a->redis.sentinels[i].text, b->redis.sentinels[i].text) != 0)
+            return false;
+    return true;
+}

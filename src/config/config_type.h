@@ -68,6 +68,15 @@ void sentinels_print(struct buf *out, const struct config *config, const struct 
                      size_t indent);
 void sentinels_clear(struct config *config, const struct config_key *key);
 
+bool config_same_sentinels(const struct config *a, const struct config *b);
+
+/* config_layers.c */
+bool layers_apply(struct loader *loader, const struct config_key *key, const cJSON *item);
+void layers_print(struct buf *out, const struct config *config, const struct config_key *key, size_t indent);
+void layers_clear(struct config *config, const struct config_key *key);
+size_t layers_member_len(struct slice below, const cJSON *item);
+bool layers_have_frozen_change(const struct config *old_config, const struct config *new_config);
+
 /* config_tokens.c */
 extern const struct field_table token_table;
 bool tokens_apply(struct loader *loader, const struct config_key *key, const cJSON *item);

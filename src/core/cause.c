@@ -42,3 +42,11 @@ bool cause_parse(struct slice text, struct cause *ret_cause)
     }
     return false;
 }
+
+const char *layer_name(enum layer layer)
+{
+    static const char *const layers[LAYERS] = {
+        [LAYER_RIS] = "ris", [LAYER_RTSS] = "rtss", [LAYER_RTRS] = "rtrs", [LAYER_RTS] = "rts"};
+
+    return layers[layer];
+}

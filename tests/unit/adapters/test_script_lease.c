@@ -50,6 +50,25 @@ static void assert_left(struct fixture *f, const char *epoch, const char *applie
     buf_clear(&answer);
 }
 
+/* Who has been cut off from where it is decided who leads. */
+static void test_lease_is_taken_from_whoever_has_it_where_that_is_asked_for(void **state)
+{
+    const char *keys[] = {"mt5stated:leader", "mt5stated:meta", NULL};
+    const char *args[] = {"b#1", "60000", "", "", "", "", "take", NULL};
+    struct fixture f;
+    struct buf answer;
+
+    UNUSED(state);
+    connect_fixture(&f);
+    give(&f, "HSET mt5stated:meta epoch e1 applied_seq 7 beat 3 holder a#1");
+    give(&f, "SET mt5stated:leader a#1 PX 5000");
+    answer = ask_script(&f, &script_lease, keys, args);
+    assert_memory_equal(buf_text(&answer), "[2 b#1 e1 9 4 ", 14);
+    buf_clear(&answer);
+    assert_answer(&f, "GET mt5stated:leader", "b#1");
+    fixture_clear(&f);
+}
+
 static void test_lease_that_is_free_is_left_to_who_knows_more(void **state)
 {
     struct fixture f;
@@ -238,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lease_is_taken_where_nobody_holds_it),
+        cmocka_unit_test(test_lease_is_taken_from_whoever_has_it_where_that_is_asked_for),
         cmocka_unit_test(test_lease_that_is_free_is_left_to_who_knows_more),
         cmocka_unit_test(test_lease_tells_whether_another_one_stands_by),
         cmocka_unit_test(test_lease_lasts_as_long_as_was_asked_for),

@@ -338,6 +338,20 @@ static void test_batch_set_position_moves_the_group_too(void **state)
     batch_free(batch);
 }
 
+/* Of a stream of another server there is no group. */
+static void test_batch_note_position_moves_no_group(void **state)
+{
+    struct batch *batch = batch_text_new();
+
+    UNUSED(state);
+    batch_note_position(batch, STREAM_RESULTS, (struct stream_id){5, 2});
+    assert_false(batch_is_empty(batch));
+    batch_seal(batch);
+    batch_text_assert(batch, "");
+    assert_int_equal(batch->meta_args, 2);
+    batch_free(batch);
+}
+
 /* One command takes so many words at most: what Lua hands over lies on its stack. */
 static void test_sink_deletes_in_commands_of_a_thousand(void **state)
 {
@@ -763,6 +777,7 @@ int main(void)
         cmocka_unit_test(test_sink_trims_what_is_below),
         cmocka_unit_test(test_sink_stores_what_was_left_in_meta),
         cmocka_unit_test(test_batch_set_position_moves_the_group_too),
+        cmocka_unit_test(test_batch_note_position_moves_no_group),
         cmocka_unit_test(test_sink_deletes_in_commands_of_a_thousand),
         cmocka_unit_test(test_sink_deletes_exactly_a_thousand_in_one_command),
         cmocka_unit_test(test_batch_seal_makes_one_entry_of_the_journal),

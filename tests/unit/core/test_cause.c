@@ -24,6 +24,15 @@ static const struct {
     {{CAUSE_OPERATOR, {0, 0}}, "operator-0-0", false},
 };
 
+static void test_layer_name_of_each_layer(void **state)
+{
+    static const char *const names[LAYERS] = {"ris", "rtss", "rtrs", "rts"};
+
+    UNUSED(state);
+    for (int layer = 0; layer < LAYERS; layer++)
+        assert_string_equal(layer_name((enum layer)layer), names[layer]);
+}
+
 static void test_cause_format_of_each_kind(void **state)
 {
     (void)state;
@@ -91,6 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cause_format_of_each_kind),
+        cmocka_unit_test(test_layer_name_of_each_layer),
         cmocka_unit_test(test_cause_parse_of_what_is_written),
         cmocka_unit_test(test_cause_parse_refuses_all_else),
         cmocka_unit_test(test_cause_is_entry_of_each_kind),
