@@ -93,6 +93,11 @@ const struct config_key config_keys[] = {
             "longest delay before connecting again"),
     INTEGER("redis.info_interval_ms", redis.info_interval_ms, RELOAD, 1000, 1, TEN_YEARS_MS,
             "how often INFO is read"),
+    {.name = "redis.layers",
+     .type = CONFIG_TYPE_LAYERS,
+     .reloadable = FROZEN,
+     .meaning = "for layers that have a Redis of their own, ris, rts, rtss or rtrs: the keys of redis that "
+                "are different there; instance state, trade state, signals, results"},
 
     TEXT(STREAM, "streams.reports", streams.reports, FROZEN, "instance_reports",
          "stream of instance reports"),
