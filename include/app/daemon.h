@@ -83,6 +83,7 @@ struct daemon {
     struct standby standby;
     struct ingest ingest;
     struct far_events far_events;
+    struct far_told far_told;
     struct commit commit;
     struct trade_io trade_io;
     struct follow follow;

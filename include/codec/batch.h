@@ -131,6 +131,10 @@ void batch_set_meta(struct batch *batch, const char *name, struct slice value);
 void batch_expect_expiry(struct batch *batch, struct slice trade_id, int64_t at_s);
 void batch_forget_expiry(struct batch *batch, struct slice trade_id);
 
+/* Keeps an event until it is stored on the server that events are on (KEY_FAR_EVENTS); it is. */
+void batch_keep_event(struct batch *batch, uint64_t number, struct slice text);
+void batch_forget_event(struct batch *batch, uint64_t number);
+
 /* Nothing can be added after this. */
 void batch_seal(struct batch *batch);
 

@@ -35,6 +35,7 @@ static inline struct slice key_slice(const struct key *key)
 #define KEY_BREAKER      "mt5stated:breaker"
 #define KEY_CHANGES      "mt5stated:changes"
 #define KEY_STANDBY      "mt5stated:standby"
+#define KEY_FAR_EVENTS   "mt5stated:far_events"
 #define KEY_LOAD         "instance:index:load"
 #define KEY_THROTTLED    "instance:index:throttled"
 #define KEY_DISPLACED    "mt5stated:displaced:"
@@ -54,6 +55,9 @@ struct key key_displaced(struct slice key);
 struct key key_position(enum stream_kind stream);
 /* The field of mt5stated:meta that says up to which entry of the signals some that have ended were left. */
 #define META_LEFT "left:signals"
+/* The field that says up to which number events of KEY_FAR_EVENTS, on the server of the signals, are stored.
+ */
+#define META_TOLD "told:events"
 /* `reports`, `signals`, `results`, `trades`. */
 const char *key_stream_word(enum stream_kind stream);
 

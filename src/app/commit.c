@@ -209,6 +209,7 @@ static void on_stored(struct commit *c, bool measured)
     c->sent_notes.count = 0;
     batch_reset(c->sent, 0);
     ingest_on_stored(&c->d->ingest, c->sent_results);
+    c->d->far_told.stored = c->d->far_told.sent;
     far_events_go_on(&daemon_of(c->d, LAYER_RTSS)->far_events);
     commit_kick(c);
     reconcile_on_settled(&c->d->reconcile);
@@ -438,6 +439,7 @@ void commit_kick(struct commit *c)
     c->sent = full;
     c->sent->number = c->applied + 1;
     c->sent_results = c->d->ingest.streams[STREAM_RESULTS].stored;
+    c->d->far_told.sent = c->d->far_told.given;
     struct trade_notes notes = c->filling_notes;
     c->filling_notes = c->sent_notes;
     c->sent_notes = notes;

@@ -119,6 +119,7 @@ void daemon_link_options(const struct daemon *d, const char *name, struct redis_
 void daemon_forget(struct daemon *d)
 {
     if (daemon_is_home(d)) {
+        daemon_of(d, LAYER_RTSS)->far_events.handed = 0;
         follow_reset(&d->follow);
         hook_calls_reset(&d->hook_calls);
         event_feed_reset(&d->event_feed);
@@ -131,6 +132,7 @@ void daemon_forget(struct daemon *d)
     reconcile_reset(&d->reconcile);
     ingest_reset(&d->ingest);
     far_events_reset(&d->far_events);
+    d->far_told = (struct far_told){0};
     marks_reset(&d->marks);
     commit_reset(&d->commit, 0);
     d->state_number++;

@@ -171,7 +171,7 @@ void load_send_rendered(struct load *load, struct slice command,
 
 void load_take_meta(struct load *load, const redisReply *reply)
 {
-    uint64_t applied = 0;
+    uint64_t applied = 0, told;
     for (size_t i = 0; i + 1 < reply->elements; i += 2) {
         struct slice name = load_text(reply->element[i]), value = load_text(reply->element[i + 1]);
         struct stream_id position;
@@ -179,6 +179,8 @@ void load_take_meta(struct load *load, const redisReply *reply)
             (void)number_parse_u64(value, LEAD_APPLIED_MAX, &applied);
         if (slice_is(name, "epoch"))
             (void)snprintf(load->epoch, sizeof load->epoch, "%.*s", (int)value.len, value.data);
+        if (slice_is(name, META_TOLD) && number_parse_u64(value, UINT64_MAX - 1, &told))
+            load->d->far_told = (struct far_told){told, told, told};
         if (slice_is(name, META_LEFT) && stream_id_parse(value, &position))
             ledger_load_left(load->d->ledger, position);
         for (int k = 0; k < STREAM_KINDS; k++) {
@@ -544,14 +546,23 @@ static void finish_rescan(struct load *load)
 #define RTRS (1U << LAYER_RTRS)
 #define ANY  LAYERS_ALL
 static const struct load_lane all_lanes[] = {
-    {0, LOAD_SHARED, read_shared, ANY},      {0, LOAD_SHARED, load_watch, RIS},
-    {0, LOAD_INSTANCES, read_sets, RIS},     {0, LOAD_TRADES, read_trade_sets, RTS},
-    {1, LOAD_SHARED, load_make_groups, ANY},      {2, LOAD_JOURNAL, load_journal, RTSS},
-    {2, LOAD_INSTANCES, look, RIS},          {2, LOAD_INSTANCES, scan, RIS},
-    {2, LOAD_RESULTS, load_results, RTRS},   {2, LOAD_EVENTS, load_events, RIS},
-    {2, LOAD_TRADES, load_ended_ids, RTS},   {3, LOAD_SIGNALS, load_signals, RTSS},
-    {4, LOAD_TRADES, load_open_trades, RTS}, {5, LOAD_TRADES, load_ended_trades, RTS},
-    {6, LOAD_SHARED, finish, ANY},           {0},
+    {0, LOAD_SHARED, read_shared, ANY},
+    {0, LOAD_SHARED, load_watch, RIS},
+    {0, LOAD_INSTANCES, read_sets, RIS},
+    {0, LOAD_TRADES, read_trade_sets, RTS},
+    {1, LOAD_SHARED, load_make_groups, ANY},
+    {2, LOAD_JOURNAL, load_journal, RTSS},
+    {2, LOAD_INSTANCES, look, RIS},
+    {2, LOAD_INSTANCES, scan, RIS},
+    {2, LOAD_RESULTS, load_results, RTRS},
+    {2, LOAD_EVENTS, load_events, RIS},
+    {2, LOAD_EVENTS, load_far_events, RTSS},
+    {2, LOAD_TRADES, load_ended_ids, RTS},
+    {3, LOAD_SIGNALS, load_signals, RTSS},
+    {4, LOAD_TRADES, load_open_trades, RTS},
+    {5, LOAD_TRADES, load_ended_trades, RTS},
+    {6, LOAD_SHARED, finish, ANY},
+    {0},
 };
 static const struct load_lane standby_lanes[] = {
     {0, LOAD_SHARED, read_shared, ANY},        {0, LOAD_SHARED, load_watch, RIS},

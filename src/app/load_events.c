@@ -29,3 +29,23 @@ void load_events(struct load *load)
     event_feed_begin_reading(&load->d->event_feed);
     send_page(load);
 }
+
+static void on_far_events(struct load *load, const redisReply *reply, int arg)
+{
+    struct far_events *far = &load->d->far_events;
+    UNUSED(arg);
+    for (size_t i = 0; i + 1 < reply->elements; i += 2)
+        if (!far_events_load(far, load_text(reply->element[i]), load_text(reply->element[i + 1])))
+            LOG_LIMITED(load->d->log, WARN, slice_text(KEY_FAR_EVENTS),
+                        "a field of ours cannot be read; it is ignored", log_text("key", KEY_FAR_EVENTS),
+                        log_slice("field", load_text(reply->element[i])));
+    far_events_load_finish(far);
+}
+
+/* As many as are held at most. */
+void load_far_events(struct load *load)
+{
+    struct slice words[] = {slice_text("HGETALL"), slice_text(KEY_FAR_EVENTS)};
+    if (!daemon_is_home(load->d))
+        load_send(load, words, ARRAY_LEN(words), on_far_events, 0, words[1]);
+}

@@ -123,8 +123,9 @@ bool load_ask_trade(struct load *load, struct slice id, uint32_t i,
 /* Forgets what is known of trade ID, and takes what Redis says now. */
 void load_trade_again(struct load *load, const redisReply *reply, struct slice id);
 
-/* load_events.c: the newest events. */
+/* load_events.c: the newest events; those of signals that are on their way to another server. */
 void load_events(struct load *load);
+void load_far_events(struct load *load);
 
 /* Lanes (load_again.c) of the second look at a Redis that has gone back: what had ended and is there once
  * more is removed, what nobody has read is taken in, and streams of ours go on behind what was told. */

@@ -199,6 +199,7 @@ void reconcile_write_back(struct reconcile *r)
     ledger_write_back_newest(d->ledger, sink);
     write_used_numbers(d->fleet.watch, sink);
     write_breaker(&d->fleet.watch->breaker, sink);
+    far_events_write_back(&d->far_events);
     for (int k = 0; k < STREAM_KINDS; k++)
         d->ingest.streams[k].stored = (struct stream_id){0, 1}; /* so that every position is written */
     start(r, WRITE_BACK_SIGNALS);

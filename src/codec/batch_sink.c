@@ -80,6 +80,19 @@ void batch_forget_expiry(struct batch *b, struct slice trade_id)
     resp_add(&b->body, trade_id);
 }
 
+void batch_keep_event(struct batch *b, uint64_t number, struct slice text)
+{
+    batch_add_operation(batch_body(b), "HSET", batch_add_key(b, slice_text(KEY_FAR_EVENTS), 'h', false), 2);
+    resp_add_u64(&b->body, number);
+    resp_add(&b->body, text);
+}
+
+void batch_forget_event(struct batch *b, uint64_t number)
+{
+    batch_add_operation(batch_body(b), "HDEL", batch_add_key(b, slice_text(KEY_FAR_EVENTS), 'h', false), 1);
+    resp_add_u64(&b->body, number);
+}
+
 static void on_index_move(void *ctx, enum index_kind kind, struct slice id, const char *from, const char *to)
 {
     struct batch *b = ctx;

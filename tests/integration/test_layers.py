@@ -21,7 +21,7 @@ OWN = ("mt5stated:leader", "mt5stated:meta", "mt5stated:totals")
 KEYS = {
     "ris": ("instance", "mt5stated:seq", "mt5stated:watch", "mt5stated:alerts", "mt5stated:notices"),
     "rts": ("trade:", "trade_updates", "mt5stated:trade_expiry"),
-    "rtss": ("trade_signals", "mt5stated:journal"),
+    "rtss": ("trade_signals", "mt5stated:journal", "mt5stated:far_events"),
     "rtrs": ("trade_results",),
 }
 
@@ -116,6 +116,46 @@ def test_a_daemon_killed_again_and_again_counts_exactly_on_each_server(layers, d
     assert layers.rtss.client.xlen(SIGNALS) == 0
 
 
+def told(layers):
+    return sorted(event["signal_id"] for event in layers.events(event="signal_dropped"))
+
+
+def test_events_of_signals_are_written_once_over_crashes(layers, daemon):
+    rng = random.Random(11)
+    one = daemon({**CONFIG, **layers.config, "signals.ttl_ms": 100, "signals.execution_ttl_ms": 100,
+                  "streams.consumer": "same"})
+    layers.ris.register("mt5-1")
+    for turn in range(8):
+        layers.rtss.many(SIGNALS, [{"signal_id": f"s-{turn}-{i:03}", "action": "buy", "instance_id": "mt5-1"}
+                                   for i in range(100)])
+        wait_a_moment(rng, 0.4)
+        one.kill9()
+        one.start(ready=False)
+    one.wait_ready()
+    layers.rtss.wait_total("dropped:buy", 800)
+    wait_until(lambda: len(told(layers)) >= 800, "the events")
+    assert told(layers) == [f"s-{turn}-{i:03}" for turn in range(8) for i in range(100)]
+    wait_until(lambda: layers.rtss.client.hlen("mt5stated:far_events") == 0, "nothing to be kept any more")
+
+
+def test_events_of_signals_wait_for_the_server_of_the_instances(layers, daemon):
+    one = daemon({**CONFIG, **layers.config, "signals.ttl_ms": 100, "signals.execution_ttl_ms": 100})
+    layers.ris.register("mt5-1")
+    with away(layers.servers["ris"], "frozen"):
+        wait_until(lambda: not one.is_ready(), "it to notice")
+        layers.rtss.signal("s1", instance_id="mt5-1")
+        layers.rtss.wait_total("dropped:buy", 1)
+        one.kill9()
+        one.start(ready=False)
+        layers.rtss.signal("s2", instance_id="mt5-1")
+        layers.rtss.wait_total("dropped:buy", 2)
+        assert layers.rtss.client.hlen("mt5stated:far_events") == 2
+    one.wait_ready()
+    wait_until(lambda: told(layers) == ["s1", "s2"], "the events")
+    assert [event.get("instance_id") for event in layers.events(event="signal_dropped")][0] == "mt5-1"
+    wait_until(lambda: layers.rtss.client.hlen("mt5stated:far_events") == 0, "nothing to be kept any more")
+
+
 def others_work(layers, away, name):
     """What does not need the layer that is AWAY goes on."""
     if away != "ris":
@@ -171,6 +211,27 @@ def test_a_layer_that_is_away_is_named_and_stops_no_other(layers, daemon, layer,
     layers.settle()
     assert layers.totals() == {"received:buy": 23, "processed:buy": 23, "result:executed": 23}
     layers.assert_balance()
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_start_without_a_layer_serves_the_others(layers, daemon, layer):
+    one = daemon({**PATIENT, **layers.config})
+    work(layers, "1")
+    layers.settle()
+    one.kill9()
+    with away(layers.servers[layer], "frozen"):
+        one.start(ready=False)
+        for i in range(2):
+            others_work(layers, layer, f"away-{i}")
+        assert layer in one.ready_word().split()
+    one.wait_ready()
+    for i in range(2 if layer == "rtss" else 0):
+        layers.rtss.signal(f"s-away-{i}")
+    for i in range(2 if layer == "rtrs" else 0):
+        layers.rtrs.result(f"r-away-{i}", f"s-away-{i}")
+    layers.settle()
+    assert layers.totals() == {"received:buy": 22, "processed:buy": 22, "result:executed": 22}
+    wait_until(lambda: json.loads(one.get("/api/v1/instances/mt5-1").text)["open_trades"] == 1, "the trade to tie")
 
 
 def test_no_signal_is_late_while_nobody_knows_the_results(layers, daemon):

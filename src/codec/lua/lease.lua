@@ -4,8 +4,9 @@
 -- KEYS[1] lease, KEYS[2] meta, KEYS[3], if any, where one says so who stands by. ARGV[1] our token, ARGV[2] its time in ms, 0 to
 -- give it up, ARGV[3] the token of a holder who is known to be dead, or empty. ARGV[4] to ARGV[6], if any and not empty: what the
 -- data was while another held the lease, epoch (`*`: whatever it is), applied_seq, beat; where it is not that any more, or older, a
--- lease that is free is left to who knows more of it. ARGV[7] `take`, where it is to be ours whoever holds it. Answers {1 where we hold it, 2 where another one has held it since we did,
--- holder, epoch, applied_seq, beat, seconds, microseconds, with KEYS[3] 1 where another one stands by, else 0}.
+-- lease that is free is left to who knows more of it. ARGV[7] `take`, where it is to be ours whoever holds it. Answers {1 where we
+-- hold it, 2 where another one has held it since we did, holder, epoch, applied_seq, beat, seconds, microseconds, with KEYS[3] 1 where
+-- another one stands by, else 0}.
 
 -- Without it the beat would stand still, and a rollback go unseen.
 if not redis.acl_check_cmd('HINCRBY', KEYS[2], 'beat', '1') then

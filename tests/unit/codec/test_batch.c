@@ -338,6 +338,19 @@ static void test_batch_set_position_moves_the_group_too(void **state)
     batch_free(batch);
 }
 
+static void test_batch_keeps_events_until_they_are_forgotten(void **state)
+{
+    struct batch *batch = batch_text_new();
+
+    UNUSED(state);
+    batch_keep_event(batch, 7, slice_text("signal_dropped 5 timer-5-0 s1 - late"));
+    batch_forget_event(batch, 6);
+    batch_seal(batch);
+    batch_text_assert(batch, "HSET mt5stated:far_events 7 signal_dropped 5 timer-5-0 s1 - late\n"
+                             "HDEL mt5stated:far_events 6\n");
+    batch_free(batch);
+}
+
 /* Of a stream of another server there is no group. */
 static void test_batch_note_position_moves_no_group(void **state)
 {
@@ -778,6 +791,7 @@ int main(void)
         cmocka_unit_test(test_sink_stores_what_was_left_in_meta),
         cmocka_unit_test(test_batch_set_position_moves_the_group_too),
         cmocka_unit_test(test_batch_note_position_moves_no_group),
+        cmocka_unit_test(test_batch_keeps_events_until_they_are_forgotten),
         cmocka_unit_test(test_sink_deletes_in_commands_of_a_thousand),
         cmocka_unit_test(test_sink_deletes_exactly_a_thousand_in_one_command),
         cmocka_unit_test(test_batch_seal_makes_one_entry_of_the_journal),
