@@ -3,7 +3,9 @@ does not stop the others."""
 
 import contextlib
 import json
+import pathlib
 import random
+import re
 
 import pytest
 
@@ -28,7 +30,9 @@ KEYS = {
 
 @pytest.fixture
 def layers(request, folder, redis_server, logs):
-    made = Layers(folder, redis_server, getattr(request, "param", FOUR))
+    marker = request.node.get_closest_marker("redis")
+    users = marker.kwargs.get("users", ()) if marker else ()
+    made = Layers(folder, redis_server, getattr(request, "param", FOUR), users)
     logs.extend(made.logs())
     yield made
     made.stop()
@@ -80,6 +84,36 @@ def test_each_layer_has_its_keys_and_its_account(layers, daemon):
     assert metrics.total("mt5stated_results_total") == 21
     names = {labels["instance_id"] for labels, _ in metrics.series("used_memory")}
     assert len(names) == len({id(server) for server in layers.servers.values()})
+
+
+@pytest.mark.redis(users=["user default off", "user mt5stated on nopass ~* &* +@all"])
+@pytest.mark.parametrize("layers", [("ris rts", "rtss", "rtrs")], indirect=True)
+def test_the_configuration_that_comes_with_it(layers, daemon):
+    text = (pathlib.Path(__file__).parents[2] / "config/redis/mt5stated-layers.json").read_text()
+    for layer, host in [("ris", "10.0.0.1"), ("rtss", "10.0.0.2"), ("rtrs", "10.0.0.3")]:
+        text = text.replace(f"redis://{host}:6379/0", layers.servers[layer].url)
+    shipped = json.loads(re.sub(r"^//.*$", "", text, flags=re.MULTILINE))["redis"]
+    one = daemon({f"redis.{key}": value for key, value in shipped.items()})
+    work(layers, "1")
+    layers.settle()
+    assert_keys(layers)
+    assert {labels["instance_id"] for labels, _ in one.metrics().series("used_memory")} == \
+        {"state", "signals", "results"}
+    assert [(row["layers"], row["instance_id"]) for row in json.loads(one.get("/api/v1/status").text)["layers"]] == \
+        [("ris,rts", "state"), ("rtss", "signals"), ("rtrs", "results")]
+
+
+def test_a_reload_takes_what_may_change_and_refuses_the_rest(layers, daemon):
+    one = daemon({**CONFIG, **layers.config})
+    one.write_config(**{"redis__layers__rts__info_interval_ms": 50})
+    one.reload()
+    wait_until(lambda: one.log_lines(msg="configuration reloaded", changed="redis.layers"), "the reload")
+    one.write_config(**{"redis__layers__rts__url": "unix:///nowhere.sock"})
+    one.reload()
+    wait_until(lambda: one.log_lines(msg="configuration not reloaded; the old one stays", key="redis.layers"),
+               "the refusal")
+    work(layers, "1")
+    layers.settle()
 
 
 def test_a_restart_goes_on_where_it_was_on_each_server(layers, daemon):

@@ -12,16 +12,16 @@ ENDS = ("processed", "failed", "dropped", "lost")
 
 class Layers:
     """GROUPS says which layers share a server: ("ris rts", "rtss rtrs"). The first server is HOME, which is
-    there already and has the instances."""
+    there already and has the instances; the others have USERS (ACL lines) as well."""
 
-    def __init__(self, folder, home, groups):
+    def __init__(self, folder, home, groups, users=()):
         self.servers, self._clients, self._bus = {}, [], {}
         for group in groups:
             first = group == groups[0]
             path = folder / group.replace(" ", "-")
             if not first:
                 path.mkdir()
-            server = home if first else RedisServer(path, aof=True)
+            server = home if first else RedisServer(path, aof=True, users=users)
             client = server.client()
             self._clients.append(client)
             for layer in group.split():
