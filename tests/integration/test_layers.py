@@ -313,3 +313,29 @@ def test_who_has_the_instances_has_the_others_too(layers, daemon):
     work(layers, "3")
     layers.settle()
     assert layers.totals() == {"received:buy": 60, "processed:buy": 60, "result:executed": 60}
+
+
+@pytest.mark.redis(aof=True)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_servers_and_daemons_killed_at_random_and_everything_is_counted_once(layers, daemon, seed):
+    rng = random.Random(seed)
+    one = daemon({**PATIENT, **layers.config, "ha.lease_ms": 300, "results.max_len": 5000})
+    servers = [layers.servers[layer] for layer in LAYERS]
+    layers.ris.register("mt5-1")
+    for turn in range(10):
+        work(layers, str(turn), count=100)
+        wait_a_moment(rng, 0.1)
+        if rng.random() < 0.4:
+            one.kill9()
+            one.start(ready=False)
+        else:
+            server = rng.choice(servers)
+            server.kill9()
+            wait_a_moment(rng, 0.3)
+            server.start()
+    one.wait_ready()
+    layers.settle()
+    assert layers.totals() == {"received:buy": 1000, "processed:buy": 1000, "result:executed": 1000}
+    layers.assert_balance()
+    assert layers.rts.trades_in("executing") == {f"t-{turn}" for turn in range(10)}
+    assert one.metrics().total("mt5stated_redis_rollbacks_total") == 0
