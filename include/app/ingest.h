@@ -16,6 +16,7 @@
 
 struct daemon;
 struct loop_timer;
+struct tap;
 
 /* Rejected entries by stream and field; the fields are static text. */
 #define INGEST_REASONS_MAX 64
@@ -48,12 +49,14 @@ struct ingest_stream {
 
 struct ingest {
     struct daemon *d;
+    struct tap *tap; /* of home */
     struct redis_stream *reader;
     struct redis_stream_names names[STREAM_KINDS];
     struct ingest_stream streams[STREAM_KINDS];
     bool is_skipping; /* nothing more of this read is taken in */
-    /* Where results and signals are on different servers (docs/decisions/0017-layers.md). */
-    bool results_wait;                /* of the results: signals take none, so they are read again */
+    /* Where results and signals are on different servers (app/far_results.h). */
+    bool is_far;                      /* the results are here, and the signals are not */
+    bool results_wait;                /* of these: signals take none, so they are read again */
     struct stream_id results_applied; /* of the signals: to where that is stored */
     int64_t quick_ms;                 /* monotonic: the last read that did not wait */
     struct loop_timer *retry;
@@ -77,11 +80,6 @@ void ingest_set_position(struct ingest *in, enum stream_kind stream, struct stre
 void ingest_note_handled(struct ingest *in, enum stream_kind stream, struct stream_id id);
 /* One at or before the position that is still there (loading). Descending, ahead of all others. */
 void ingest_note_older(struct ingest *in, enum stream_kind stream, struct stream_id id);
-
-/* Signals take results again: what was only counted meanwhile is read once more. */
-void ingest_results_again(struct ingest *in);
-/* A batch of the signals is stored, which has applied the results up to RESULTS. */
-void ingest_on_stored(struct ingest *in, struct stream_id results);
 
 /* Reads on if nothing is under way and there is room. */
 void ingest_go_on(struct ingest *in);

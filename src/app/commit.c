@@ -4,6 +4,7 @@
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
 #include "app/displace.h"
+#include "app/far_results.h"
 #include "app/told.h"
 #include "app/transaction.h"
 #include "codec/keys.h"
@@ -208,7 +209,7 @@ static void on_stored(struct commit *c, bool measured)
                         c->sent_notes.items[i].read_us, c->sent_us, now_us);
     c->sent_notes.count = 0;
     batch_reset(c->sent, 0);
-    ingest_on_stored(&c->d->ingest, c->sent_results);
+    far_results_stored(c->d, c->sent_results);
     c->d->far_told.stored = c->d->far_told.sent;
     far_events_go_on(&daemon_of(c->d, LAYER_RTSS)->far_events);
     commit_kick(c);

@@ -2,6 +2,7 @@
 #include "adapters/log.h"
 #include "adapters/loop.h"
 #include "app/daemon.h"
+#include "app/far_results.h"
 #include "app/late.h"
 #include "codec/report.h"
 #include "codec/signal_entry.h"
@@ -21,43 +22,13 @@ static void on_up(void *ctx);
 static void on_down(void *ctx, const char *reason, bool was_up);
 static void on_begin(void *ctx, const struct redis_read_result *result);
 static void on_entry(void *ctx, const struct entry *entry);
-/* What is known of the results, told to where the signals are, in the time of that server. */
-static void tell_far_horizon(struct ingest *in)
-{
-    struct daemon *signals = daemon_of(in->d, LAYER_RTSS);
-    const struct ingest_stream *results = &in->streams[STREAM_RESULTS];
-    if (signals == in->d || !daemon_serves(in->d, LAYER_RTRS))
-        return;
-    if (in->results_wait && lead_is_active(&signals->lead))
-        ingest_results_again(in);
-    else if (!in->results_wait && results->at_end)
-        signals->ingest.streams[STREAM_RESULTS].horizon_ms =
-            results->horizon_ms + (daemon_now_ms(signals) - daemon_now_ms(in->d));
-    ingest_judge(&signals->ingest);
-    commit_kick(&signals->commit);
-}
-
-void ingest_results_again(struct ingest *in)
-{
-    const struct daemon *signals = daemon_of(in->d, LAYER_RTSS);
-    struct ingest_stream *s = &in->streams[STREAM_RESULTS];
-    struct stream_id applied = signals->ingest.streams[STREAM_RESULTS].handled;
-    if (signals == in->d || !daemon_serves(in->d, LAYER_RTRS) || !lead_is_active(&in->d->lead) ||
-        !lead_is_active(&signals->lead))
-        return;
-    in->results_wait = false;
-    s->read = stream_id_compare(applied, s->handled) < 0 ? applied : s->handled;
-    if (redis_stream_is_reading(in->reader) && stream_id_compare(s->read, s->handled) < 0)
-        redis_link_drop(redis_stream_link(in->reader), "results are read again", true);
-    ingest_go_on(in);
-}
-
 static void on_done(void *ctx, const struct redis_read_result *result);
 static void on_retry(void *ctx);
 
 void ingest_init(struct ingest *in, struct daemon *d)
 {
-    *in = (struct ingest){.d = d};
+    *in = (struct ingest){.d = d, .tap = &daemon_of(d, LAYER_RIS)->tap};
+    in->is_far = daemon_serves(d, LAYER_RTRS) && !daemon_serves(d, LAYER_RTSS);
     in->names[STREAM_REPORTS] =
         (struct redis_stream_names){d->names.stream[STREAM_REPORTS], report_entry_names, REPORT_FIELDS};
     in->names[STREAM_SIGNALS] =
@@ -262,45 +233,6 @@ static void take_signal(struct ingest *in, const struct entry *entry, int64_t no
     ledger_on_signal(in->d->ledger, &signal, sink);
 }
 
-/* Where signals are on another Redis than results. Both halves of a result have a position of their own, each
- * stored by the batch that holds its effects, so no half is made twice and none is left out, whichever of the
- * two servers has stored more. */
-static void take_halves(struct ingest *in, const struct entry *entry, int64_t now_ms, bool is_counted,
-                        bool is_applied)
-{
-    struct daemon *signals = daemon_of(in->d, LAYER_RTSS);
-    struct result_entry result;
-    struct slice field;
-    struct errmsg why;
-    bool is_valid = result_entry_parse(entry, &result, &field, &why);
-    if (!is_valid && is_counted)
-        ingest_reject(in, entry, field.data, slice_text(why.text));
-    bool is_first = is_valid && (is_counted ? ledger_count_result(in->d->ledger, &result, now_ms)
-                                            : !ledger_was_duplicate(in->d->ledger, &result));
-    if (!is_first || !is_applied)
-        return;
-    struct cause cause = cause_of(entry);
-    struct sink *sink = commit_sink(&signals->commit);
-    sink->ops->begin(sink->ctx, &cause);
-    ledger_match_result(signals->ledger, &result, daemon_now_ms(signals), sink);
-}
-
-static void take_far_result(struct ingest *in, const struct entry *entry, int64_t now_ms)
-{
-    struct daemon *signals = daemon_of(in->d, LAYER_RTSS);
-    struct ingest_stream *applied = &signals->ingest.streams[STREAM_RESULTS];
-    bool is_new = stream_id_compare(entry->id, in->streams[STREAM_RESULTS].handled) > 0;
-    bool is_due = stream_id_compare(entry->id, applied->handled) > 0;
-    in->results_wait = in->results_wait || (is_due && !lead_is_active(&signals->lead));
-    is_due = is_due && !in->results_wait;
-    take_halves(in, entry, now_ms, is_new, is_due);
-    if (!is_due)
-        return;
-    applied->handled = applied->read = entry->id;
-    if (commit_is_full(&signals->commit))
-        commit_kick(&signals->commit);
-}
-
 static void take_result(struct ingest *in, const struct entry *entry, int64_t now_ms)
 {
     struct result_entry result;
@@ -320,15 +252,13 @@ static void take_result(struct ingest *in, const struct entry *entry, int64_t no
 void ingest_take_unread(struct ingest *in, const struct entry *entry)
 {
     int64_t now_ms = daemon_now_ms(in->d);
-    const struct daemon *signals = daemon_of(in->d, LAYER_RTSS);
-    struct tap *tap = &daemon_of(in->d, LAYER_RIS)->tap;
     in->streams[entry->stream].entries++;
-    if (tap_is_open(tap))
-        tap_on_entry(tap, entry);
+    if (tap_is_open(in->tap))
+        tap_on_entry(in->tap, entry);
     if (entry->stream == STREAM_SIGNALS)
         take_signal(in, entry, now_ms);
-    else if (entry->stream == STREAM_RESULTS && signals != in->d)
-        take_halves(in, entry, now_ms, true, lead_is_active(&signals->lead));
+    else if (entry->stream == STREAM_RESULTS && in->is_far)
+        far_results_take_unread(in, entry, now_ms);
     else if (entry->stream == STREAM_RESULTS)
         take_result(in, entry, now_ms);
 }
@@ -337,7 +267,6 @@ static void on_entry(void *ctx, const struct entry *entry)
 {
     struct ingest *in = ctx;
     struct ingest_stream *s = &in->streams[entry->stream];
-    struct daemon *home = daemon_of(in->d, LAYER_RIS);
     /* What one read brings is taken in up to its end, or from some entry on not at all: else what lies before
      * the next one would never be asked for again. */
     in->is_skipping =
@@ -347,11 +276,12 @@ static void on_entry(void *ctx, const struct entry *entry)
     if (stream_id_compare(entry->id, s->read) <= 0)
         return;
     s->read = entry->id;
-    s->entries += stream_id_compare(entry->id, s->handled) > 0;
+    bool is_again = in->is_far && stream_id_compare(entry->id, s->handled) <= 0;
+    s->entries += !is_again;
     int64_t mono_ms = loop_now_ms(), now_ms = redis_clock_at_ms(&in->d->clock, mono_ms);
     guarding_look_at(&in->d->guarding, mono_ms); /* this may be the first thing after a stall */
-    if (tap_is_open(&home->tap) && stream_id_compare(entry->id, s->handled) > 0)
-        tap_on_entry(&home->tap, entry);
+    if (tap_is_open(in->tap) && !is_again)
+        tap_on_entry(in->tap, entry);
     switch (entry->stream) {
     case STREAM_REPORTS:
         take_report(in, entry, now_ms);
@@ -360,16 +290,16 @@ static void on_entry(void *ctx, const struct entry *entry)
         take_signal(in, entry, now_ms);
         break;
     case STREAM_RESULTS:
-        if (daemon_serves(in->d, LAYER_RTSS))
-            take_result(in, entry, now_ms);
+        if (in->is_far)
+            far_results_take(in, entry, now_ms);
         else
-            take_far_result(in, entry, now_ms);
+            take_result(in, entry, now_ms);
         break;
     case STREAM_TRADES:
         trade_io_take(&in->d->trade_io, entry); /* handled once it has been looked up */
         return;
     }
-    if (stream_id_compare(entry->id, s->handled) > 0)
+    if (!is_again)
         s->handled = entry->id;
     if (entry->stream == STREAM_REPORTS)
         ingest_note_handled(in, entry->stream, entry->id);
@@ -412,18 +342,10 @@ static void trim_handled(struct ingest *in, struct batch *batch, enum stream_kin
         m->handled = 0;
 }
 
-/* What has not been applied, where signals are, is read once more. */
-static void need_far_results(struct ingest *in)
-{
-    const struct daemon *signals = daemon_of(in->d, LAYER_RTSS);
-    if (signals != in->d && daemon_serves(in->d, LAYER_RTRS))
-        ledger_need_results(in->d->ledger, stream_id_next(signals->ingest.results_applied));
-}
-
 void ingest_finish_batch(struct ingest *in, struct batch *batch)
 {
     const struct config *config = in->d->config;
-    need_far_results(in);
+    far_results_need(in);
     trim_handled(in, batch, STREAM_REPORTS, config->streams.reports_max_len);
     trim_handled(in, batch, STREAM_TRADES, config->streams.trades_max_len);
     ledger_flush(in->d->ledger, in->streams[STREAM_SIGNALS].handled, daemon_now_ms(in->d), batch_sink(batch));
@@ -498,10 +420,9 @@ static int64_t block_ms(struct ingest *in)
 /* May a read be sent now? */
 static bool may_read(const struct ingest *in)
 {
-    const struct daemon *d = in->d, *signals = daemon_of(d, LAYER_RTSS);
-    if (signals != d && daemon_serves(d, LAYER_RTRS) && lead_is_active(&signals->lead) &&
-        commit_is_full(&signals->commit))
-        return false; /* ingest_go_on comes with its answer */
+    const struct daemon *d = in->d;
+    if (far_results_must_wait(in))
+        return false; /* ingest_go_on comes with the answer to their batch */
     return lead_is_active(&d->lead) && !d->stopping && !commit_is_full(&d->commit) &&
            redis_link_is_up(redis_stream_link(in->reader));
 }
@@ -604,7 +525,7 @@ static void on_done(void *ctx, const struct redis_read_result *result)
     }
     if (in->streams[STREAM_REPORTS].at_end)
         follow_on_caught_up(&in->d->follow);
-    tell_far_horizon(in);
+    far_results_read(in);
     trade_io_go_on(&in->d->trade_io);
     ingest_judge(in);
     commit_kick(&in->d->commit);
@@ -640,17 +561,6 @@ void ingest_judge(struct ingest *in)
             return;
         ledger_expire(d->ledger, now_ms, signals_ms < results_ms ? signals_ms : results_ms);
         late_look(in);
-    }
-}
-
-void ingest_on_stored(struct ingest *in, struct stream_id results)
-{
-    struct daemon *other = daemon_of(in->d, LAYER_RTRS);
-    bool has_moved = stream_id_compare(in->results_applied, results) != 0;
-    in->results_applied = results;
-    if (has_moved && other != in->d) {
-        commit_kick(&other->commit); /* there may be something to trim by now */
-        ingest_go_on(&other->ingest);
     }
 }
 

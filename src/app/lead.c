@@ -3,6 +3,7 @@
 #include "adapters/loop.h"
 #include "adapters/redis_link.h"
 #include "app/daemon.h"
+#include "app/far_results.h"
 #include "app/holder.h"
 #include "codec/keys.h"
 #include "codec/scripts.h"
@@ -237,7 +238,7 @@ static void become_active(struct lead *lead)
     commit_resume(&lead->d->commit);
     ingest_go_on(&lead->d->ingest);
     reconcile_start(&lead->d->reconcile);
-    ingest_results_again(&daemon_of(lead->d, LAYER_RTRS)->ingest);
+    far_results_go_on(lead->d);
     far_events_go_on(&daemon_of(lead->d, LAYER_RTSS)->far_events);
     lead->was_down = false;
     settle(lead);
