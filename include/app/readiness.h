@@ -7,8 +7,10 @@ struct daemon;
 
 struct readiness {
     bool is_ready;
-    char text[96]; /* the word; where layers have a Redis of their own with those behind it: `connecting rts`
-                    */
+    const char *word;           /* of SPEC §8.1; NULL where it is ready */
+    const struct daemon *store; /* the first that is not; home, where all are */
+    const char *layers;         /* that it is about; empty for all */
+    char text[96];              /* both: `connecting`, `connecting rts` */
 };
 
 /* D is home. What all depends on comes first: another daemon leads, then the instances. */

@@ -68,6 +68,16 @@ static void add_breaker(struct buf *out, const struct breaker *breaker)
     buf_add_text(out, "]}\n");
 }
 
+static void add_text(struct buf *out, const char *name, const char *text)
+{
+    buf_add_format(out, "\"%s\":", name);
+    if (text)
+        json_add_string(out, slice_text(text));
+    else
+        buf_add_text(out, "null");
+    buf_add_char(out, ',');
+}
+
 void api_get_status(const struct api_call *call)
 {
     const struct daemon *d = call->server->d;
@@ -81,13 +91,11 @@ void api_get_status(const struct api_call *call)
                    (long long)((loop_wall_ms() - d->started_wall_ms) / 1000));
     buf_add_format(&out, "\"now_ms\":%lld,", (long long)daemon_now_ms(d));
     add_bool(&out, "ready", readiness.is_ready);
-    buf_add_text(&out, "\"unready\":");
-    if (readiness.is_ready)
-        buf_add_text(&out, "null");
-    else
-        json_add_string(&out, slice_text(readiness.text));
-    buf_add_format(&out, ",\"readiness_since_ms\":%lld,", (long long)d->lead.told_ms);
-    add_bool(&out, "redis_up", redis_link_is_up(d->link));
+    add_text(&out, "unready", readiness.word);
+    if (d->store_count > 1)
+        add_text(&out, "unready_layers", *readiness.layers ? readiness.layers : NULL);
+    buf_add_format(&out, "\"readiness_since_ms\":%lld,", (long long)readiness.store->lead.told_ms);
+    add_bool(&out, "redis_up", redis_link_is_up(readiness.store->link));
     add_bool(&out, "leader", lead_is_active(&d->lead));
     add_bool(&out, "observe_only", d->config->observe_only);
     add_bool(&out, "config_reload_ok", d->reload_ok);
@@ -97,7 +105,7 @@ void api_get_status(const struct api_call *call)
                    daemon_of(d, LAYER_RTS)->trades.open_count);
     api_add_signals(&out, &ledger, daemon_now_ms(daemon_of(d, LAYER_RTSS)));
     api_add_streams(&out, d);
-    api_add_redis(&out, d);
+    api_add_redis(&out, readiness.store);
     api_add_layers(&out, d);
     add_alert_counts(&out, &d->fleet);
     add_notifications(&out, &d->webhooks);

@@ -280,6 +280,7 @@ static void look_up_all(struct trade_io *io)
 void trade_io_go_on(struct trade_io *io)
 {
     struct daemon *d = io->d;
+    bool has_news = false;
     look_up_all(io);
     while (io->count && !io->looking) {
         struct trade_item *item = item_at(io, 0);
@@ -290,7 +291,10 @@ void trade_io_go_on(struct trade_io *io)
         drop_first(io);
         if (commit_is_full(&d->commit))
             commit_kick(&d->commit);
+        has_news = true;
     }
+    if (has_news && !daemon_is_home(d)) /* there may be a rule about open trades */
+        ingest_wake(&daemon_of(d, LAYER_RIS)->ingest);
 }
 
 void trade_io_stored(struct trade_io *io, struct slice trade_id, int64_t read_us, int64_t sent_us,

@@ -47,12 +47,14 @@ static void show_redis(struct ctl *ctl, const cJSON *status)
 /* Since when it is not ready, and what that means. */
 static void show_unready(struct ctl *ctl, const cJSON *status)
 {
-    struct slice word = json_text(status, "unready"), meaning;
+    struct slice word = json_text(status, "unready"), layers = json_text(status, "unready_layers"), meaning;
     int64_t now_ms = client_now_ms(&ctl->client);
     struct buf text = BUF_INIT;
     double since_ms;
 
     buf_add_slice(&text, word);
+    if (layers.len > 0)
+        buf_add_format(&text, " (%.*s)", (int)layers.len, layers.data);
     show_plain(ctl, "not ready", is_standby(status) ? PAINT_WARN : PAINT_BAD, &text);
     if (json_number(status, "readiness_since_ms", &since_ms) && since_ms > 0 && since_ms < 1e15) {
         buf_reset(&text, SIZE_MAX);

@@ -116,6 +116,17 @@ def test_a_reload_takes_what_may_change_and_refuses_the_rest(layers, daemon):
     layers.settle()
 
 
+def test_a_rule_about_trades_of_another_server(layers, daemon):
+    rule = {"metric": "open_trades", "op": ">", "threshold": 1, "severity": "warning", "actions": ["notify"]}
+    daemon({**CONFIG, **layers.config, "rules": {"ManyTrades": rule}})
+    layers.ris.register("mt5-1")
+    layers.rts.trade("t1", instance_id="mt5-1", state="executing")
+    layers.rts.trade("t2", instance_id="mt5-1", state="executing")
+    layers.ris.wait_event(event="alert_firing", alert="ManyTrades", instance_id="mt5-1", value="2")
+    layers.rts.trade("t2", state="closed")
+    layers.ris.wait_event(event="alert_resolved", alert="ManyTrades", instance_id="mt5-1")
+
+
 def test_a_restart_goes_on_where_it_was_on_each_server(layers, daemon):
     one = daemon({**PATIENT, **layers.config})
     work(layers, "1")
@@ -232,6 +243,10 @@ def test_a_layer_that_is_away_is_named_and_stops_no_other(layers, daemon, layer,
     with away(layers.servers[layer], how):
         wait_until(lambda: not one.is_ready(), "it to notice")
         assert layer in one.ready_word().split()
+        status = json.loads(one.get("/api/v1/status").text)
+        assert (status["ready"], status["unready_layers"]) == (False, layer)
+        assert {row["layers"]: row["unready"] for row in status["layers"]} == \
+            {name: status["unready"] if name == layer else None for name in LAYERS}
         for i in range(3):
             others_work(layers, layer, f"away-{i}")
         assert one.get("/-/ready").status == 503

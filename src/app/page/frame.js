@@ -37,6 +37,8 @@ function trouble() {
   const word = readiness();
   if (state.link === "connecting" || word === "ready") return null;
   const [what, means] = meaningOf(word, state.status.redis.error ?? "");
+  const layers = state.status.unready_layers;
+  if (layers) return { what: `${what}: ${layers}`, since: state.status.readiness_since_ms, means: `${means} Other layers go on.` };
   return { what, since: state.status.readiness_since_ms, means };
 }
 
