@@ -36,9 +36,9 @@ struct commit {
     uint32_t displacing; /* foreign values that are being moved out of its way */
     uint64_t attempt;    /* to send something; an answer to an earlier one says nothing */
     bool whole_script;
-    bool no_transactions; /* the user may not do any, on this connection */
-    bool held;            /* nothing new is sent: the reconciler is looking */
-    uint64_t applied;     /* number of the last batch that is stored */
+    bool no_transactions;          /* the user may not do any, on this connection */
+    bool held;                     /* nothing new is sent: the reconciler is looking */
+    uint64_t applied;              /* number of the last batch that is stored */
     struct stream_id sent_results; /* up to here the results have been taken in with sent */
     int64_t sent_us;
     struct buf rendered;

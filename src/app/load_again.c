@@ -175,8 +175,8 @@ static void on_ahead(struct load *load, const redisReply *reply, int arg)
 {
     UNUSED(arg);
     struct stream_id last = {0, 0};
-    if (reply->type != REDIS_REPLY_ARRAY || !reply->elements ||
-        !daemon_is_home(load->d) || !stream_id_parse(load_text(reply->element[0]), &last))
+    if (reply->type != REDIS_REPLY_ARRAY || !reply->elements || !daemon_is_home(load->d) ||
+        !stream_id_parse(load_text(reply->element[0]), &last))
         return;
     loss_find(&load->d->lead.loss, LOSS_EVENTS, event_feed_count_behind(&load->d->event_feed, last));
 }
