@@ -1,4 +1,4 @@
-/* Results, where the signals that they end are on another Redis (docs/decisions/0017-layers.md).
+/* Results, where the signals that they end are on another Redis (docs/decisions/0019-layers.md).
  *
  * A result is counted and kept where the results are, and applied where the signals are. Each half has a
  * position of its own, stored by the batch that holds its effects, so no half is made twice and none is left
