@@ -24,6 +24,12 @@ struct operation {
     bool is_special;   /* the script knows what it means */
 };
 
+/* Of nothing there is no place behind it. */
+static const char *end_of(const struct buf *words)
+{
+    return words->len ? words->data + words->len : words->data;
+}
+
 static uint64_t take_digits(const char **at)
 {
     uint64_t value = 0;
@@ -141,7 +147,7 @@ static size_t render_plain(const struct batch *b, const struct buf *words, struc
 {
     size_t commands = 0;
     struct operation op;
-    for (const char *at = words->data, *end = at + words->len; next_operation(&at, end, &op);) {
+    for (const char *at = words->data, *end = end_of(words); next_operation(&at, end, &op);) {
         if (op.is_special)
             continue;
         resp_add_head(out, (op.key ? 2 : 1) + op.count);
@@ -170,7 +176,7 @@ static size_t render_special(const struct batch *b, struct buf *out)
     struct buf keys = BUF_INIT, types = BUF_INIT, args = BUF_INIT;
     size_t count = 0, arg_count = 0;
     struct operation op;
-    for (const char *at = b->tail.data, *end = at + b->tail.len; next_operation(&at, end, &op);) {
+    for (const char *at = b->tail.data, *end = end_of(&b->tail); next_operation(&at, end, &op);) {
         if (!op.is_special)
             continue;
         resp_add(&keys, batch_key_text(b, (uint32_t)(op.key - BATCH_FIRST_KEY)));
@@ -218,7 +224,7 @@ size_t batch_render_transaction(struct batch *b, struct buf *out)
 /* The one at *INDEX of a part's plain operations; else *INDEX counts on behind them. */
 static bool find_plain(const struct buf *words, size_t *index, struct operation *ret)
 {
-    for (const char *at = words->data, *end = at + words->len; next_operation(&at, end, ret);)
+    for (const char *at = words->data, *end = end_of(words); next_operation(&at, end, ret);)
         if (!ret->is_special && (*index)-- == 0)
             return true;
     return false;
