@@ -45,6 +45,8 @@ struct lead {
     uint64_t beat;                    /* the last that was seen */
     int64_t asked_ms, lease_until_ms; /* monotonic */
     struct loop_timer *timer;
+    void (*on_released)(void *ctx); /* while the lease is being given up for good */
+    void *released_ctx;
     uint64_t rollbacks[ROLLBACK_KINDS];
     struct loss loss;         /* what was found of these */
     struct yield yield;       /* who gets the lease before us */

@@ -73,20 +73,16 @@ static void lose_state(struct lead *lead)
     daemon_forget(lead->d);
 }
 
-struct release {
-    void (*fn)(void *ctx);
-    void *ctx;
-};
-
 static void on_released(void *ctx, void *reply)
 {
-    struct release *release = ctx;
+    struct lead *lead = ctx;
     UNUSED(reply);
-    if (release->fn)
-        release->fn(release->ctx);
-    free(release);
+    if (lead->on_released)
+        lead->on_released(lead->released_ctx);
+    lead->on_released = NULL;
 }
 
+/* FN, if any, is called once. A daemon that stops needs no memory for it. */
 static void send_release(struct lead *lead, void (*fn)(void *ctx), void *ctx)
 {
     struct slice words[] = {slice_text("EVAL"),   script_word(&script_lease, true),
@@ -94,13 +90,10 @@ static void send_release(struct lead *lead, void (*fn)(void *ctx), void *ctx)
                             slice_text(KEY_META), lead_token(lead),
                             slice_text("0"),      slice_text(""),
                             slice_text("")};
-    struct release *release = mem_new(1, sizeof *release);
-    *release = (struct release){fn, ctx};
-    if (redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, on_released, release)) {
-        free(release);
-        if (fn)
-            fn(ctx);
-    }
+    lead->on_released = fn;
+    lead->released_ctx = ctx;
+    if (redis_link_command(lead->d->link, words, ARRAY_LEN(words), 0, on_released, lead))
+        on_released(lead, NULL);
 }
 
 /* Who leads is decided on the server of the instances: without it the others are given up as well. */

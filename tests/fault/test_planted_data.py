@@ -163,12 +163,26 @@ def test_events_without_ids_left_are_moved_aside(daemon, bus):
 
 # ---- lost ----
 
+WRITES = {b"HSET", b"SADD", b"SREM", b"ZADD", b"XADD", b"PUBLISH"}
+
+
 def largest_batch_bytes(client, before):
-    """The largest script call since then. The log of commands has their words only in part, but how many they are;
-    what a word weighs is told by all that came in."""
-    words = [31 + int(more[1]) for entry in client.slowlog_get(100000)
-             if (more := re.search(rb"^EVAL.*\((\d+) more arguments\)$", entry["command"], re.DOTALL))]
-    return max(words) * (client.info("stats")["total_net_input_bytes"] - before) / sum(words)
+    """The largest script call or transaction since then. The log of commands has long ones only in part, but how many words they
+    have; what a word weighs is told by all that came in."""
+    batches, words, every = [], 0, 0
+    for entry in reversed(client.slowlog_get(100000)):
+        command = entry["command"]
+        more = re.search(rb"\((\d+) more arguments\)$", command)
+        count = 31 + int(more[1]) if more else len(command.split())
+        every += count
+        if command.startswith(b"EVAL"):
+            batches.append(count)
+        elif command == b"EXEC":
+            batches.append(words)
+            words = 0
+        elif command.split()[0] in WRITES:
+            words += count
+    return max(batches) * (client.info("stats")["total_net_input_bytes"] - before) / every
 
 
 def test_a_wiped_fleet_is_written_back_whole_before_it_is_ready(daemon, redis_server, bus, expected):
