@@ -23,6 +23,7 @@ LEASE_MS = 3000
 FIRST_BATCH_MS = 100
 LOOK_S = 0.001
 CHUNK = 5000
+PASSES, FOLLOWED_PASSES = "mt5stated_standby_passes_total", 10
 SLOW = {"signals.ttl_ms": 3600000, "signals.execution_ttl_ms": 3600000, "instances.heartbeat_timeout_ms": 0,
         "guard.hold_ms": 0, "ha.lease_ms": LEASE_MS}
 
@@ -123,7 +124,8 @@ def run(kinds, count, folder, sizes):
                 for _ in range(count):
                     waiting.start(ready=False)
                     wait_warm(waiting)
-                    time.sleep(0.5)         # it follows for a while
+                    passed = value(waiting, PASSES)
+                    wait_until(lambda before=passed: value(waiting, PASSES) >= before + FOLLOWED_PASSES, "it to follow for a while")
                     until_batch, from_lease = measure(kind, active, waiting, client)
                     ends.append(until_batch)
                     leases.append(from_lease)

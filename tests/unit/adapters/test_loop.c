@@ -237,9 +237,11 @@ static void receive_beside_timer(struct order_probe *p)
 {
     struct event *readable[2];
     int pipes[2][2];
+    int64_t due_ms;
 
     p->loop = loop_new();
     p->timer = loop_timer_new(p->loop, note_order, p);
+    due_ms = loop_now_ms() + 5;
     loop_timer_set(p->timer, p->goes_on ? 0 : 5);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(pipe(pipes[i]), 0);
@@ -247,7 +249,8 @@ static void receive_beside_timer(struct order_probe *p)
         assert_int_equal(event_add(readable[i], NULL), 0);
     }
     assert_int_equal(write(pipes[0][1], "x", 1), 1);
-    usleep(10000);
+    while (loop_now_ms() <= due_ms)
+        ; /* the timer is due when both are read */
     assert_int_equal(write(pipes[1][1], "x", 1), 1);
     if (!p->goes_on) /* so that both are read and the loop goes on to the timer */
         p->received = -2;

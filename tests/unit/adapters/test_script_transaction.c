@@ -94,6 +94,17 @@ static void init_filled(struct store *t)
     fill(t);
 }
 
+/* One that is filled and has been looked at; then somebody else does CHANGE. */
+static void init_looked(struct store *t, const char *change)
+{
+    struct buf answers;
+
+    init_filled(t);
+    answers = look(t);
+    buf_clear(&answers);
+    give(&t->f, change);
+}
+
 static void test_transaction_stores_what_the_script_does(void **state)
 {
     struct store t;
@@ -135,12 +146,8 @@ static void test_transaction_does_nothing_where_what_it_watches_changed(void **s
     UNUSED(state);
     for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
         struct store t;
-        struct buf answers;
 
-        init_filled(&t);
-        answers = look(&t);
-        buf_clear(&answers);
-        give(&t.f, changes[i]);
+        init_looked(&t, changes[i]);
         assert_nothing_executed(&t, "(nil)");
         clear_store(&t);
     }
@@ -158,15 +165,12 @@ static void test_transaction_goes_on_beside_others(void **state)
     UNUSED(state);
     for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
         struct store t;
-        struct buf answers;
 
-        init_filled(&t);
-        answers = look(&t);
-        buf_clear(&answers);
-        give(&t.f, changes[i]);
-        answers = execute(&t);
-        assert_int_equal(buf_text(&answers)[0], '[');
-        buf_clear(&answers);
+        init_looked(&t, changes[i]);
+        struct buf answer = execute(&t);
+
+        assert_int_equal(buf_text(&answer)[0], '[');
+        buf_clear(&answer);
         assert_answer(&t.f, "HGET instance:i1 state", "running");
         assert_answer(&t.f, "HGET mt5stated:meta applied_seq", "1");
         clear_store(&t);
@@ -206,12 +210,8 @@ static void test_transaction_is_refused_as_a_whole(void **state)
     UNUSED(state);
     for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
         struct store t;
-        struct buf answers;
 
-        init_filled(&t);
-        answers = look(&t);
-        buf_clear(&answers);
-        give(&t.f, changes[i]);
+        init_looked(&t, changes[i]);
         assert_nothing_executed(&t, "!EXECABORT Transaction discarded because of previous errors.");
         clear_store(&t);
     }
